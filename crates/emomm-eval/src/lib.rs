@@ -1,0 +1,13 @@
+//! What a predictor is, what it is asked, and how its reply is read.
+//!
+//! This crate owns the *port* [`Predictor`]: models implement it, the runner and the command line call it.
+//! It knows neither a tensor engine nor a media decoder.
+
+mod predictor;
+pub mod prompt;
+pub mod reply;
+
+pub use predictor::{
+    AttentionDetail, AttentionSummary, Clip, MediaRecord, PerModality, PredictError, PredictErrorKind, PredictOptions,
+    Prediction, Predictor, TokenCounts,
+};

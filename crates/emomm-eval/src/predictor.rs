@@ -1,0 +1,219 @@
+//! The port between evaluation and models: a clip and its coalitions in, one prediction per coalition out.
+
+use std::path::PathBuf;
+
+use emomm_dataset::{Corpus, Modality, ModalitySet, Sentiment};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::reply::Reply;
+
+/// The evidence of one sample. A modality that is `None` does not exist for this clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clip {
+    /// Stable id, used in messages and logs.
+    pub id: String,
+    /// Transcript, without heading.
+    pub text: Option<String>,
+    /// File whose sound is used; may be the same file as `video`.
+    pub audio: Option<PathBuf>,
+    /// File whose picture is used.
+    pub video: Option<PathBuf>,
+    /// Decides the score sets of the prompt and the class centres.
+    pub corpus: Corpus,
+}
+
+impl Clip {
+    /// The modalities that this clip has.
+    pub fn available(&self) -> ModalitySet {
+        let present = [self.text.is_some(), self.audio.is_some(), self.video.is_some()];
+        Modality::ALL.into_iter().zip(present).filter_map(|(m, here)| here.then_some(m)).collect()
+    }
+}
+
+/// What to compute beside the letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PredictOptions {
+    /// How much of the decision row's attention to return.
+    pub attention: AttentionDetail,
+    /// Whether to continue after the decision ("Score: x") and parse the reply.
+    pub generate: bool,
+    /// Most tokens to generate, the letter included.
+    pub max_new_tokens: usize,
+}
+
+impl Default for PredictOptions {
+    fn default() -> Self {
+        Self { attention: AttentionDetail::None, generate: false, max_new_tokens: 32 }
+    }
+}
+
+/// How much of the decision row's attention to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AttentionDetail {
+    /// Nothing.
+    #[default]
+    None,
+    /// nMAS and mass per layer, head and modality.
+    Summary,
+}
+
+/// One value for each modality; `None` where the modality is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PerModality<T> {
+    /// Of the transcript.
+    pub text: T,
+    /// Of the voice.
+    pub audio: T,
+    /// Of the picture.
+    pub video: T,
+}
+
+impl<T> PerModality<T> {
+    /// Builds the three values from a function of the modality.
+    pub fn from_fn(mut value: impl FnMut(Modality) -> T) -> Self {
+        Self { text: value(Modality::Text), audio: value(Modality::Audio), video: value(Modality::Video) }
+    }
+
+    /// The value of one modality.
+    pub fn get(&self, modality: Modality) -> &T {
+        match modality {
+            Modality::Text => &self.text,
+            Modality::Audio => &self.audio,
+            Modality::Video => &self.video,
+        }
+    }
+}
+
+/// Tokens of the prompt by class. `text` counts the transcript's own tokens; markers, headings, system prompt,
+/// instruction and tokens that straddle the transcript's border are `other`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCounts {
+    /// |K_T|
+    pub text: usize,
+    /// |K_A|
+    pub audio: usize,
+    /// |K_V|
+    pub video: usize,
+    /// Tokens of no modality.
+    pub other: usize,
+    /// All tokens of the prompt.
+    pub total: usize,
+}
+
+/// Attention of the decision row, by layer and head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttentionSummary {
+    /// nMAS, Eq. (5): mean attention per token of the modality, `[layer][head]`.
+    pub nmas: PerModality<Option<Vec<Vec<f32>>>>,
+    /// Attention mass: the sum over the modality's tokens, `[layer][head]`.
+    pub mass: PerModality<Option<Vec<Vec<f32>>>>,
+}
+
+/// What was really decoded for a prediction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaRecord {
+    /// Presentation time, in seconds, of every frame shown to the model.
+    pub frame_times: Option<Vec<f64>>,
+    /// Width and height of the frames after resizing, in pixels.
+    pub frame_size: Option<[usize; 2]>,
+    /// Length of the waveform shown to the model, in seconds.
+    pub audio_seconds: Option<f64>,
+    /// What the decoder had to say, for example a truncated file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// The answer of a model for one coalition. The field names are the JSON contract of `emomm predict --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The modalities that the model was shown.
+    pub coalition: ModalitySet,
+    /// Tokens of the prompt by class; `None` for a model that does not say.
+    pub tokens: Option<TokenCounts>,
+    /// Temporal, vertical and horizontal patches of the video before merging.
+    pub grid_thw: Option<[usize; 3]>,
+    /// Logits of the bare letters' tokens, A to E, Eq. (22); `None` for a model that does not say.
+    #[serde(with = "letter_map")]
+    pub letter_logits: Option<[f32; 5]>,
+    /// The letter of the greatest logit.
+    pub letter: Option<char>,
+    /// Class of `letter`.
+    pub label: Option<Sentiment>,
+    /// Centre of the class's score set.
+    pub centre_score: Option<f64>,
+    /// What the model wrote; `None` unless generation was asked for.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
+    /// Attention of the decision row; `None` unless asked for.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<AttentionSummary>,
+    /// What was decoded.
+    pub media: MediaRecord,
+    /// Milliseconds spent on this coalition, shared work counted where it was done first.
+    pub ms: f64,
+}
+
+/// Five letter logits as the JSON object `{"A": …, …, "E": …}`.
+mod letter_map {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(non_snake_case, reason = "the field names are the letters of the prompt")]
+    struct Letters {
+        A: f32,
+        B: f32,
+        C: f32,
+        D: f32,
+        E: f32,
+    }
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(logits: &Option<[f32; 5]>, serializer: S) -> Result<S::Ok, S::Error> {
+        logits.map(|[a, b, c, d, e]| Letters { A: a, B: b, C: c, D: d, E: e }).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f32; 5]>, D::Error> {
+        let letters = Option::<Letters>::deserialize(deserializer)?;
+        Ok(letters.map(|l| [l.A, l.B, l.C, l.D, l.E]))
+    }
+}
+
+/// Why a prediction could not be made. A failed sample is a record, not a failed run.
+#[derive(Debug, Clone, Error)]
+#[error("{message}")]
+pub struct PredictError {
+    /// Which part failed.
+    pub kind: PredictErrorKind,
+    /// What was found, what was expected, in which file.
+    pub message: String,
+    /// What to do about it, where something can be said.
+    pub hint: Option<String>,
+}
+
+/// Which part of a prediction failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictErrorKind {
+    /// The request makes no sense, for example a coalition with a modality that the clip lacks.
+    Request,
+    /// A media file is missing, broken or over a limit.
+    Media,
+    /// The model failed.
+    Model,
+}
+
+/// A model that answers the paper's prompt. Implemented by the models, called by the runner.
+pub trait Predictor {
+    /// Answers `clip` under every one of `coalitions`, in that order, one result each.
+    ///
+    /// All coalitions of a clip come in one call, so that a model may decode the media once and share the
+    /// prompt's common prefixes.
+    fn predict(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+    ) -> Vec<Result<Prediction, PredictError>>;
+}

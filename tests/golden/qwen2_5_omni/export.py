@@ -91,7 +91,7 @@ RELEASED_PREPROCESSOR = {
     "n_fft": 400,
     "n_samples": 4800000,
     "nb_max_frames": 30000,
-    "padding_side": "left",
+    "padding_side": "right",
     "padding_value": 0.0,
     "patch_size": 14,
     "processor_class": "Qwen2_5OmniProcessor",
@@ -126,7 +126,7 @@ class Case:
     full_config: bool = False
     shards: int = 1
     towers_alone: bool = False
-    padding_side: str = "left"  # of the waveform, as the released checkpoints have it
+    padding_side: str = "right"  # of the waveform; copies of the released file say "right"
     features: list[str] = field(default_factory=list)
 
 
@@ -214,6 +214,7 @@ CASES = [
         dtype=torch.bfloat16,
         settings=settings(6, 12, 200),
         special_order=4,
+        padding_side="left",
         released_preprocessor=True,
         full_config=True,
         shards=3,
@@ -225,6 +226,7 @@ CASES = [
             "6 query heads on 1 key/value head",
             "rope_scaling with rope_theta beside it, as released",
             "preprocessor_config.json only, as released",
+            "waveform padded on the LEFT (padding_side)",
         ],
     ),
     Case(
@@ -263,8 +265,7 @@ CASES = [
         settings=None,
         special_order=7,
         rope_spelling="rope_parameters",
-        padding_side="right",
-        features=["waveform padded on the right", "f16 on disk", "as many key/value heads as heads", "rope_parameters"],
+        features=["f16 on disk", "as many key/value heads as heads", "rope_parameters"],
     ),
 ]
 

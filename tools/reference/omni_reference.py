@@ -134,8 +134,7 @@ def fetch_video(read, settings: dict[str, Any]) -> torch.Tensor:
     from qwen_omni_utils.v2_5 import vision_process as vp
 
     vp.VIDEO_READER_BACKENDS["reference"] = read
-    vp.FORCE_QWENVL_VIDEO_READER = "reference"
-    vp.get_video_reader_backend.cache_clear()
+    vp.get_video_reader_backend = lambda: "reference"
     return vp.fetch_video({"type": "video", "video": "reference", **settings})
 
 

@@ -70,8 +70,16 @@ impl ModalitySet {
     /// The full coalition, TAV.
     pub const FULL: Self = Self(0b111);
     /// All eight coalitions, from ∅ to TAV: `none`, `T`, `A`, `V`, `TA`, `TV`, `AV`, `TAV`.
-    pub const ALL: [Self; 8] =
-        [Self(0b000), Self(0b001), Self(0b010), Self(0b100), Self(0b011), Self(0b101), Self(0b110), Self(0b111)];
+    pub const ALL: [Self; 8] = [
+        Self(0b000),
+        Self(0b001),
+        Self(0b010),
+        Self(0b100),
+        Self(0b011),
+        Self(0b101),
+        Self(0b110),
+        Self(0b111),
+    ];
 
     const WORDS: &'static str = "one of none, T, A, V, TA, TV, AV, TAV";
 

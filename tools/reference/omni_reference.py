@@ -229,21 +229,34 @@ def rope_positions(model, inputs) -> tuple[torch.Tensor, int]:
 
 @torch.no_grad()
 def prefill(model, inputs, detail: bool = True):
-    """One forward pass over the prompt; only the last row of anything square is kept.
+    """One forward pass over the prompt; of the attention weights only the last row is kept.
 
-    Without `detail` attention weights and hidden states are not returned.
+    With `detail` the result has `attention` [layer, head, token] and `hidden_all` [layer + 1,
+    token, hidden]: the input of each layer, then the normed state that `lm_head` reads.
     """
-    out = model(
-        **inputs,
-        use_audio_in_video=False,
-        output_attentions=detail,
-        output_hidden_states=detail,
-        use_cache=False,
-        return_dict=True,
-    )
+    rows: list[torch.Tensor] = []
+    hooks = []
+    if detail:
+        for layer in model.model.language_model.layers:
+            # An eager attention module returns (output, weights [1, head, query, key]).
+            keep = layer.self_attn.register_forward_hook(
+                lambda _module, _args, out: rows.append(out[1][0, :, -1, :].clone())
+            )
+            hooks.append(keep)
+    try:
+        out = model(
+            **inputs,
+            use_audio_in_video=False,
+            output_hidden_states=detail,
+            use_cache=False,
+            return_dict=True,
+        )
+    finally:
+        for hook in hooks:
+            hook.remove()
     result = {"logits": out.logits[0, -1].float()}
     if detail:
-        result["attention"] = torch.stack([a[0, :, -1, :] for a in out.attentions]).float()
+        result["attention"] = torch.stack(rows).float()
         result["hidden_all"] = torch.stack([h[0] for h in out.hidden_states]).float()
     return result
 

@@ -8,7 +8,7 @@ Make an environment and run:
     .venv/bin/pip install transformers==5.23.0 qwen-omni-utils==0.0.9 librosa==0.11.0 av
     .venv/bin/python tests/golden/qwen2_5_omni/export.py            # everything
     .venv/bin/python tests/golden/qwen2_5_omni/export.py gqa        # one case
-    .venv/bin/python tests/golden/qwen2_5_omni/export.py rope_index smart_resize
+    .venv/bin/python tests/golden/qwen2_5_omni/export.py rope_index smart_resize preprocessing
 
 The architecture is the true one (`Qwen2_5OmniThinkerForConditionalGeneration`), only narrow and
 shallow, with random weights. See README.md for what each file holds. Runs are deterministic on
@@ -126,6 +126,7 @@ class Case:
     full_config: bool = False
     shards: int = 1
     towers_alone: bool = False
+    full_patches: bool = False  # all rows of pixel_values_videos, not a sample
     padding_side: str = "right"  # of the waveform; copies of the released file say "right"
     features: list[str] = field(default_factory=list)
 
@@ -177,6 +178,7 @@ CASES = [
         dtype=torch.float32,
         settings=settings(30, 40, 90),
         towers_alone=True,
+        full_patches=True,
         features=["thinker-only config", "one safetensors file", "f32", "GQA 4:2"],
     ),
     Case(
@@ -608,9 +610,14 @@ def export_case(case: Case) -> None:
     assert bounds == (case.settings or {})
     stage1 = ref.resize_frames(frames, bounds)
     assert torch.equal(stage1, stage1.round())
-    tensors: dict[str, torch.Tensor] = {
-        "pixels_stage1": stage1.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-    }
+    pixels = stage1.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    tensors: dict[str, torch.Tensor] = {}
+    if pixels.numel() <= 1_000_000:
+        tensors["pixels_stage1"] = pixels
+    else:  # the first and the last frame, for size
+        kept = torch.tensor([0, len(pixels) - 1])
+        tensors["pixels_stage1.frames"] = kept
+        tensors["pixels_stage1.sample"] = pixels[kept].contiguous()
     summary: dict[str, Any] = {
         "versions": VERSIONS,
         "letter_ids": ref.letter_ids(processor),
@@ -637,7 +644,7 @@ def export_case(case: Case) -> None:
             bounds,
         )
         if coalition == "AV":
-            media(model, inputs, tensors, summary)
+            media(case, model, inputs, tensors, summary)
         ids = inputs["input_ids"][0]
         positions, delta = ref.rope_positions(model, inputs)
         index = ref.token_indices(processor, prompt, transcript, ids)
@@ -672,6 +679,8 @@ def export_case(case: Case) -> None:
 
         letters = out["logits"][summary["letter_ids"]].tolist()
         best = int(np.argmax(letters))
+        if case.towers_alone and coalition == "TAV":
+            decoder_extras(case, model, inputs, positions, summary["letter_ids"][best])
         grid = inputs.get("video_grid_thw")
         summary["coalitions"][coalition] = {
             "prompt": prompt,
@@ -696,10 +705,12 @@ def export_case(case: Case) -> None:
 
 
 @torch.no_grad()
-def media(model, inputs, tensors: dict[str, torch.Tensor], summary: dict[str, Any]) -> None:
+def media(
+    case: Case, model, inputs, tensors: dict[str, torch.Tensor], summary: dict[str, Any]
+) -> None:
     """Stages of the media front ends, from one coalition that has both."""
     patches, grid = inputs["pixel_values_videos"], inputs["video_grid_thw"]
-    if patches.numel() * 4 <= 1_100_000:
+    if case.full_patches:
         tensors["pixel_values_videos"] = patches
     else:  # a sample of the rows, for size
         rows = torch.arange(0, patches.shape[0], 23)
@@ -738,6 +749,111 @@ def towers_alone(case: Case, model) -> None:
         tensors[f"vision_grid_{t}x{h}x{w}.patches_u8"] = patches
         tensors[f"vision_grid_{t}x{h}x{w}.embeddings"] = out.pooler_output.contiguous()
     save_file(tensors, HERE / case.name / "towers.safetensors")
+
+
+def decoder_extras(case: Case, model, inputs, positions: torch.Tensor, target: int) -> None:
+    """Gradients and a biased last row for the prompt TAV, `decoder.safetensors` of the case."""
+    from transformers.models.qwen2_5_omni import modeling_qwen2_5_omni as m
+
+    decoder = model.model.language_model
+    seen: dict[str, torch.Tensor] = {}
+    hook = decoder.register_forward_pre_hook(
+        lambda _module, _args, kwargs: seen.update(embeds=kwargs["inputs_embeds"].detach()),
+        with_kwargs=True,
+    )
+    plain = ref.prefill(model, inputs)
+    hook.remove()
+
+    embeds = seen["embeds"].clone().requires_grad_()
+    state = decoder(
+        inputs_embeds=embeds,
+        position_ids=positions[:, None],
+        attention_mask=torch.ones_like(inputs["input_ids"]),
+    ).last_hidden_state[0, -1]
+    logits = model.lm_head(state)
+    assert torch.allclose(logits, plain["logits"], atol=1e-5)
+    logits[target].backward()
+
+    # A bias on the scaled scores of the last row, another for each layer and head.
+    shape = plain["attention"].shape
+    gen = torch.Generator().manual_seed(case.seed + 2000)
+    bias = torch.randn(shape, generator=gen)
+    eager = m.eager_attention_forward
+
+    def biased(module, query, key, value, attention_mask, **kwargs):
+        if isinstance(module, m.Qwen2_5OmniAttention):
+            attention_mask = attention_mask.expand(-1, shape[1], -1, -1).clone()
+            attention_mask[0, :, -1] += bias[module.layer_idx]
+        return eager(module, query, key, value, attention_mask, **kwargs)
+
+    m.eager_attention_forward = biased
+    try:
+        steered = ref.prefill(model, inputs)
+    finally:
+        m.eager_attention_forward = eager
+    save_file(
+        {
+            "embeds": seen["embeds"][0].contiguous(),
+            "gradient.token_id": torch.tensor([target]),
+            "gradient.embeds": embeds.grad[0].contiguous(),
+            "steered.bias": bias,
+            "steered.logits": steered["logits"],
+            "steered.attention": steered["attention"].contiguous(),
+        },
+        HERE / case.name / "decoder.safetensors",
+    )
+
+
+def export_preprocessing() -> None:
+    """`preprocessing.safetensors`: sound of awkward lengths, and resizing on its own."""
+    from transformers import WhisperFeatureExtractor
+
+    tensors: dict[str, torch.Tensor] = {}
+    for samples in (1, 159, 160, 161, 320, 400, 1000, 3217):
+        wave = make_waveform(samples, samples)
+        tensors[f"mel_{samples}.waveform"] = torch.from_numpy(wave)
+        for side in ("right", "left"):
+            keep = ("chunk_length", "feature_size", "hop_length", "n_fft", "sampling_rate")
+            extractor = WhisperFeatureExtractor(
+                **{k: RELEASED_PREPROCESSOR[k] for k in keep}, padding_side=side
+            )
+            out = extractor(
+                [wave], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt"
+            )
+            valid = out["attention_mask"][0].bool()
+            features = out["input_features"][0][:, valid].contiguous()
+            tensors[f"mel_{samples}.{side}"] = features
+
+    # One strong reduction, and a budget so tight that the processor has to resize again; the
+    # second time it works on floats, so nothing is rounded to whole pixel values.
+    processor = load_video_processor()
+    for name, (n, h, w), bounds in (
+        ("reduced", (1, 243, 317), settings(4, 9, 200)),
+        ("twice", (2, 150, 190), settings(30, 40, 30)),
+    ):
+        frames = make_frames(n, h, w, seed=h)
+        stage1 = ref.resize_frames(frames, bounds)
+        size = {"shortest_edge": bounds["min_pixels"], "longest_edge": bounds["max_pixels"]}
+        out = processor([stage1], size=size, cap_pixels_per_frame=False, return_tensors="pt")
+        patches = out["pixel_values_videos"]
+        rows = torch.arange(0, patches.shape[0], 7)
+        tensors[f"{name}.frames"] = torch.from_numpy(frames)
+        tensors[f"{name}.stage1"] = stage1.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        tensors[f"{name}.grid_thw"] = out["video_grid_thw"][0]
+        tensors[f"{name}.rows"] = rows
+        tensors[f"{name}.patches"] = patches[rows].contiguous()
+        tensors[f"{name}.bounds"] = torch.tensor(
+            [bounds[k] for k in ("min_pixels", "max_pixels", "total_pixels")]
+        )
+    path = HERE / "preprocessing.safetensors"
+    save_file(tensors, path)
+    path.chmod(0o644)
+
+
+def load_video_processor():
+    from transformers import Qwen2VLVideoProcessor
+
+    return Qwen2VLVideoProcessor(image_mean=MEAN, image_std=STD)
 
 
 def check_tokenizer(processor, checkpoint: Path) -> None:
@@ -1010,7 +1126,7 @@ def write_compact(path: Path, head: dict[str, Any], name: str, rows: list[Any]) 
 
 
 def main() -> None:
-    names = [c.name for c in CASES] + ["rope_index", "smart_resize"]
+    names = [c.name for c in CASES] + ["rope_index", "smart_resize", "preprocessing"]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="*", choices=[[], *names], default=[])
     wanted = parser.parse_args().what or names
@@ -1027,6 +1143,8 @@ def main() -> None:
         export_rope_index()
     if "smart_resize" in wanted:
         export_smart_resize()
+    if "preprocessing" in wanted:
+        export_preprocessing()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,181 @@
+//! Sound track to a mono waveform.
+//!
+//! ffmpeg decodes at the native rate with the native channels; the mix and the change of rate are done here. ffmpeg's own
+//! `-ac 1` is not used: for stereo in float it is louder than the mean by √2. The steps are those of the reference
+//! (16-bit samples, mean over channels, soxr at high quality), without its rounding to 16 bits.
+
+use std::path::Path;
+
+use crate::child::ChildTask;
+use crate::error::{MediaError, StreamKind};
+use crate::ffmpeg::Ffmpeg;
+use crate::input::{check_file, input_arguments, words};
+use crate::limits::{Deadline, DecodeLimits};
+use crate::report::{Report, shortfall};
+use crate::resample::resample;
+use crate::wav::{WavFormat, WavHeader};
+
+/// Rates outside this are a damaged header.
+const PLAUSIBLE_RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+
+/// A mono waveform.
+///
+/// # Shapes
+/// `samples` has `ceil(n · sample_rate_hz / source_rate_hz)` values for `n` decoded samples per channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waveform {
+    /// The samples, full scale ±1.
+    pub samples: Vec<f32>,
+    /// The rate of `samples`.
+    pub sample_rate_hz: u32,
+    /// The rate in the file.
+    pub source_rate_hz: u32,
+    /// The number of channels in the file.
+    pub source_channels: u16,
+    /// What ffmpeg complained of. Not empty for a file that is cut short.
+    pub warnings: Vec<String>,
+}
+
+/// Decodes the sound of a file to mono at `sample_rate_hz`.
+///
+/// With several sound tracks it is the one ffmpeg takes by default (most channels), as in the reference. Samples are
+/// limited to ±1 before the mean over channels, because the reference's 16-bit samples are. Some ffmpeg versions keep the
+/// padding at the end of AAC tracks and others do not, so lengths may differ between versions by up to two AAC frames.
+///
+/// # Errors
+/// [`MediaError::NotAMediaFile`] for a missing or empty file, [`MediaError::NoStream`] without sound,
+/// [`MediaError::EmptyStream`] for a track of length 0, [`MediaError::LimitExceeded`], [`MediaError::TimedOut`] or
+/// [`MediaError::Decode`].
+pub fn decode_audio(
+    ffmpeg: &Ffmpeg,
+    path: &Path,
+    sample_rate_hz: u32,
+    limits: &DecodeLimits,
+) -> Result<Waveform, MediaError> {
+    if !PLAUSIBLE_RATES_HZ.contains(&sample_rate_hz) {
+        let (found, expected) = (sample_rate_hz.to_string(), "1000 to 768000 Hz".to_owned());
+        return Err(MediaError::InvalidArgument { what: "sample rate", found, expected });
+    }
+    let deadline = Deadline::after(limits.timeout);
+    check_file(path)?;
+    let mut arguments = input_arguments(path, limits);
+    arguments.extend(words(&[
+        "-vn",
+        "-sn",
+        "-dn",
+        "-c:a",
+        "pcm_f32le",
+        "-fflags",
+        "+bitexact",
+        "-f",
+        "wav",
+        "pipe:1",
+    ]));
+    let task = ChildTask {
+        program: ffmpeg.program(),
+        arguments: &arguments,
+        path,
+        deadline,
+        max_memory_bytes: limits.max_memory_bytes,
+    };
+    let mut mixer =
+        Mixer { path, limits, format: None, pending: Vec::new(), bytes: 0, mono: Vec::new(), odd: 0 };
+    let finished = task.run(|chunk| mixer.push(chunk))?;
+    let report = Report::read(&finished.stderr);
+    if report.no_stream {
+        return Err(MediaError::NoStream { path: path.to_owned(), kind: StreamKind::Audio });
+    }
+    let format = mixer.format.filter(|_| !mixer.mono.is_empty());
+    let Some(format) = format else {
+        let detail = report.detail();
+        return Err(if finished.status.success() {
+            MediaError::EmptyStream { path: path.to_owned(), kind: StreamKind::Audio, detail }
+        } else {
+            MediaError::Decode { path: path.to_owned(), detail: format!("{detail} ({})", finished.status) }
+        });
+    };
+    let mut warnings = report.problems.clone();
+    if !finished.status.success() {
+        warnings.push(format!("ffmpeg ended with {}", finished.status));
+    }
+    if mixer.odd > 0 {
+        warnings.push(format!("{} samples are not finite numbers and were taken as 0", mixer.odd));
+    }
+    let seconds = mixer.mono.len() as f64 / f64::from(format.rate_hz);
+    warnings.extend(shortfall("audio", seconds, report.duration_seconds));
+    Ok(Waveform {
+        samples: resample(&mixer.mono, format.rate_hz, sample_rate_hz),
+        sample_rate_hz,
+        source_rate_hz: format.rate_hz,
+        source_channels: format.channels,
+        warnings,
+    })
+}
+
+/// Takes the piped file and mixes it as it comes.
+struct Mixer<'a> {
+    path: &'a Path,
+    limits: &'a DecodeLimits,
+    format: Option<WavFormat>,
+    /// Bytes not used yet: the header until it is whole, then less than one sample of all channels.
+    pending: Vec<u8>,
+    bytes: u64,
+    mono: Vec<f32>,
+    /// Samples that are not finite.
+    odd: usize,
+}
+
+impl Mixer<'_> {
+    fn push(&mut self, chunk: &[u8]) -> Result<(), MediaError> {
+        self.bytes += chunk.len() as u64;
+        self.limit("bytes of sound", self.bytes as f64, self.limits.max_bytes as f64)?;
+        self.pending.extend_from_slice(chunk);
+        if self.format.is_none() {
+            match WavHeader::read(&self.pending) {
+                WavHeader::Incomplete => return Ok(()),
+                WavHeader::Foreign => {
+                    return Err(self.unreadable("its samples came without a readable header"));
+                }
+                WavHeader::Complete { format, samples_at } => {
+                    if !PLAUSIBLE_RATES_HZ.contains(&format.rate_hz) {
+                        return Err(self.unreadable(&format!("a sample rate of {} Hz", format.rate_hz)));
+                    }
+                    self.pending.drain(..samples_at);
+                    self.format = Some(format);
+                }
+            }
+        }
+        if let Some(format) = self.format {
+            self.mix(format);
+            let seconds = self.mono.len() as f64 / f64::from(format.rate_hz);
+            self.limit("seconds of sound", seconds, self.limits.max_seconds)?;
+        }
+        Ok(())
+    }
+
+    fn mix(&mut self, format: WavFormat) {
+        let moment_bytes = usize::from(format.channels) * 4;
+        let moments = self.pending.chunks_exact(moment_bytes);
+        let used = self.pending.len() - moments.remainder().len();
+        for moment in moments {
+            let mut sum = 0.0f32;
+            for sample in moment.chunks_exact(4) {
+                let sample = f32::from_le_bytes([sample[0], sample[1], sample[2], sample[3]]);
+                if sample.is_finite() { sum += sample.clamp(-1.0, 1.0) } else { self.odd += 1 }
+            }
+            self.mono.push(sum / f32::from(format.channels));
+        }
+        self.pending.drain(..used);
+    }
+
+    fn limit(&self, what: &'static str, found: f64, limit: f64) -> Result<(), MediaError> {
+        if found <= limit {
+            return Ok(());
+        }
+        Err(MediaError::LimitExceeded { path: self.path.to_owned(), what, found, limit })
+    }
+
+    fn unreadable(&self, what: &str) -> MediaError {
+        MediaError::Decode { path: self.path.to_owned(), detail: what.to_owned() }
+    }
+}

@@ -170,11 +170,16 @@ mod letter_map {
     }
 
     #[expect(clippy::ref_option, reason = "the signature is serde's")]
-    pub(super) fn serialize<S: Serializer>(logits: &Option<[f32; 5]>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        logits: &Option<[f32; 5]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         logits.map(|[a, b, c, d, e]| Letters { A: a, B: b, C: c, D: d, E: e }).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f32; 5]>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<[f32; 5]>, D::Error> {
         let letters = Option::<Letters>::deserialize(deserializer)?;
         Ok(letters.map(|l| [l.A, l.B, l.C, l.D, l.E]))
     }
@@ -206,6 +211,10 @@ pub enum PredictErrorKind {
 
 /// A model that answers the paper's prompt. Implemented by the models, called by the runner.
 pub trait Predictor {
+    /// The prompt of one coalition as the model's tokenizer would get it, with one unexpanded placeholder for each
+    /// medium.
+    fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError>;
+
     /// Answers `clip` under every one of `coalitions`, in that order, one result each.
     ///
     /// All coalitions of a clip come in one call, so that a model may decode the media once and share the

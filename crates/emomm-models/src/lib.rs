@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The multimodal LLMs: checkpoint folders in, answers to the paper's prompt out.
+//!
+//! One steerable decoder ([`decoder`]), encoders shared by families ([`vision`], [`audio`]), one folder for each
+//! model. [`open`] reads `config.json` and picks the model.
+
+pub mod attention_summary;
+pub mod audio;
+pub mod decoder;
+mod device;
+mod error;
+pub mod layout;
+pub mod linear;
+pub mod norm;
+pub mod prompt_tree;
+pub mod qwen2_5_omni;
+mod registry;
+pub mod vision;
+pub mod weights;
+
+pub use device::{ComputeType, DeviceKind};
+pub use error::{ModelError, Result};
+pub use registry::{LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open};

@@ -1,0 +1,217 @@
+//! The one steerable decoder: `prefill` reads a prefix once, `decide` asks for the next token's logits as often and
+//! in as many variants as wanted.
+//!
+//! Only the decision row is read and steered. Keys and values of a token depend on earlier tokens alone, so steering
+//! the last row changes no other row: one prefill serves the plain answer, every ablation and every sweep point. The
+//! decoder knows nothing of modalities, emotions or steering methods; it offers one hook between scores and softmax.
+
+mod attention;
+mod config;
+mod hook;
+mod layer;
+mod prefill;
+mod rope;
+
+use std::ops::Range;
+
+use candle_core::{DType, Device, Tensor};
+
+pub(crate) use attention::{Mask, attend, attend_batched};
+pub use config::DecoderConfig;
+pub use hook::{DecisionHook, DecisionLayer};
+use layer::Layer;
+pub use prefill::Prefill;
+use prefill::LayerCache;
+pub use rope::Positions;
+use rope::Rope;
+
+use crate::error::Result;
+use crate::linear::Linear;
+use crate::norm::RmsNorm;
+use crate::weights::Weights;
+
+/// A decoder of the Qwen2 family with its embeddings and output matrix.
+#[derive(Debug)]
+pub struct Decoder {
+    config: DecoderConfig,
+    embed_tokens: Tensor,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    lm_head: Linear,
+    rope: Rope,
+    n_groups: usize,
+}
+
+/// Result of one decode step.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Logits of the next token: `[variant, vocab]`, f32.
+    pub logits: Tensor,
+    /// Output of the last layer before the final norm: `[variant, hidden]`, model type.
+    pub resid_final: Tensor,
+    /// Keys and values of the rows after the prefix.
+    tail: Tail,
+}
+
+/// Each variant's own rows after the shared prefix; the prefix itself is not copied.
+#[derive(Debug, Clone)]
+struct Tail(Vec<LayerCache>);
+
+impl Decoder {
+    /// Loads `model.*` and `lm_head`. `n_groups` is the number of token groups whose layer inputs are pooled.
+    pub fn load(weights: &Weights, config: DecoderConfig, n_groups: usize) -> Result<Self> {
+        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
+        let embed_tokens = weights.get("model.embed_tokens.weight", (vocab, hidden))?;
+        let layers = (0..config.n_layers)
+            .map(|i| Layer::load(weights, &format!("model.layers.{i}"), &config))
+            .collect::<Result<_>>()?;
+        let norm = RmsNorm::load(weights, "model.norm", hidden, config.rms_norm_eps)?;
+        let lm_head = if config.tied_embeddings && !weights.contains("lm_head.weight") {
+            Linear::new(embed_tokens.clone(), None)
+        } else {
+            Linear::load(weights, "lm_head", hidden, vocab, false)?
+        };
+        let rope = Rope::new(&config);
+        Ok(Self { config, embed_tokens, layers, norm, lm_head, rope, n_groups })
+    }
+
+    /// The decoder's shape.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// Type of the residual stream.
+    pub fn dtype(&self) -> DType {
+        self.embed_tokens.dtype()
+    }
+
+    /// Device of the weights.
+    pub fn device(&self) -> &Device {
+        self.embed_tokens.device()
+    }
+
+    /// Rows of the embedding matrix.
+    ///
+    /// # Shapes
+    /// → `[ids, hidden]`
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::from_slice(ids, ids.len(), self.device())?;
+        Ok(self.embed_tokens.index_select(&ids, 0)?)
+    }
+
+    /// The root of the tree: nothing read yet.
+    pub fn root(&self) -> Prefill {
+        Prefill::empty(self.n_groups)
+    }
+
+    /// Reads more tokens after `parent`, which stays as it is.
+    ///
+    /// `groups[g]` names the rows of `embeddings` that belong to group `g`.
+    ///
+    /// # Shapes
+    /// `embeddings [tokens, hidden]`, one position triple for each token
+    pub fn prefill(
+        &self,
+        parent: &Prefill,
+        embeddings: &Tensor,
+        positions: &[[u32; 3]],
+        groups: &[Vec<Range<usize>>],
+    ) -> Result<Prefill> {
+        Ok(self.read(parent, embeddings, positions, groups)?.0)
+    }
+
+    /// Logits of the token after `embeddings` by one plain forward pass without decision row, hook or tree: the form
+    /// that every textbook implementation has, kept as the yardstick of [`Decoder::decide`].
+    ///
+    /// # Shapes
+    /// → `[vocab]`, f32
+    pub fn full_forward(&self, embeddings: &Tensor, positions: &[[u32; 3]]) -> Result<Tensor> {
+        let no_groups = vec![Vec::new(); self.n_groups];
+        let (_, resid) = self.read(&self.root(), embeddings, positions, &no_groups)?;
+        let last = resid.narrow(0, resid.dim(0)? - 1, 1)?;
+        Ok(self.unembed(&last)?.squeeze(0)?)
+    }
+
+    fn read(
+        &self,
+        parent: &Prefill,
+        embeddings: &Tensor,
+        positions: &[[u32; 3]],
+        groups: &[Vec<Range<usize>>],
+    ) -> Result<(Prefill, Tensor)> {
+        let rope = self.rope.tables(positions, self.dtype(), self.device())?;
+        let mut resid = embeddings.to_dtype(self.dtype())?;
+        let mut caches = Vec::with_capacity(self.layers.len());
+        let mut pooled = parent.pooled.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            pooled.add(&parent.pooled, i, &resid, groups)?;
+            let past = parent.layers.as_ref().map(|layers| &layers[i]);
+            let (next, cache) = layer.prefill(&resid, past, &rope)?;
+            resid = next;
+            caches.push(cache);
+        }
+        let shift = |s: &Range<usize>| s.start + parent.len..s.end + parent.len;
+        let mut all_groups = parent.groups.clone();
+        for (known, new) in all_groups.iter_mut().zip(groups) {
+            known.extend(new.iter().map(shift));
+        }
+        let len = parent.len + embeddings.dim(0)?;
+        Ok((Prefill { layers: Some(caches), pooled, groups: all_groups, len }, resid))
+    }
+
+    /// One decode step after `prefill` for a batch of variants of the decision row.
+    ///
+    /// Without a hook the result is bit for bit that of a hook that returns no bias.
+    ///
+    /// # Shapes
+    /// `rows [variant, hidden]`
+    pub fn decide(
+        &self,
+        prefill: &Prefill,
+        rows: &Tensor,
+        position: [u32; 3],
+        hook: Option<&mut dyn DecisionHook>,
+    ) -> Result<Decision> {
+        self.step(prefill, None, rows, position, hook)
+    }
+
+    /// A further step after `before`, for example the token after the answer letter. The prefix is shared, each
+    /// variant's own rows are carried along.
+    pub fn resume(
+        &self,
+        prefill: &Prefill,
+        before: &Decision,
+        rows: &Tensor,
+        position: [u32; 3],
+        hook: Option<&mut dyn DecisionHook>,
+    ) -> Result<Decision> {
+        self.step(prefill, Some(&before.tail), rows, position, hook)
+    }
+
+    fn step(
+        &self,
+        prefill: &Prefill,
+        tail: Option<&Tail>,
+        rows: &Tensor,
+        position: [u32; 3],
+        mut hook: Option<&mut dyn DecisionHook>,
+    ) -> Result<Decision> {
+        let positions = vec![position; rows.dim(0)?];
+        let rope = self.rope.tables(&positions, self.dtype(), self.device())?;
+        let mut resid = rows.to_dtype(self.dtype())?;
+        let mut caches = Vec::with_capacity(self.layers.len());
+        let n_layers = self.layers.len();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let tail = tail.map(|t| &t.0[i]);
+            let hook = hook.as_mut().map(|h| &mut **h as &mut dyn DecisionHook);
+            let (next, cache) = layer.decide((i, n_layers), &resid, prefill, tail, &rope, hook)?;
+            resid = next;
+            caches.push(cache);
+        }
+        Ok(Decision { logits: self.unembed(&resid)?, resid_final: resid, tail: Tail(caches) })
+    }
+
+    fn unembed(&self, resid: &Tensor) -> Result<Tensor> {
+        Ok(self.lm_head.forward(&self.norm.forward(resid)?)?.to_dtype(DType::F32)?)
+    }
+}

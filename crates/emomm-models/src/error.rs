@@ -1,0 +1,127 @@
+//! What can go wrong between a checkpoint folder and a prediction.
+
+use std::path::{Path, PathBuf};
+
+use emomm_media::MediaError;
+use thiserror::Error;
+
+/// An error of this crate. The message says what was found, what was expected and where; [`ModelError::hint`]
+/// says what to do.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// A file of the checkpoint could not be opened or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A JSON file of the checkpoint lacks a field or holds an impossible value.
+    #[error("{}: {message}", path.display())]
+    Config {
+        /// The JSON file.
+        path: PathBuf,
+        /// Field, value found, value expected.
+        message: String,
+    },
+    /// No loader knows this architecture.
+    #[error("{}: model type `{found}` is not supported, expected one of {expected}", path.display())]
+    UnsupportedModel {
+        /// The config file.
+        path: PathBuf,
+        /// `model_type` as found.
+        found: String,
+        /// The known model types.
+        expected: &'static str,
+    },
+    /// The tokenizer could not be read, or lacks a token that the model needs.
+    #[error("{}: {message}", path.display())]
+    Tokenizer {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A safetensors file is damaged.
+    #[error("{}: not a valid safetensors file: {message}", path.display())]
+    Safetensors {
+        /// The shard.
+        path: PathBuf,
+        /// What the header check found.
+        message: String,
+    },
+    /// Tensors are missing, superfluous or of the wrong shape; all of them are listed.
+    #[error("{}: the weights do not fit the config ({} problems)\n{}", path.display(), problems.len(), list(problems))]
+    Weights {
+        /// The checkpoint folder.
+        path: PathBuf,
+        /// One line each.
+        problems: Vec<String>,
+    },
+    /// The requested device cannot be used by this build or machine.
+    #[error("device `{device}` is not usable: {reason}")]
+    Device {
+        /// The device asked for.
+        device: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A clip's media could not be decoded.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The request cannot be answered, for example a coalition with a modality that the clip lacks.
+    #[error("{0}")]
+    Request(String),
+    /// The tensor engine failed.
+    #[error("tensor engine: {0}")]
+    Engine(#[from] candle_core::Error),
+}
+
+impl ModelError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn config(path: &Path, message: impl Into<String>) -> Self {
+        Self::Config { path: path.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn tokenizer(path: &Path, message: impl Into<String>) -> Self {
+        Self::Tokenizer { path: path.to_owned(), message: message.into() }
+    }
+
+    /// What the user can do, where something can be said.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Io { .. } => {
+                "give --model a Hugging Face model folder with config.json, tokenizer.json and *.safetensors"
+            }
+            Self::Config { .. } => "compare the file with the config.json of the released checkpoint",
+            Self::UnsupportedModel { .. } => {
+                "run `emomm models` for the list; predictions of other models can be scored from a file"
+            }
+            Self::Tokenizer { .. } => "copy tokenizer.json from the released checkpoint into the model folder",
+            Self::Safetensors { .. } => "the file is incomplete or damaged: download it again and compare its size",
+            Self::Weights { .. } => "check that config.json and the safetensors files belong to the same checkpoint",
+            Self::Device { .. } => "run with --device cpu, or build with --features cuda (or metal)",
+            Self::Media(error) => return error.hint(),
+            Self::Request(_) | Self::Engine(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// At most this many problems are printed; the count above them tells the rest.
+const LISTED_PROBLEMS: usize = 60;
+
+fn list(problems: &[String]) -> String {
+    let mut lines: Vec<String> = problems.iter().take(LISTED_PROBLEMS).map(|p| format!("  {p}")).collect();
+    if problems.len() > LISTED_PROBLEMS {
+        lines.push(format!("  … and {} more", problems.len() - LISTED_PROBLEMS));
+    }
+    lines.join("\n")
+}
+
+/// Result of this crate.
+pub type Result<T, E = ModelError> = std::result::Result<T, E>;

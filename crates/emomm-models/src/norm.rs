@@ -1,0 +1,48 @@
+//! RMS normalisation and layer normalisation over the last dimension.
+
+use candle_core::{Result, Tensor};
+
+use crate::weights::Weights;
+
+/// `x / sqrt(mean(x²) + eps) · w`, the mean taken in f32.
+#[derive(Debug, Clone)]
+pub struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// Loads `name.weight`.
+    pub fn load(weights: &Weights, name: &str, size: usize, eps: f64) -> crate::Result<Self> {
+        Ok(Self { weight: weights.get(&format!("{name}.weight"), size)?, eps })
+    }
+
+    /// # Shapes
+    /// `x [.., size]` → `[.., size]`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32)
+    }
+}
+
+/// `(x − mean) / sqrt(var + eps) · w + b`.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Loads `name.weight` and `name.bias`.
+    pub fn load(weights: &Weights, name: &str, size: usize, eps: f64) -> crate::Result<Self> {
+        let weight = weights.get(&format!("{name}.weight"), size)?;
+        let bias = weights.get(&format!("{name}.bias"), size)?;
+        Ok(Self { weight, bias, eps })
+    }
+
+    /// # Shapes
+    /// `x [.., size]` → `[.., size]`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        candle_nn::ops::layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps as f32)
+    }
+}

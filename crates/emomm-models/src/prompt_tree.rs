@@ -1,0 +1,157 @@
+//! Coalitions share prefixes: a tree over prompts whose common beginnings are read once.
+//!
+//! The prompt order is system, video, audio, transcript, instruction, so the eight coalitions of a clip read the
+//! video once, the audio twice and the transcript four times. The last token of every prompt, the decision row,
+//! stays outside the tree.
+
+use candle_core::Tensor;
+use emomm_dataset::Modality;
+
+use crate::decoder::{Decoder, Positions, Prefill};
+use crate::error::Result;
+use crate::layout::Layout;
+
+/// One token of a prompt: a word piece, or one row of a clip's encoded media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptToken {
+    /// Token id.
+    Id(u32),
+    /// Row of the media's embeddings.
+    Media(Modality, usize),
+}
+
+/// A prompt, ready to be read.
+#[derive(Debug, Clone)]
+pub struct PromptRow {
+    /// All tokens, the decision token last.
+    pub tokens: Vec<PromptToken>,
+    /// One position triple for each token.
+    pub positions: Positions,
+    /// Class of each token.
+    pub layout: Layout,
+}
+
+impl PromptRow {
+    /// Whether the prompts are the same at one place. Equal tokens of equal prefixes have equal positions.
+    fn agrees(&self, other: &Self, at: usize) -> bool {
+        self.tokens[at] == other.tokens[at]
+            && self.positions.as_slice()[at] == other.positions.as_slice()[at]
+            && self.layout.class(at) == other.layout.class(at)
+    }
+
+    /// The token whose logits are the answer.
+    pub fn decision_token(&self) -> PromptToken {
+        self.tokens[self.tokens.len() - 1]
+    }
+
+    /// Position of the decision token.
+    pub fn decision_position(&self) -> [u32; 3] {
+        self.positions.as_slice()[self.tokens.len() - 1]
+    }
+}
+
+/// Embeddings of a clip's media.
+#[derive(Debug, Clone, Default)]
+pub struct MediaEmbeddings {
+    /// `[audio tokens, hidden]`
+    pub audio: Option<Tensor>,
+    /// `[video tokens, hidden]`
+    pub video: Option<Tensor>,
+}
+
+/// Tokens read by the decoder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TreeCost {
+    /// Tokens really read.
+    pub read: usize,
+    /// Tokens of all prompts together: what reading each on its own would cost.
+    pub separate: usize,
+}
+
+/// Reads `rows` and calls `leaf` with each row's index and the prefill of all but its last token.
+pub fn walk(
+    decoder: &Decoder,
+    rows: &[PromptRow],
+    media: &MediaEmbeddings,
+    leaf: &mut dyn FnMut(usize, &Prefill) -> Result<()>,
+) -> Result<TreeCost> {
+    let mut walker = Walker { decoder, rows, media, leaf, read: 0 };
+    walker.descend(&decoder.root(), (0..rows.len()).collect())?;
+    let (read, separate) = (walker.read, rows.iter().map(|r| r.tokens.len() - 1).sum());
+    Ok(TreeCost { read, separate })
+}
+
+struct Walker<'a> {
+    decoder: &'a Decoder,
+    rows: &'a [PromptRow],
+    media: &'a MediaEmbeddings,
+    leaf: &'a mut dyn FnMut(usize, &Prefill) -> Result<()>,
+    read: usize,
+}
+
+impl Walker<'_> {
+    /// `members` agree on the tokens that `parent` has read.
+    fn descend(&mut self, parent: &Prefill, mut members: Vec<usize>) -> Result<()> {
+        let at = parent.len();
+        members.retain(|m| self.rows[*m].tokens.len() > at);
+        for member in members.extract_if(.., |m| self.rows[*m].tokens.len() == at + 1) {
+            (self.leaf)(member, parent)?;
+        }
+        while let Some(&first) = members.first() {
+            let row = &self.rows[first];
+            let family: Vec<usize> = members.extract_if(.., |m| row.agrees(&self.rows[*m], at)).collect();
+            let end = self.common_end(&family, at);
+            let child = self.extend(parent, row, end)?;
+            self.descend(&child, family)?;
+        }
+        Ok(())
+    }
+
+    /// First place at which the members differ, or at which one of them has only its decision token left.
+    fn common_end(&self, family: &[usize], at: usize) -> usize {
+        let row = &self.rows[family[0]];
+        let longest = family.iter().map(|m| self.rows[*m].tokens.len() - 1).min().unwrap_or(at);
+        let agree = |i: &usize| family.iter().all(|m| row.agrees(&self.rows[*m], *i));
+        (at..longest).find(|i| !agree(i)).unwrap_or(longest)
+    }
+
+    fn extend(&mut self, parent: &Prefill, row: &PromptRow, end: usize) -> Result<Prefill> {
+        let start = parent.len();
+        let embeddings = embed(self.decoder, &row.tokens[start..end], self.media)?;
+        self.read += end - start;
+        let groups = row.layout.group_spans(start..end);
+        self.decoder.prefill(parent, &embeddings, &row.positions.as_slice()[start..end], &groups)
+    }
+}
+
+/// Embeddings of a run of tokens.
+///
+/// # Shapes
+/// → `[tokens, hidden]`
+pub fn embed(decoder: &Decoder, tokens: &[PromptToken], media: &MediaEmbeddings) -> Result<Tensor> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < tokens.len() {
+        let kind = |t: &PromptToken| match t {
+            PromptToken::Id(_) => None,
+            PromptToken::Media(m, _) => Some(*m),
+        };
+        let this = kind(&tokens[start]);
+        let count = tokens[start..].iter().take_while(|t| kind(t) == this).count();
+        let run = &tokens[start..start + count];
+        let source = match this {
+            None | Some(Modality::Text) => None,
+            Some(Modality::Audio) => media.audio.as_ref(),
+            Some(Modality::Video) => media.video.as_ref(),
+        };
+        parts.push(match (source, &run[0]) {
+            (Some(source), PromptToken::Media(_, first)) => source.narrow(0, *first, count)?.to_dtype(decoder.dtype())?,
+            _ => {
+                let ids: Vec<u32> = run.iter().map(|t| if let PromptToken::Id(id) = t { *id } else { 0 }).collect();
+                decoder.embed(&ids)?
+            }
+        });
+        start += count;
+    }
+    Ok(Tensor::cat(&parts, 0)?)
+}

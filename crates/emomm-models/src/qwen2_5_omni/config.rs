@@ -1,0 +1,253 @@
+//! `config.json` of Qwen2.5-Omni: the full model with `thinker_config` inside, or the thinker alone; `rope_scaling`
+//! of the released files or `rope_parameters` of newer writers.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::audio::AudioConfig;
+use crate::decoder::DecoderConfig;
+use crate::error::{ModelError, Result};
+use crate::vision::VitConfig;
+
+/// `model_type` of the full model.
+pub const FULL_MODEL_TYPE: &str = "qwen2_5_omni";
+/// `model_type` of the thinker alone.
+pub const THINKER_MODEL_TYPE: &str = "qwen2_5_omni_thinker";
+
+/// Shape of the thinker and its token ids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OmniConfig {
+    /// The decoder.
+    pub decoder: DecoderConfig,
+    /// The vision tower.
+    pub vision: VitConfig,
+    /// The audio tower.
+    pub audio: AudioConfig,
+    /// Placeholder of one audio token.
+    pub audio_token: u32,
+    /// Placeholder of one video token.
+    pub video_token: u32,
+    /// Position ids for each second of media.
+    pub position_id_per_seconds: u32,
+}
+
+/// A JSON object together with its place in the file, so that messages can name the field.
+struct Section<'a> {
+    path: &'a Path,
+    name: String,
+    object: &'a Map<String, Value>,
+}
+
+impl<'a> Section<'a> {
+    fn child(&self, field: &str) -> Result<Self> {
+        let name = self.field(field);
+        let object = self.object.get(field).and_then(Value::as_object).ok_or_else(|| {
+            ModelError::config(self.path, format!("no object `{name}`, expected the settings of that part"))
+        })?;
+        Ok(Self { path: self.path, name, object })
+    }
+
+    fn field(&self, field: &str) -> String {
+        if self.name.is_empty() { field.to_owned() } else { format!("{}.{field}", self.name) }
+    }
+
+    fn missing(&self, field: &str, expected: &str) -> ModelError {
+        let found = match self.object.get(field) {
+            Some(value) => format!("`{}` is {value}", self.field(field)),
+            None => format!("no field `{}`", self.field(field)),
+        };
+        ModelError::config(self.path, format!("{found}, expected {expected}"))
+    }
+
+    fn size(&self, field: &str) -> Result<usize> {
+        self.object
+            .get(field)
+            .and_then(Value::as_u64)
+            .filter(|n| *n <= u64::from(u32::MAX))
+            .map(|n| n as usize)
+            .ok_or_else(|| self.missing(field, "a whole number"))
+    }
+
+    fn size_or(&self, field: &str, default: usize) -> Result<usize> {
+        match self.object.get(field) {
+            None | Some(Value::Null) => Ok(default),
+            Some(_) => self.size(field),
+        }
+    }
+
+    fn number(&self, field: &str) -> Option<f64> {
+        self.object.get(field).and_then(Value::as_f64)
+    }
+
+    fn flag_or(&self, field: &str, default: bool) -> bool {
+        self.object.get(field).and_then(Value::as_bool).unwrap_or(default)
+    }
+
+    fn sizes(&self, field: &str) -> Option<Vec<usize>> {
+        let list = self.object.get(field)?.as_array()?;
+        list.iter().map(|v| v.as_u64().map(|n| n as usize)).collect()
+    }
+
+    fn expect_word(&self, field: &str, words: &[&str]) -> Result<()> {
+        match self.object.get(field) {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::String(word)) if words.contains(&word.as_str()) => Ok(()),
+            Some(_) => Err(self.missing(field, &format!("one of {}", words.join(", ")))),
+        }
+    }
+}
+
+impl OmniConfig {
+    /// Reads `config.json`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| ModelError::io(path, e))?;
+        Self::parse(path, &text)
+    }
+
+    /// Parses the text of a `config.json`; `path` only serves the messages.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(text).map_err(|e| ModelError::config(path, e.to_string()))?;
+        let object = json
+            .as_object()
+            .ok_or_else(|| ModelError::config(path, "expected a JSON object"))?;
+        let root = Section { path, name: String::new(), object };
+        let thinker = if object.contains_key("thinker_config") { root.child("thinker_config")? } else { root };
+        let decoder = decoder_config(&thinker)?;
+        decoder.validate().map_err(|e| ModelError::config(path, format!("{}: {e}", thinker.field("text_config"))))?;
+        let config = Self {
+            vision: vision_config(&thinker.child("vision_config")?)?,
+            audio: audio_config(&thinker.child("audio_config")?)?,
+            audio_token: token_id(&thinker, "audio_token_index", "audio_token_id")?,
+            video_token: token_id(&thinker, "video_token_index", "video_token_id")?,
+            position_id_per_seconds: thinker.size("position_id_per_seconds")? as u32,
+            decoder,
+        };
+        config.validate_widths(path)?;
+        Ok(config)
+    }
+
+    fn validate_widths(&self, path: &Path) -> Result<()> {
+        let hidden = self.decoder.hidden_size;
+        for (name, width) in
+            [("vision_config.out_hidden_size", self.vision.out_hidden_size), ("audio_config.output_dim", self.audio.output_dim)]
+        {
+            if width != hidden {
+                let message = format!("`{name}` is {width}, expected the decoder's hidden size {hidden}");
+                return Err(ModelError::config(path, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn token_id(thinker: &Section, field: &str, other: &str) -> Result<u32> {
+    let field = if thinker.object.contains_key(field) || !thinker.object.contains_key(other) { field } else { other };
+    Ok(thinker.size(field)? as u32)
+}
+
+fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
+    let text = thinker.child("text_config")?;
+    text.expect_word("hidden_act", &["silu"])?;
+    if text.flag_or("use_sliding_window", false) {
+        return Err(text.missing("use_sliding_window", "false: sliding windows are not supported"));
+    }
+    let n_heads = text.size("num_attention_heads")?;
+    let hidden_size = text.size("hidden_size")?;
+    let head_dim = text.size_or("head_dim", hidden_size / n_heads.max(1))?;
+    let (rope_theta, rope_sections) = rope(&text, head_dim)?;
+    Ok(DecoderConfig {
+        vocab_size: text.size("vocab_size")?,
+        hidden_size,
+        intermediate_size: text.size("intermediate_size")?,
+        n_layers: text.size("num_hidden_layers")?,
+        n_heads,
+        n_kv_heads: text.size_or("num_key_value_heads", n_heads)?,
+        head_dim,
+        rms_norm_eps: text.number("rms_norm_eps").ok_or_else(|| text.missing("rms_norm_eps", "a number"))?,
+        rope_theta,
+        rope_sections,
+        qkv_bias: true,
+        qk_norm: false,
+        tied_embeddings: thinker.flag_or("tie_word_embeddings", false) || text.flag_or("tie_word_embeddings", false),
+    })
+}
+
+/// θ and the sections from `rope_parameters`, or from `rope_scaling` with `rope_theta` beside it.
+fn rope(text: &Section, head_dim: usize) -> Result<(f64, Vec<usize>)> {
+    let spelling = ["rope_parameters", "rope_scaling"]
+        .into_iter()
+        .find(|f| text.object.get(*f).is_some_and(Value::is_object));
+    let Some(spelling) = spelling else {
+        let theta = text.number("rope_theta").ok_or_else(|| text.missing("rope_theta", "a number"))?;
+        return Ok((theta, vec![head_dim / 2]));
+    };
+    let rope = text.child(spelling)?;
+    for kind in ["rope_type", "type"] {
+        rope.expect_word(kind, &["default", "mrope"])?;
+    }
+    let theta = rope.number("rope_theta").or_else(|| text.number("rope_theta"));
+    let theta = theta.ok_or_else(|| text.missing("rope_theta", "a number, here or in `rope_parameters`"))?;
+    let sections = rope.sizes("mrope_section").ok_or_else(|| rope.missing("mrope_section", "a list of whole numbers"))?;
+    Ok((theta, sections))
+}
+
+fn vision_config(vision: &Section) -> Result<VitConfig> {
+    vision.expect_word("hidden_act", &["silu"])?;
+    let full_attention_blocks = vision
+        .sizes("fullatt_block_indexes")
+        .ok_or_else(|| vision.missing("fullatt_block_indexes", "a list of block indexes"))?;
+    let config = VitConfig {
+        depth: vision.size("depth")?,
+        hidden_size: vision.size("hidden_size")?,
+        intermediate_size: vision.size("intermediate_size")?,
+        n_heads: vision.size("num_heads")?,
+        in_channels: vision.size_or("in_channels", vision.size_or("in_chans", 3)?)?,
+        patch_size: vision.size("patch_size")?,
+        temporal_patch_size: vision.size("temporal_patch_size")?,
+        spatial_merge_size: vision.size("spatial_merge_size")?,
+        window_size: vision.size("window_size")?,
+        out_hidden_size: vision.size("out_hidden_size")?,
+        full_attention_blocks,
+    };
+    let positive = [
+        ("num_heads", config.n_heads),
+        ("patch_size", config.patch_size),
+        ("temporal_patch_size", config.temporal_patch_size),
+        ("spatial_merge_size", config.spatial_merge_size),
+    ];
+    for (field, value) in positive {
+        if value == 0 {
+            return Err(vision.missing(field, "at least 1"));
+        }
+    }
+    if config.in_channels != 3 {
+        return Err(vision.missing("in_channels", "3 colour channels"));
+    }
+    if config.hidden_size % (4 * config.n_heads) != 0 {
+        return Err(vision.missing("hidden_size", "a multiple of 4 · num_heads"));
+    }
+    Ok(config)
+}
+
+fn audio_config(audio: &Section) -> Result<AudioConfig> {
+    audio.expect_word("activation_function", &["gelu"])?;
+    let config = AudioConfig {
+        num_mel_bins: audio.size("num_mel_bins")?,
+        n_layers: audio.size("encoder_layers")?,
+        n_heads: audio.size("encoder_attention_heads")?,
+        ffn_dim: audio.size("encoder_ffn_dim")?,
+        d_model: audio.size("d_model")?,
+        n_window: audio.size("n_window")?,
+        output_dim: audio.size("output_dim")?,
+    };
+    for (field, value) in [("num_mel_bins", config.num_mel_bins), ("n_window", config.n_window)] {
+        if value == 0 {
+            return Err(audio.missing(field, "at least 1"));
+        }
+    }
+    if config.n_heads == 0 || config.d_model % (2 * config.n_heads) != 0 {
+        return Err(audio.missing("d_model", "an even multiple of encoder_attention_heads"));
+    }
+    Ok(config)
+}

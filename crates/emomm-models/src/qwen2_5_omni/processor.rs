@@ -1,0 +1,77 @@
+//! Frames to patches, waveform to mel frames: the arithmetic of the reference's processor.
+
+use emomm_media::{LogMel, RgbImage, Waveform, WhisperMel, resize_bicubic};
+
+use super::settings::{ProcessorConfig, smart_resize};
+use crate::error::{ModelError, Result};
+use crate::vision::{Grid, VitConfig};
+
+/// Patches of a clip, ready for the vision tower.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patches {
+    /// `[grid.patches()][patch_dim]`, merge groups in raster order.
+    pub data: Vec<f32>,
+    /// Number of patches in time, height and width.
+    pub grid: Grid,
+    /// Width and height of the frames after both stages.
+    pub frame_size: [usize; 2],
+}
+
+/// Scales the frames of a clip through both stages. The first stage rounds to whole 8-bit values, as the reference
+/// does; the second leaves the frames as they are unless its bounds ask for another size.
+pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<RgbImage>> {
+    let first = frames.first().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
+    let bounds = config.video.frame_bounds(frames.len());
+    let (height, width) = smart_resize(first.height, first.width, factor, bounds)?;
+    let (height2, width2) = smart_resize(height, width, factor, config.processor_pixels)?;
+    let scale = |image: &RgbImage| {
+        let once = resize_bicubic(image, width, height);
+        if (width2, height2) == (width, height) { once } else { resize_bicubic(&once, width2, height2) }
+    };
+    Ok(frames.iter().map(scale).collect())
+}
+
+/// Normalises scaled frames and cuts them into patches; the last frame is repeated until whole temporal patches
+/// result.
+///
+/// # Shapes
+/// patch vectors are ordered (channel, frame, row, column); patches (time, group row, group column, row, column)
+pub fn patchify(frames: &[RgbImage], config: &ProcessorConfig, vit: &VitConfig) -> Result<Patches> {
+    let last = frames.last().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
+    let (side, merge, depth) = (vit.patch_size, vit.spatial_merge_size, vit.temporal_patch_size);
+    let grid = Grid { t: frames.len().div_ceil(depth), h: last.height / side, w: last.width / side };
+    let mean = config.image_mean.map(|m| m * 255.0);
+    let std = config.image_std.map(|s| s * 255.0);
+    let frame = |t: usize, dt: usize| frames.get(t * depth + dt).unwrap_or(last);
+    let mut data = Vec::with_capacity(grid.patches() * vit.patch_dim());
+    for t in 0..grid.t {
+        for (group_y, group_x) in raster(grid.h / merge, grid.w / merge) {
+            for (dy, dx) in raster(merge, merge) {
+                let (top, left) = ((group_y * merge + dy) * side, (group_x * merge + dx) * side);
+                for channel in 0..3 {
+                    for dt in 0..depth {
+                        let image = frame(t, dt);
+                        for y in top..top + side {
+                            let row = &image.data[(y * image.width + left) * 3..(y * image.width + left + side) * 3];
+                            let values = row.iter().skip(channel).step_by(3);
+                            data.extend(values.map(|v| (f32::from(*v) - mean[channel]) / std[channel]));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(Patches { data, grid, frame_size: [last.width, last.height] })
+}
+
+fn raster(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |y| (0..columns).map(move |x| (y, x)))
+}
+
+/// Log-mel frames of a waveform, cut to the longest that the reference takes. The spectrogram is that of the
+/// waveform padded with silence to that length, of which the frames of the clip itself are kept.
+pub fn log_mel(waveform: &Waveform, config: &ProcessorConfig) -> Result<LogMel> {
+    let samples = &waveform.samples[..waveform.samples.len().min(config.max_samples)];
+    let mel = WhisperMel::new(config.mel_bands, config.sample_rate_hz, config.n_fft, config.hop_length);
+    Ok(mel.compute(samples, Some(config.max_samples))?)
+}

@@ -1,0 +1,130 @@
+//! Which loader opens which checkpoint: one line for each model.
+
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use emomm_eval::Predictor;
+use emomm_media::{DecodeLimits, SamplingMode};
+
+use crate::device::{ComputeType, DeviceKind};
+use crate::error::{ModelError, Result};
+use crate::qwen2_5_omni::{self, Omni, OmniPredictor};
+use crate::weights::Weights;
+
+/// A model that a checkpoint folder may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SupportedModel {
+    /// `model_type` of `config.json`.
+    pub model_type: &'static str,
+    /// Name of the model.
+    pub name: &'static str,
+    /// What is available: attention, hidden states, steering.
+    pub access: &'static str,
+}
+
+/// All models that [`open`] knows.
+pub const SUPPORTED: [SupportedModel; 2] = [
+    SupportedModel {
+        model_type: qwen2_5_omni::FULL_MODEL_TYPE,
+        name: "Qwen2.5-Omni (thinker; speech output is skipped)",
+        access: "logits, attention, hidden states",
+    },
+    SupportedModel {
+        model_type: qwen2_5_omni::THINKER_MODEL_TYPE,
+        name: "Qwen2.5-Omni thinker",
+        access: "logits, attention, hidden states",
+    },
+];
+
+/// How to load a model and how to decode its media.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Where to compute.
+    pub device: DeviceKind,
+    /// In which type.
+    pub dtype: ComputeType,
+    /// How frames are chosen.
+    pub sampling: SamplingMode,
+    /// Limits on decoding.
+    pub limits: DecodeLimits,
+}
+
+/// A checkpoint as its headers describe it, without reading weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSummary {
+    /// `model_type` of `config.json`.
+    pub model_type: String,
+    /// Parameters that are loaded.
+    pub parameters: u64,
+    /// Bytes of those in the files.
+    pub stored_bytes: u64,
+    /// Decoder layers L.
+    pub n_layers: usize,
+    /// Query heads H.
+    pub n_heads: usize,
+    /// Width d.
+    pub hidden_size: usize,
+    /// Bytes of keys and values for each token, per byte of the compute type.
+    pub cache_values_per_token: u64,
+}
+
+impl ModelSummary {
+    /// Bytes of the weights in a compute type.
+    pub fn weight_bytes(&self, dtype: ComputeType) -> u64 {
+        self.parameters * dtype.bytes()
+    }
+
+    /// Bytes of keys and values of a prompt.
+    pub fn cache_bytes(&self, dtype: ComputeType, tokens: u64) -> u64 {
+        self.cache_values_per_token * dtype.bytes() * tokens
+    }
+}
+
+/// Loads the model of a checkpoint folder.
+pub fn open(folder: &Path, options: &LoadOptions) -> Result<Box<dyn Predictor>> {
+    match model_type(folder)?.as_str() {
+        qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
+            let model = Omni::load(folder, &options.device.open()?, options.dtype.dtype())?;
+            Ok(Box::new(OmniPredictor::new(model, options.sampling, options.limits.clone())))
+        }
+        found => Err(unsupported(folder, found)),
+    }
+}
+
+/// Reads config and headers of a checkpoint folder.
+pub fn inspect(folder: &Path) -> Result<ModelSummary> {
+    let model_type = model_type(folder)?;
+    let decoder = match model_type.as_str() {
+        qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
+            qwen2_5_omni::OmniConfig::read(&folder.join("config.json"))?.decoder
+        }
+        found => return Err(unsupported(folder, found)),
+    };
+    let weights = Weights::open(folder, &Device::Cpu, DType::F32, qwen2_5_omni::normalise)?;
+    Ok(ModelSummary {
+        model_type,
+        parameters: weights.parameters(),
+        stored_bytes: weights.stored_bytes(),
+        n_layers: decoder.n_layers,
+        n_heads: decoder.n_heads,
+        hidden_size: decoder.hidden_size,
+        cache_values_per_token: (2 * decoder.n_layers * decoder.n_kv_heads * decoder.head_dim) as u64,
+    })
+}
+
+fn model_type(folder: &Path) -> Result<String> {
+    let path = folder.join("config.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| ModelError::io(&path, e))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::config(&path, e.to_string()))?;
+    let found = json.get("model_type").and_then(serde_json::Value::as_str);
+    let found = found.ok_or_else(|| ModelError::config(&path, "no field `model_type`, expected a model's name"))?;
+    Ok(found.to_owned())
+}
+
+fn unsupported(folder: &Path, found: &str) -> ModelError {
+    ModelError::UnsupportedModel {
+        path: folder.join("config.json"),
+        found: found.to_owned(),
+        expected: "qwen2_5_omni, qwen2_5_omni_thinker",
+    }
+}

@@ -1,0 +1,290 @@
+//! Tensors of a checkpoint folder: memory-mapped shards, one view under normalised names, one complete complaint.
+//!
+//! A loader asks for each tensor by name and shape. Problems are collected, not thrown, so that a wrong checkpoint
+//! gives one error that lists every missing, superfluous and misshapen tensor.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Shape, Tensor};
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use crate::error::{ModelError, Result};
+
+/// The safetensors format stores the length of its header in this many leading bytes.
+const HEADER_LENGTH_BYTES: usize = 8;
+
+/// All shards of a checkpoint, mapped but not read.
+pub struct Weights {
+    folder: PathBuf,
+    shards: Vec<Shard>,
+    /// Normalised tensor name → (shard, name in the file).
+    names: BTreeMap<String, (usize, String)>,
+    device: Device,
+    dtype: DType,
+    used: RefCell<BTreeSet<String>>,
+    problems: RefCell<Vec<String>>,
+    /// Set when tensors are drawn instead of read.
+    drawn: Option<RefCell<Drawn>>,
+}
+
+/// Tensors drawn from a seeded generator, kept so that they can be saved.
+struct Drawn {
+    state: u64,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+struct Shard {
+    map: Mmap,
+    metadata: Metadata,
+    data_start: usize,
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| ModelError::io(path, e))?;
+        #[expect(unsafe_code, reason = "mapping weights without copying them; the files are only read")]
+        // SAFETY: the map is private to this process and read-only. As with every mapped file, truncating it from
+        // outside while the process runs would fault; the documentation of `--model` says not to.
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| ModelError::io(path, e))?;
+        let invalid = |e: safetensors::SafeTensorError| ModelError::Safetensors {
+            path: path.to_owned(),
+            message: e.to_string(),
+        };
+        let (header_len, metadata) = SafeTensors::read_metadata(&map).map_err(invalid)?;
+        // `deserialize` checks that offsets are contiguous and that the buffer ends where the header says.
+        SafeTensors::deserialize(&map).map_err(invalid)?;
+        Ok(Self { map, metadata, data_start: HEADER_LENGTH_BYTES + header_len })
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> &[u8] {
+        &self.map[self.data_start + info.data_offsets.0..self.data_start + info.data_offsets.1]
+    }
+}
+
+impl Weights {
+    /// Maps every shard of `folder`. `normalise` maps a file's tensor name to the loader's name, or to `None` for a
+    /// tensor that the loader does not want to see (another component of the same checkpoint).
+    ///
+    /// The shards are those of `model.safetensors.index.json` where it exists, else `model.safetensors`, else every
+    /// `*.safetensors` file of the folder.
+    pub fn open(
+        folder: &Path,
+        device: &Device,
+        dtype: DType,
+        normalise: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let mut shards = Vec::new();
+        let mut names = BTreeMap::new();
+        let mut problems = Vec::new();
+        for path in shard_paths(folder)? {
+            let shard = Shard::open(&path)?;
+            let mut stored: Vec<String> = shard.metadata.tensors().keys().cloned().collect();
+            stored.sort();
+            for stored_name in stored {
+                let Some(name) = normalise(&stored_name) else { continue };
+                if names.insert(name.clone(), (shards.len(), stored_name)).is_some() {
+                    problems.push(format!("{name}: stored more than once"));
+                }
+            }
+            shards.push(shard);
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            shards,
+            names,
+            device: device.clone(),
+            dtype,
+            used: RefCell::default(),
+            problems: RefCell::new(problems),
+            drawn: None,
+        })
+    }
+
+    /// Draws every tensor that a loader asks for: norms at one, everything else normal with variance 1 / fan-in.
+    /// This makes an untrained model of any shape; [`Weights::into_drawn`] gives the tensors for saving.
+    pub fn random(seed: u64) -> Self {
+        Self {
+            folder: PathBuf::new(),
+            shards: Vec::new(),
+            names: BTreeMap::new(),
+            device: Device::Cpu,
+            dtype: DType::F32,
+            used: RefCell::default(),
+            problems: RefCell::default(),
+            drawn: Some(RefCell::new(Drawn { state: seed, tensors: BTreeMap::new() })),
+        }
+    }
+
+    /// The tensors that were drawn, by name.
+    pub fn into_drawn(self) -> BTreeMap<String, Tensor> {
+        self.drawn.map(|d| d.into_inner().tensors).unwrap_or_default()
+    }
+
+    /// The device on which tensors are loaded.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The type to which tensors are converted.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Whether a tensor of this name exists.
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
+    /// Reads one tensor, converted to the compute type.
+    ///
+    /// A missing or misshapen tensor is noted for [`Weights::finish`] and replaced by zeros that take no memory.
+    pub fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
+        if let Some(drawn) = &self.drawn {
+            return Ok(drawn.borrow_mut().draw(name, &shape)?);
+        }
+        self.used.borrow_mut().insert(name.to_owned());
+        match self.locate(name, &shape) {
+            Ok((shard, info)) => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
+            Err(problem) => {
+                self.problems.borrow_mut().push(problem);
+                Ok(Tensor::zeros(1, self.dtype, &self.device)?.broadcast_as(shape)?)
+            }
+        }
+    }
+
+    fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
+        let (shard, stored) = self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;
+        let shard = &self.shards[*shard];
+        let info = shard.metadata.info(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
+        if info.shape != shape.dims() {
+            return Err(format!("{name}: shape {:?}, expected {:?}", info.shape, shape.dims()));
+        }
+        if candle_dtype(info.dtype).is_none() {
+            return Err(format!("{name}: type {:?}, expected F32, F16 or BF16", info.dtype));
+        }
+        Ok((shard, info))
+    }
+
+    /// Declares a tensor that the checkpoint may hold but that the model does not use.
+    pub fn skip(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Ends loading: an error if anything was missing, misshapen or left over.
+    pub fn finish(self) -> Result<()> {
+        let used = self.used.into_inner();
+        let mut problems = self.problems.into_inner();
+        problems.extend(self.names.keys().filter(|n| !used.contains(*n)).map(|n| format!("{n}: not part of this model")));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.sort();
+        Err(ModelError::Weights { path: self.folder, problems })
+    }
+
+    /// Bytes that the tensors take in the files, by normalised name, without reading them.
+    pub fn stored_bytes(&self) -> u64 {
+        self.infos().map(|i| (i.data_offsets.1 - i.data_offsets.0) as u64).sum()
+    }
+
+    /// Number of parameters, without reading them.
+    pub fn parameters(&self) -> u64 {
+        self.infos().map(|i| i.shape.iter().map(|d| *d as u64).product::<u64>()).sum()
+    }
+
+    fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.names.values().filter_map(|(shard, stored)| self.shards[*shard].metadata.info(stored))
+    }
+}
+
+impl Drawn {
+    fn draw(&mut self, name: &str, shape: &Shape) -> candle_core::Result<Tensor> {
+        let is_norm = shape.rank() == 1 && name.ends_with(".weight");
+        let tensor = if is_norm {
+            Tensor::ones(shape, DType::F32, &Device::Cpu)?
+        } else {
+            let fan_in: usize = shape.dims().iter().skip(1).product::<usize>().max(1);
+            let scale = if shape.rank() == 1 { 0.02 } else { 1.0 / (fan_in as f64).sqrt() };
+            let values: Vec<f32> = (0..shape.elem_count()).map(|_| (self.normal() * scale) as f32).collect();
+            Tensor::from_vec(values, shape, &Device::Cpu)?
+        };
+        self.tensors.insert(name.to_owned(), tensor.clone());
+        Ok(tensor)
+    }
+
+    /// A standard normal number by Box and Muller's method.
+    fn normal(&mut self) -> f64 {
+        let (u, v) = (self.uniform(), self.uniform());
+        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    }
+
+    /// A number in [0, 1) by SplitMix64.
+    fn uniform(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+fn load(shard: &Shard, info: &TensorInfo, device: &Device) -> Result<Tensor> {
+    let dtype = candle_dtype(info.dtype).unwrap_or(DType::F32);
+    Ok(Tensor::from_raw_buffer(shard.bytes(info), dtype, &info.shape, device)?)
+}
+
+fn candle_dtype(dtype: safetensors::Dtype) -> Option<DType> {
+    match dtype {
+        safetensors::Dtype::F32 => Some(DType::F32),
+        safetensors::Dtype::F16 => Some(DType::F16),
+        safetensors::Dtype::BF16 => Some(DType::BF16),
+        _ => None,
+    }
+}
+
+/// The safetensors files of a checkpoint folder, in a stable order.
+pub(crate) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let index = folder.join("model.safetensors.index.json");
+    if index.is_file() {
+        return indexed_shards(folder, &index);
+    }
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let entries = std::fs::read_dir(folder).map_err(|e| ModelError::io(folder, e))?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
+        .collect();
+    paths.sort();
+    if paths.is_empty() {
+        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no *.safetensors file in this folder");
+        return Err(ModelError::io(folder, missing));
+    }
+    Ok(paths)
+}
+
+fn indexed_shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string(index).map_err(|e| ModelError::io(index, e))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::config(index, e.to_string()))?;
+    let map = json
+        .get("weight_map")
+        .and_then(serde_json::Value::as_object)
+        .ok_or_else(|| ModelError::config(index, "no object `weight_map`, expected tensor name → file name"))?;
+    let mut files = BTreeSet::new();
+    for (tensor, file) in map {
+        let name = file
+            .as_str()
+            .filter(|f| Path::new(f).components().count() == 1 && !f.starts_with('.'))
+            .ok_or_else(|| ModelError::config(index, format!("`weight_map`: {tensor} → {file}, expected a file name")))?;
+        files.insert(folder.join(name));
+    }
+    Ok(files.into_iter().collect())
+}

@@ -71,7 +71,7 @@ impl Filter {
         let transition = (1.0 - PASS_BAND) * nyquist * std::f64::consts::PI;
         let beta = 0.1102 * (ATTENUATION_DB - 8.7);
         Self {
-            bandwidth: (1.0 + PASS_BAND) / 2.0 * nyquist,
+            bandwidth: f64::midpoint(1.0, PASS_BAND) * nyquist,
             half_width: (ATTENUATION_DB - 7.95) / (2.285 * transition) / 2.0,
             beta,
             beta_bessel: bessel_i0(beta),

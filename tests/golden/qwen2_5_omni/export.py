@@ -597,7 +597,7 @@ def export_case(case: Case) -> None:
             "name": case.name,
             "transcript": case.transcript,
             "corpus": case.corpus,
-            "frames": {"count": frames.shape[0], "height": frames.shape[1], "width": frames.shape[2]},
+            "frames": dict(zip(("count", "height", "width"), frames.shape[:3])),
             "waveform": {"samples": case.samples, "sample_rate": 16000},
             "dtype_on_disk": str(case.dtype).removeprefix("torch."),
             "settings": case.settings,
@@ -650,9 +650,8 @@ def export_case(case: Case) -> None:
         index = ref.token_indices(processor, prompt, transcript, ids)
         out = ref.prefill(model, inputs)
         hidden = out["hidden_all"]
-        assert torch.allclose(
-            torch.nn.functional.linear(hidden[-1, -1], model.lm_head.weight), out["logits"], atol=1e-4
-        ), "the last hidden state is not the normed one"
+        again = torch.nn.functional.linear(hidden[-1, -1], model.lm_head.weight)
+        assert torch.allclose(again, out["logits"], atol=1e-4), "last hidden state is not normed"
         generated, margin = greedy(model, inputs, 8)
         official = model.generate(
             **inputs, use_audio_in_video=False, max_new_tokens=8, do_sample=False, eos_token_id=-1
@@ -977,10 +976,25 @@ def export_rope_index() -> None:
         ("half_second_grids", [("text", 3), ("video", 4, 4, 4), ("text", 4)], False, 0.5),
         ("odd_second_grids", [("text", 3), ("video", 5, 4, 4), ("text", 4)], False, 0.7),
         ("image", [("text", 3), ("image", 6, 4), ("text", 4)], False, 1.0),
-        ("image_video", [("image", 4, 4), ("text", 2), ("video", 2, 4, 6), ("text", 4)], False, 1.0),
+        (
+            "image_video",
+            [("image", 4, 4), ("text", 2), ("video", 2, 4, 6), ("text", 4)],
+            False,
+            1.0,
+        ),
         ("interleaved", [("text", 3), ("both", 5, 4, 6, 500, 1.0), ("text", 6)], True, 1.0),
-        ("interleaved_short_audio", [("text", 3), ("both", 5, 4, 6, 130, 1.0), ("text", 6)], True, 1.0),
-        ("interleaved_long_audio", [("text", 3), ("both", 2, 4, 6, 930, 1.0), ("text", 6)], True, 1.0),
+        (
+            "interleaved_short_audio",
+            [("text", 3), ("both", 5, 4, 6, 130, 1.0), ("text", 6)],
+            True,
+            1.0,
+        ),
+        (
+            "interleaved_long_audio",
+            [("text", 3), ("both", 2, 4, 6, 930, 1.0), ("text", 6)],
+            True,
+            1.0,
+        ),
         (
             "interleaved_twice",
             [("text", 3), ("both", 3, 4, 6, 300, 1.0), ("text", 2), ("both", 2, 2, 4, 210, 1.0)],
@@ -1082,7 +1096,7 @@ def export_smart_resize() -> None:
                         continue
                     row["stage1"] = seen["size"]
                     low = table.get("min_pixels", 128 * 784)
-                    high = table.get("max_pixels", 768 * 784) if "min_pixels" in table else 768 * 784
+                    high = table["max_pixels"] if "min_pixels" in table else 768 * 784
                     try:
                         row["processor"] = list(
                             smart_resize(*seen["size"], factor=28, min_pixels=low, max_pixels=high)

@@ -3,6 +3,7 @@
 //! One file per rule. Every rule looks at the whole tree and returns all its findings; nothing stops at the first.
 
 mod dependencies;
+mod equations;
 mod help;
 mod imports;
 mod names;
@@ -72,8 +73,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
 
 /// The rules that need nothing but the files.
 fn check(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 5] =
-        [dependencies::check, imports::check, names::check, paths::check, source::check];
+    let rules: [fn(&Tree) -> Vec<Finding>; 6] =
+        [dependencies::check, equations::check, imports::check, names::check, paths::check, source::check];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }
 

@@ -140,6 +140,16 @@ mod tests {
         assert_eq!(Sentiment::from_index(5), None);
     }
 
+    /// Eq. (3): weak and strong classes of one sign share a polarity, Neutral has its own.
+    #[test]
+    fn polarity_is_the_sign_of_the_class() {
+        use Polarity::{Negative, Neutral, Positive};
+        assert_eq!(
+            Sentiment::ALL.map(Sentiment::polarity),
+            [Negative, Negative, Neutral, Positive, Positive]
+        );
+    }
+
     #[test]
     fn json_words_are_kebab_case() {
         for s in Sentiment::ALL {

@@ -1,0 +1,96 @@
+//! The JSON of a prediction has the keys of `docs/contract.md`, and reads back as it was written.
+
+use emomm_dataset::{Corpus, ModalitySet, Sentiment};
+use emomm_eval::{AttentionSummary, MediaRecord, PerModality, Prediction, TokenCounts, reply};
+
+fn prediction() -> Prediction {
+    Prediction {
+        coalition: "TV".parse().unwrap(),
+        tokens: Some(TokenCounts { text: 5, audio: 0, video: 60, other: 300, total: 365 }),
+        grid_thw: Some([5, 8, 6]),
+        letter_logits: Some([0.5, -1.25, 0.0, 2.0, 1.5]),
+        letter: Some('D'),
+        label: Some(Sentiment::WeaklyPositive),
+        centre_score: Some(0.4),
+        reply: None,
+        attention: None,
+        media: MediaRecord {
+            frame_times: Some(vec![0.0, 0.5]),
+            frame_size: Some([84, 112]),
+            audio_seconds: None,
+            warnings: Vec::new(),
+        },
+        ms: 12.5,
+    }
+}
+
+fn keys(prediction: &Prediction) -> Vec<String> {
+    serde_json::to_value(prediction).unwrap().as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn the_keys_without_options() {
+    assert_eq!(
+        keys(&prediction()),
+        [
+            "coalition",
+            "tokens",
+            "grid_thw",
+            "letter_logits",
+            "letter",
+            "label",
+            "centre_score",
+            "media",
+            "ms"
+        ]
+    );
+}
+
+#[test]
+fn the_keys_with_generation_and_attention() {
+    let mut full = prediction();
+    full.reply = Some(reply::parse("D\nScore: 0.4", Corpus::ChSims));
+    let table = || Some(vec![vec![0.5, 0.25]]);
+    full.attention = Some(AttentionSummary {
+        nmas: PerModality { text: table(), audio: None, video: table() },
+        mass: PerModality { text: table(), audio: None, video: table() },
+    });
+    let json = serde_json::to_value(&full).unwrap();
+    for key in ["reply", "reply_letter", "reply_score", "nmas", "mass"] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+    assert_eq!(json["reply_letter"], "D");
+    assert_eq!(json["nmas"]["audio"], serde_json::Value::Null);
+    assert_eq!(json["nmas"]["text"][0][1], 0.25);
+    assert_eq!(serde_json::from_value::<Prediction>(json).unwrap(), full);
+}
+
+#[test]
+fn what_was_not_asked_for_reads_back_as_absent() {
+    let text = serde_json::to_string(&prediction()).unwrap();
+    assert!(text.contains(r#""coalition":"TV""#), "{text}");
+    assert!(text.contains(r#""letter_logits":{"A":0.5,"B":-1.25,"C":0.0,"D":2.0,"E":1.5}"#), "{text}");
+    assert!(text.contains(r#""label":"weakly-positive""#), "{text}");
+    assert_eq!(serde_json::from_str::<Prediction>(&text).unwrap(), prediction());
+}
+
+#[test]
+fn a_model_that_shows_no_logits_writes_null() {
+    let closed = Prediction {
+        coalition: ModalitySet::NONE,
+        tokens: None,
+        grid_thw: None,
+        letter_logits: None,
+        letter: None,
+        label: None,
+        centre_score: None,
+        ..prediction()
+    };
+    let json = serde_json::to_value(&closed).unwrap();
+    assert_eq!(json["coalition"], "none");
+    for key in ["tokens", "grid_thw", "letter_logits", "letter", "label", "centre_score"] {
+        assert!(json[key].is_null(), "{key}");
+        assert!(json.get(key).is_some(), "{key} is absent");
+    }
+    assert_eq!(serde_json::from_value::<Prediction>(json).unwrap(), closed);
+}

@@ -12,6 +12,12 @@ use crate::input::{check_file, input_arguments, words};
 use crate::limits::{Deadline, DecodeLimits};
 use crate::report::{Report, shortfall};
 
+/// Rows left out of the listed pictures, so that a change of size always changes the listed number of bytes: a picture
+/// turned by a quarter has as many pixels as before, but not when both have two rows less. `-autoscale 0` keeps ffmpeg
+/// from hiding such a change.
+const CUT_ROWS: &str = "crop=iw:ih-2:0:0:exact=1";
+const ROWS_CUT: usize = 2;
+
 /// What a video stream decodes to, without the pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoScan {
@@ -21,9 +27,10 @@ pub struct VideoScan {
     pub height: usize,
     /// Presentation time of each frame in seconds, on the file's own clock (the first need not be 0).
     pub times_seconds: Vec<f64>,
-    /// Frames per second: frames divided by the time they are shown for.
+    /// Frames per second: frames divided by the time from the first one to the end of the last one.
     ///
-    /// Where that agrees with a whole rate or a rate of the form `k · 1000/1001` to within the resolution of the
+    /// That is what torchcodec, the reference's first choice of reader, reports after its scan; decord and PyAV report
+    /// the container's own figure, which differs for some variable rates and edit lists. Where that agrees with a whole rate or a rate of the form `k · 1000/1001` to within the resolution of the
     /// container's clock, it is that rate exactly, as readers take it from the container.
     pub avg_fps: f64,
     /// What ffmpeg complained of, and a note when the video is much shorter than the container announces.
@@ -53,7 +60,16 @@ pub(crate) fn scan_before(
 ) -> Result<VideoScan, MediaError> {
     check_file(path)?;
     let mut arguments = input_arguments(path, limits);
-    arguments.extend(words(&["-map", "0:V:0", "-fps_mode", "passthrough"]));
+    arguments.extend(words(&[
+        "-map",
+        "0:V:0",
+        "-vf",
+        CUT_ROWS,
+        "-fps_mode",
+        "passthrough",
+        "-autoscale",
+        "0",
+    ]));
     arguments.extend(words(&ffmpeg.demuxer_time_base()));
     arguments.extend(words(&["-f", "framecrc", "pipe:1"]));
     let task = ChildTask {
@@ -131,6 +147,7 @@ impl<'a> FrameList<'a> {
             self.ticks = pair(ticks, '/').filter(|&(num, den)| num > 0 && den > 0);
         } else if let Some(size) = line.strip_prefix("#dimensions 0: ") {
             self.size = pair(size, 'x').filter(|&(width, height)| width > 0 && height > 0);
+            self.size = self.size.map(|(width, height)| (width, height.saturating_add(ROWS_CUT)));
             let pixels = self.size.map_or(0, |(width, height)| width.saturating_mul(height));
             self.limit("pixels in a frame", pixels as f64, self.limits.max_pixels as f64)?;
         } else if !line.is_empty() && !line.starts_with('#') {
@@ -242,22 +259,22 @@ mod tests {
     fn lists_are_read_across_chunks() {
         let limits = DecodeLimits::default();
         let mut list = FrameList::new(Path::new("a.mp4"), &limits);
-        let text = "#tb 0: 1/10\n#dimensions 0: 4x2\n0, 0, 7, 1, 12, 0x1\n0, 1, 8, 1, 12, 0x2\n";
+        let text = "#tb 0: 1/10\n#dimensions 0: 4x1\n0, 0, 7, 1, 12, 0x1\n0, 1, 8, 1, 12, 0x2\n";
         for byte in text.as_bytes() {
             list.push(&[*byte]).expect("a valid list");
         }
         let scan = list.finish(Vec::new()).expect("two frames");
-        assert_eq!((scan.width, scan.height, scan.avg_fps), (4, 2, 10.0));
+        assert_eq!((scan.width, scan.height, scan.avg_fps), (4, 3, 10.0));
         assert_eq!(scan.times_seconds, [0.7, 0.8]);
     }
 
     #[test]
     fn limits_and_changes_of_size_end_the_list() {
-        let limits = DecodeLimits { max_frames: 1, max_pixels: 8, ..DecodeLimits::default() };
+        let limits = DecodeLimits { max_frames: 1, max_pixels: 12, ..DecodeLimits::default() };
         let mut list = FrameList::new(Path::new("a.mp4"), &limits);
-        list.push(b"#tb 0: 1/10\n#dimensions 0: 4x2\n0,0,0,1,12,0\n").expect("within the limits");
+        list.push(b"#tb 0: 1/10\n#dimensions 0: 4x1\n0,0,0,1,12,0\n").expect("within the limits");
         assert!(matches!(list.push(b"0,1,1,1,12,0\n"), Err(MediaError::LimitExceeded { .. })));
         assert!(matches!(list.push(b"0,2,2,1,13,0\n"), Err(MediaError::Decode { .. })));
-        assert!(matches!(list.push(b"#dimensions 0: 4x3\n"), Err(MediaError::LimitExceeded { .. })));
+        assert!(matches!(list.push(b"#dimensions 0: 4x2\n"), Err(MediaError::LimitExceeded { .. })));
     }
 }

@@ -127,13 +127,15 @@ impl FramePass<'_> {
                 let Some(&index) = distinct.get(received) else {
                     return Err(self.mismatch(received + 1, distinct.len()));
                 };
-                let full = std::mem::replace(&mut frame, Vec::with_capacity(frame_bytes));
-                let image = RgbImage::new(width, height, full)?;
+                let image = RgbImage::new(width, height, std::mem::take(&mut frame))?;
                 for _ in 1..indices.iter().filter(|&&other| other == index).count() {
                     take(image.clone());
                 }
                 take(image);
                 received += 1;
+                if received < distinct.len() {
+                    frame.reserve_exact(frame_bytes);
+                }
             }
             Ok(())
         })?;

@@ -612,12 +612,7 @@ def export_case(case: Case) -> None:
     assert torch.equal(stage1, stage1.round())
     pixels = stage1.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
     tensors: dict[str, torch.Tensor] = {}
-    if pixels.numel() <= 1_000_000:
-        tensors["pixels_stage1"] = pixels
-    else:  # the first and the last frame, for size
-        kept = torch.tensor([0, len(pixels) - 1])
-        tensors["pixels_stage1.frames"] = kept
-        tensors["pixels_stage1.sample"] = pixels[kept].contiguous()
+    tensors["pixels_stage1"] = pixels
     summary: dict[str, Any] = {
         "versions": VERSIONS,
         "letter_ids": ref.letter_ids(processor),

@@ -17,12 +17,15 @@ pub struct Patches {
     pub frame_size: [usize; 2],
 }
 
-/// Scales the frames of a clip through both stages. The first stage rounds to whole 8-bit values, as the reference
+/// `qwen_omni_utils` rounds to whole tokens of this side, in pixels, whatever the model.
+const FIRST_STAGE_FACTOR: usize = 28;
+
+/// Scales the frames of a clip through both stages; `factor` is the model's own side of a token in pixels. The first stage rounds to whole 8-bit values, as the reference
 /// does; the second leaves the frames as they are unless its bounds ask for another size.
 pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<RgbImage>> {
     let first = frames.first().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
     let bounds = config.video.frame_bounds(frames.len());
-    let (height, width) = smart_resize(first.height, first.width, factor, bounds)?;
+    let (height, width) = smart_resize(first.height, first.width, FIRST_STAGE_FACTOR, bounds)?;
     let (height2, width2) = smart_resize(height, width, factor, config.processor_pixels)?;
     let scale = |image: &RgbImage| {
         let once = resize_bicubic(image, width, height);
@@ -69,9 +72,23 @@ fn raster(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// Log-mel frames of a waveform, cut to the longest that the reference takes. The spectrogram is that of the
-/// waveform padded with silence to that length, of which the frames of the clip itself are kept.
+/// waveform padded with silence to that length, of which the frames of the clip itself are kept: those that begin
+/// inside it. With the silence in front, frames count from the end of the padded clip.
 pub fn log_mel(waveform: &Waveform, config: &ProcessorConfig) -> Result<LogMel> {
     let samples = &waveform.samples[..waveform.samples.len().min(config.max_samples)];
     let mel = WhisperMel::new(config.mel_bands, config.sample_rate_hz, config.n_fft, config.hop_length);
-    Ok(mel.compute(samples, Some(config.max_samples))?)
+    if !config.pad_left {
+        return Ok(mel.compute(samples, Some(config.max_samples))?);
+    }
+    // Enough silence for a whole window, and the sound's end on a frame border.
+    let hop = config.hop_length;
+    let silent_frames = (config.n_fft.div_ceil(hop) + 1).min((config.max_samples - samples.len()) / hop);
+    let silence = silent_frames * hop + (hop - samples.len() % hop) % hop;
+    let mut padded = vec![0.0; silence];
+    padded.extend_from_slice(samples);
+    let all = mel.compute(&padded, None)?;
+    let first = silence.div_ceil(hop);
+    let n_frames = all.n_frames - first.min(all.n_frames);
+    let data = all.data.chunks(all.n_frames).flat_map(|band| band[all.n_frames - n_frames..].to_vec()).collect();
+    Ok(LogMel { n_mels: all.n_mels, n_frames, data })
 }

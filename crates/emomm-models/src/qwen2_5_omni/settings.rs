@@ -2,7 +2,7 @@
 //!
 //! Pixels go through two stages, as in the reference. First the frame bounds of `qwen_omni_utils`; a checkpoint may
 //! carry other bounds in `emomm_settings.json` beside its config. Then the processor's own rounding to whole merge
-//! groups, which leaves frames of the first stage as they are unless its own bounds are narrower.
+//! groups, which leaves frames of the first stage as they are unless they lie outside of the bounds.
 
 use std::path::Path;
 
@@ -22,8 +22,8 @@ const TOKEN_PIXELS: f64 = 28.0 * 28.0;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VideoSettings {
-    /// Fewest pixels of a frame.
-    pub min_pixels: f64,
+    /// Fewest pixels of a frame; `None` is the published 128 tokens.
+    pub min_pixels: Option<f64>,
     /// Most pixels of a frame; `None` leaves the bound to `total_pixels`.
     pub max_pixels: Option<f64>,
     /// Most pixels of a clip, shared by its frames.
@@ -40,7 +40,7 @@ impl Default for VideoSettings {
     fn default() -> Self {
         let sampling = FrameSampling::default();
         Self {
-            min_pixels: 128.0 * TOKEN_PIXELS,
+            min_pixels: None,
             max_pixels: None,
             total_pixels: 128_000.0 * TOKEN_PIXELS * 0.9,
             fps: sampling.fps,
@@ -51,6 +51,8 @@ impl Default for VideoSettings {
 }
 
 impl VideoSettings {
+    /// Fewest pixels of a frame unless the settings say otherwise.
+    const FRAME_MINIMUM: f64 = 128.0 * TOKEN_PIXELS;
     /// No frame gets more pixels than this, whatever the settings say.
     const FRAME_LIMIT: f64 = 768.0 * TOKEN_PIXELS;
     /// Frames in a temporal patch: the budget of a clip is shared by patches.
@@ -58,9 +60,16 @@ impl VideoSettings {
 
     /// Bounds on the pixels of a frame when `frames` are shown.
     pub fn frame_bounds(&self, frames: usize) -> (f64, f64) {
+        let minimum = self.min_pixels.unwrap_or(Self::FRAME_MINIMUM);
         let share = self.total_pixels / frames as f64 * Self::FRAME_FACTOR;
-        let limit = Self::FRAME_LIMIT.min(share).max((self.min_pixels * 1.05).trunc());
-        (self.min_pixels, self.max_pixels.map_or(limit, |m| m.min(limit)))
+        let limit = Self::FRAME_LIMIT.min(share).max((minimum * 1.05).trunc());
+        (minimum, self.max_pixels.map_or(limit, |m| m.min(limit)))
+    }
+
+    /// Bounds of the processor's own rounding. The reference's processor class fixes them, whatever its own file
+    /// says; they follow the settings where those give both.
+    pub fn processor_bounds(&self) -> (f64, f64) {
+        self.min_pixels.zip(self.max_pixels).unwrap_or((Self::FRAME_MINIMUM, Self::FRAME_LIMIT))
     }
 
     /// How frames are chosen, in the mode that the caller wants.
@@ -103,6 +112,8 @@ pub struct ProcessorConfig {
     pub hop_length: usize,
     /// Longest waveform in samples; the rest is cut off.
     pub max_samples: usize,
+    /// Whether silence is padded before the sound instead of after it.
+    pub pad_left: bool,
 }
 
 impl ProcessorConfig {
@@ -135,13 +146,15 @@ impl ProcessorConfig {
                 .map_err(|_| ModelError::config(path, format!("`{field}` is {value}, expected three numbers"))),
         };
         let sample_rate = size("sampling_rate", 16_000)?;
-        let defaults = VideoSettings::default();
-        // The reference's processor class fixes its own bounds, whatever the file says; other bounds of the first
-        // stage widen them, so that the second stage only rounds.
-        let processor_pixels = (
-            defaults.min_pixels.min(video.min_pixels),
-            VideoSettings::FRAME_LIMIT.max(video.max_pixels.unwrap_or(0.0)),
-        );
+        let processor_pixels = video.processor_bounds();
+        let pad_left = match audio.get("padding_side").and_then(Value::as_str) {
+            None | Some("right") => false,
+            Some("left") => true,
+            Some(other) => {
+                let message = format!("`padding_side` is `{other}`, expected left or right");
+                return Err(ModelError::config(path, message));
+            }
+        };
         Ok(Self {
             video,
             processor_pixels,
@@ -152,6 +165,7 @@ impl ProcessorConfig {
             n_fft: size("n_fft", 400)?,
             hop_length: size("hop_length", 160)?,
             max_samples: size("chunk_length", 300)?.saturating_mul(sample_rate),
+            pad_left,
         })
     }
 }
@@ -174,9 +188,10 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
     };
     let file: SettingsFile = serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))?;
     let v = file.video;
-    let sane = v.min_pixels >= 1.0
+    let (minimum, _) = v.frame_bounds(1);
+    let sane = minimum >= 1.0
         && v.total_pixels >= 1.0
-        && v.max_pixels.is_none_or(|m| m >= v.min_pixels)
+        && v.max_pixels.is_none_or(|m| m >= minimum)
         && v.fps > 0.0
         && v.fps.is_finite()
         && (1..=v.max_frames).contains(&v.min_frames);

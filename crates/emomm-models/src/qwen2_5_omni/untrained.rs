@@ -41,7 +41,7 @@ pub fn write(folder: &Path, seed: u64) -> Result<()> {
     write_json("tokenizer.json", &tokenizer())?;
     write_json("preprocessor_config.json", &preprocessor())?;
     let video = VideoSettings {
-        min_pixels: f64::from(112 * 112),
+        min_pixels: Some(f64::from(112 * 112)),
         max_pixels: Some(f64::from(196 * 196)),
         ..VideoSettings::default()
     };

@@ -1,0 +1,246 @@
+//! Identities that must hold whatever the weights: the seams of the decision row.
+
+use candle_core::{Result, Tensor};
+use emomm_dataset::ModalitySet;
+use emomm_models::decoder::{DecisionHook, DecisionLayer, Prefill};
+use emomm_models::prompt_tree::{PromptRow, embed, walk};
+
+use super::cases::{Case, max_difference};
+
+/// Sums in another order: products of one row against products of many.
+const SAME: f32 = 1e-5;
+
+/// Looks and does nothing.
+struct Nothing;
+
+impl DecisionHook for Nothing {
+    fn attn_bias(&mut self, _layer: &DecisionLayer<'_>) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+}
+
+/// Adds `values[variant]` to the score of one key in one head of one layer.
+struct OneKey {
+    layer: usize,
+    head: usize,
+    key: usize,
+    values: Vec<f32>,
+}
+
+impl DecisionHook for OneKey {
+    fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> Result<Option<Tensor>> {
+        if layer.layer != self.layer {
+            return Ok(None);
+        }
+        let (variants, heads, keys) = layer.attn_scores.dims3()?;
+        let mut bias = vec![0_f32; variants * heads * keys];
+        for (variant, value) in self.values.iter().enumerate() {
+            bias[(variant * heads + self.head) * keys + self.key] = *value;
+        }
+        Ok(Some(Tensor::from_vec(bias, (variants, heads, keys), layer.attn_scores.device())?))
+    }
+}
+
+/// Runs `check` on the full coalition's row and prefill of every case.
+fn on_full_prompts(mut check: impl FnMut(&Case, &PromptRow, &Tensor, &Prefill) -> Result<()>) {
+    for case in Case::all() {
+        let (media, shape) = case.media();
+        let rows = case.rows(&shape);
+        let row = &rows[7];
+        let token = embed(&case.model.decoder, &[row.decision_token()], &media).unwrap();
+        let mut leaf = |_: usize, prefill: &Prefill| {
+            check(&case, row, &token, prefill)?;
+            Ok(())
+        };
+        walk(&case.model.decoder, std::slice::from_ref(row), &media, &mut leaf).unwrap();
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<u32> {
+    tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn no_hook_equals_a_hook_that_does_nothing_bit_for_bit() {
+    on_full_prompts(|case, row, token, prefill| {
+        let decoder = &case.model.decoder;
+        let without = decoder.decide(prefill, token, row.decision_position(), None).unwrap();
+        let with = decoder.decide(prefill, token, row.decision_position(), Some(&mut Nothing)).unwrap();
+        assert_eq!(values(&without.logits), values(&with.logits));
+        Ok(())
+    });
+}
+
+#[test]
+fn zero_bias_equals_no_hook_bit_for_bit() {
+    on_full_prompts(|case, row, token, prefill| {
+        let decoder = &case.model.decoder;
+        let without = decoder.decide(prefill, token, row.decision_position(), None).unwrap();
+        let mut zero = OneKey { layer: 1, head: 0, key: 3, values: vec![0.0] };
+        let with = decoder.decide(prefill, token, row.decision_position(), Some(&mut zero)).unwrap();
+        assert_eq!(values(&without.logits), values(&with.logits));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_bias_acts() {
+    on_full_prompts(|case, row, token, prefill| {
+        let decoder = &case.model.decoder;
+        let without = decoder.decide(prefill, token, row.decision_position(), None).unwrap();
+        let mut hook = OneKey { layer: 1, head: 0, key: 3, values: vec![8.0] };
+        let with = decoder.decide(prefill, token, row.decision_position(), Some(&mut hook)).unwrap();
+        assert!(max_difference(&without.logits, &with.logits) > 1e-3);
+        Ok(())
+    });
+}
+
+#[test]
+fn prefill_and_decision_step_equal_one_full_forward() {
+    for case in Case::all() {
+        let (media, shape) = case.media();
+        let rows = case.rows(&shape);
+        let decoder = &case.model.decoder;
+        let mut leaf = |i: usize, prefill: &Prefill| {
+            let row = &rows[i];
+            let token = embed(decoder, &[row.decision_token()], &media)?;
+            let step = decoder.decide(prefill, &token, row.decision_position(), None)?;
+            let all = embed(decoder, &row.tokens, &media)?;
+            let full = decoder.full_forward(&all, row.positions.as_slice())?;
+            let difference = max_difference(&step.logits.get(0)?, &full);
+            assert!(difference < SAME, "{} {}: {difference}", case.name, ModalitySet::ALL[i]);
+            Ok(())
+        };
+        walk(decoder, &rows, &media, &mut leaf).unwrap();
+    }
+}
+
+#[test]
+fn batched_variants_equal_single_ones() {
+    on_full_prompts(|case, row, token, prefill| {
+        let decoder = &case.model.decoder;
+        let strengths = [0.0, 1.5, -3.0, f32::NEG_INFINITY, 6.0];
+        let rows = token.broadcast_as((strengths.len(), token.dim(1)?))?.contiguous()?;
+        let hook = |values: &[f32]| OneKey { layer: 1, head: 1, key: 40, values: values.to_vec() };
+        let batch = decoder
+            .decide(prefill, &rows, row.decision_position(), Some(&mut hook(&strengths)))
+            .unwrap();
+        // The next token must keep the variants apart, too.
+        let next = decoder.embed(&[7; 5]).unwrap();
+        let position = [row.positions.max().unwrap() + 1; 3];
+        let batch2 = decoder.resume(prefill, &batch, &next, position, None).unwrap();
+        for (i, strength) in strengths.into_iter().enumerate() {
+            let single = decoder
+                .decide(prefill, token, row.decision_position(), Some(&mut hook(&[strength])))
+                .unwrap();
+            assert!(max_difference(&batch.logits.get(i)?, &single.logits.get(0)?) < SAME);
+            let next = decoder.embed(&[7]).unwrap();
+            let single2 = decoder.resume(prefill, &single, &next, position, None).unwrap();
+            assert!(max_difference(&batch2.logits.get(i)?, &single2.logits.get(0)?) < SAME);
+        }
+        Ok(())
+    });
+}
+
+/// A bias of −∞ takes a key out of the pattern and the others share its attention.
+#[test]
+fn minus_infinity_is_a_masked_key() {
+    struct Masked {
+        inner: OneKey,
+        plain: Option<Tensor>,
+        seen: Option<Tensor>,
+    }
+    impl DecisionHook for Masked {
+        fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> Result<Option<Tensor>> {
+            if layer.layer == self.inner.layer {
+                self.plain = Some(candle_nn::ops::softmax_last_dim(layer.attn_scores)?);
+            }
+            self.inner.attn_bias(layer)
+        }
+        fn observe_pattern(&mut self, layer: usize, pattern: &Tensor) -> Result<()> {
+            if layer == self.inner.layer {
+                self.seen = Some(pattern.clone());
+            }
+            Ok(())
+        }
+    }
+    on_full_prompts(|case, row, token, prefill| {
+        let inner = OneKey { layer: 0, head: 1, key: 5, values: vec![f32::NEG_INFINITY] };
+        let mut hook = Masked { inner, plain: None, seen: None };
+        case.model.decoder.decide(prefill, token, row.decision_position(), Some(&mut hook)).unwrap();
+        let plain: Vec<f32> = hook.plain.unwrap().get(0)?.get(1)?.to_vec1()?;
+        let seen: Vec<f32> = hook.seen.unwrap().get(0)?.get(1)?.to_vec1()?;
+        assert_eq!(seen[5].to_bits(), 0);
+        for (key, (before, after)) in plain.iter().zip(&seen).enumerate().filter(|(key, _)| *key != 5) {
+            let expected = before / (1.0 - plain[5]);
+            assert!((after - expected).abs() < SAME, "key {key}: {after}, expected {expected}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn coalitions_by_tree_equal_coalitions_from_scratch() {
+    for case in Case::all() {
+        let (media, shape) = case.media();
+        let rows = case.rows(&shape);
+        let decoder = &case.model.decoder;
+        let decide = |row: &PromptRow, prefill: &Prefill| -> emomm_models::Result<Tensor> {
+            let token = embed(decoder, &[row.decision_token()], &media)?;
+            Ok(decoder.decide(prefill, &token, row.decision_position(), None)?.logits)
+        };
+        let mut by_tree = vec![None; rows.len()];
+        let mut leaf = |i: usize, prefill: &Prefill| {
+            by_tree[i] = Some((decide(&rows[i], prefill)?, prefill.pooled(1, 2)?));
+            Ok(())
+        };
+        let cost = walk(decoder, &rows, &media, &mut leaf).unwrap();
+        assert!(cost.read * 3 < cost.separate * 2, "{cost:?}");
+        for (i, row) in rows.iter().enumerate() {
+            let (logits, pooled) = by_tree[i].clone().unwrap();
+            let mut scratch = None;
+            let mut leaf = |_: usize, prefill: &Prefill| {
+                scratch = Some((decide(row, prefill)?, prefill.pooled(1, 2)?));
+                Ok(())
+            };
+            let alone = walk(decoder, std::slice::from_ref(row), &media, &mut leaf).unwrap();
+            assert_eq!(alone.read, alone.separate);
+            let (logits2, pooled2) = scratch.unwrap();
+            assert!(max_difference(&logits, &logits2) < SAME, "{} {}", case.name, ModalitySet::ALL[i]);
+            assert_eq!(pooled.is_some(), pooled2.is_some());
+            if let (Some(a), Some(b)) = (pooled, pooled2) {
+                assert!(max_difference(&a, &b) < SAME);
+            }
+        }
+    }
+}
+
+/// Causality: what comes later changes nothing before it.
+#[test]
+fn a_changed_future_token_leaves_earlier_logits_unchanged() {
+    for case in Case::all() {
+        let decoder = &case.model.decoder;
+        let ids: Vec<u32> = (0..200).map(|i| (i * 37) % 250).collect();
+        let positions: Vec<[u32; 3]> = (0..200).map(|p| [p; 3]).collect();
+        let no_groups = vec![Vec::new(); 3];
+        let read = |ids: &[u32]| {
+            let embedded = decoder.embed(ids).unwrap();
+            let prefill = decoder.prefill(&decoder.root(), &embedded, &positions[..ids.len()], &no_groups);
+            (decoder.full_forward(&embedded.narrow(0, 0, 150).unwrap(), &positions[..150]).unwrap(), prefill.unwrap())
+        };
+        let mut changed = ids.clone();
+        changed[150..].fill(3);
+        let (a, _) = read(&ids);
+        let (b, _) = read(&changed);
+        assert_eq!(values(&a), values(&b));
+        // The same through one long prefill: a decision that may only see the first keys.
+        let short = decoder.embed(&ids[..150]).unwrap();
+        let prefix = decoder.prefill(&decoder.root(), &short, &positions[..150], &no_groups).unwrap();
+        let tail = decoder.embed(&ids[150..]).unwrap();
+        decoder.prefill(&prefix, &tail, &positions[150..], &no_groups).unwrap();
+        let row = decoder.embed(&[ids[149]]).unwrap();
+        let once = decoder.decide(&prefix, &row, [150; 3], None).unwrap();
+        let again = decoder.decide(&prefix, &row, [150; 3], None).unwrap();
+        assert_eq!(values(&once.logits), values(&again.logits));
+    }
+}

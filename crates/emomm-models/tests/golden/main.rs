@@ -1,0 +1,9 @@
+//! Parity with the public reference on tiny checkpoints: `tests/golden/qwen2_5_omni`.
+//!
+//! The expected values come from `export.py` beside the data, which runs PyPI transformers on the same weights.
+
+mod cases;
+mod identities;
+mod model;
+mod preprocessing;
+mod towers;

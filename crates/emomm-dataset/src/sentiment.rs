@@ -95,6 +95,17 @@ pub enum Polarity {
     Positive,
 }
 
+impl Polarity {
+    /// The word used in JSON: `negative`, `neutral` or `positive`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Negative => "negative",
+            Self::Neutral => "neutral",
+            Self::Positive => "positive",
+        }
+    }
+}
+
 /// A score on the grid −1.0, −0.8, …, 1.0, held as the integer number of 0.2 steps (−5 to 5).
 ///
 /// Integer steps make equality, sums and class borders exact; a float only appears when it is printed.

@@ -1,6 +1,10 @@
-//! The vocabulary of the benchmark: what a modality, a coalition, a sentiment class, a score, a subset and a corpus are.
+//! The vocabulary of the benchmark and, with the feature `build`, the way from corpus files to a manifest.
 //!
-//! Everything else in the workspace speaks in these words. The crate does no IO.
+//! The vocabulary says what a modality, a coalition, a sentiment class, a score, a subset and a corpus are; everything
+//! else in the workspace speaks in these words. It does no IO and compiles in a moment.
+//!
+//! With the feature `build`: `readers` turn label files into clips and findings, `build` maps labels, curates, splits
+//! and masks, and `manifest` holds, writes, reads and verifies the result.
 
 mod corpus;
 mod decimal;
@@ -11,10 +15,26 @@ mod sentiment;
 mod subset;
 mod votes;
 
+#[cfg(feature = "build")]
+pub mod build;
+#[cfg(feature = "build")]
+mod finding;
+#[cfg(feature = "build")]
+pub mod manifest;
+#[cfg(feature = "build")]
+mod parquet_file;
+#[cfg(feature = "build")]
+pub mod readers;
+#[cfg(feature = "build")]
+mod seeded;
 
 pub use corpus::Corpus;
 pub use decimal::{Decimal, NotADecimal};
+#[cfg(feature = "build")]
+pub use error::DatasetError;
 pub use error::VocabularyError;
+#[cfg(feature = "build")]
+pub use finding::{Action, Finding, FindingKind, Policies, Policy};
 pub use modality::{Modality, ModalitySet};
 pub use score::{OffGrid, ScoreFault, ScoreReading, ScoreScale, read_score};
 pub use sentiment::{GridScore, Polarity, Sentiment};

@@ -1,0 +1,165 @@
+//! From corpora to a benchmark: labels, media, groups, curation, splits, masked copies (Sec. 3, App. A).
+//!
+//! The order matters. Splits come before masking, so that the three masked copies of a clip stay with it (App. A.3);
+//! groups come before splits, so that a speaker, a video and a clip under two corpora do too.
+
+mod curation;
+mod grouping;
+mod labelling;
+mod media;
+mod sample;
+mod split;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use curation::{Curation, Shortfall};
+pub(crate) use media::digest as media_digest;
+pub use sample::Sample;
+pub use split::{Split, assign_splits};
+
+use crate::error::DatasetError;
+use crate::finding::{Action, Finding, FindingKind, Policies};
+use crate::manifest::{CorpusRecord, Manifest, ManifestHeader, ManifestRow};
+use crate::modality::ModalitySet;
+use crate::readers::{Reading, Speakers};
+use crate::subset::SubsetRules;
+use crate::votes::VoteMap;
+
+/// The coalitions of EmoMM-Missing: exactly one modality is masked (App. A.3).
+pub const MASKED: [&str; 3] = ["TA", "TV", "AV"];
+
+/// How a benchmark is built. All of it stands in `manifest.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuildOptions {
+    /// Seed of curation and splits.
+    pub seed: u64,
+    /// Which clips are taken.
+    pub curate: Curation,
+    /// Class map of averaged votes.
+    pub vote_map: VoteMap,
+    /// Definition of the subsets.
+    pub rules: SubsetRules,
+    /// What is done about faults.
+    pub policies: Policies,
+    /// True where only label files are at hand: media are neither looked for nor hashed.
+    pub labels_only: bool,
+}
+
+/// A benchmark in memory, with what was noticed on the way.
+#[derive(Debug, Clone)]
+pub struct Benchmark {
+    /// Header and rows.
+    pub manifest: Manifest,
+    /// Everything that was noticed, sorted.
+    pub findings: Vec<Finding>,
+    /// The folder of each named root on this machine.
+    pub roots: BTreeMap<String, PathBuf>,
+}
+
+/// Builds a benchmark.
+///
+/// # Errors
+/// No corpus, two of one name, no clip left, or findings whose policy is to refuse; all of those together.
+pub fn build(
+    readings: &[Reading],
+    speakers: &Speakers,
+    options: &BuildOptions,
+) -> Result<Benchmark, DatasetError> {
+    check_names(readings)?;
+    let mut samples = Vec::new();
+    let mut findings = Vec::new();
+    for reading in readings {
+        let (labelled, found) = labelling::label(reading, &options.policies, options.vote_map);
+        findings.extend(found);
+        if options.labels_only {
+            samples.extend(labelled);
+        } else {
+            let file = reading.sources.last().map(|s| s.file.as_str()).unwrap_or_default();
+            let (whole, found) = media::hash_media(labelled, &reading.corpus.root, file, &options.policies);
+            findings.extend(found);
+            samples.extend(whole);
+        }
+    }
+    samples.sort_by(|a, b| (&a.corpus, &a.video_id, &a.clip_id).cmp(&(&b.corpus, &b.video_id, &b.clip_id)));
+    findings.extend(grouping::assign_groups(&mut samples, speakers));
+    findings.sort();
+    if findings.iter().any(|f| f.action == Action::Refused) {
+        findings.retain(|f| f.action == Action::Refused);
+        return Err(DatasetError::Refused { findings });
+    }
+    let (samples, shortfalls) = curation::curate(samples, options.curate, options.rules, options.seed);
+    if samples.is_empty() {
+        return Err(DatasetError::Layout {
+            path: readings.first().map(|r| r.corpus.root.clone()).unwrap_or_default(),
+            expected: "at least one clip with a ground truth".to_owned(),
+        });
+    }
+    let splits = split_samples(&samples, options);
+    let rows = rows_of(&samples, &splits, options.rules);
+    let corpora = readings.iter().map(|r| CorpusRecord::of(&r.corpus, options.vote_map)).collect();
+    let mut sources: Vec<_> = readings.iter().flat_map(|r| r.sources.clone()).collect();
+    sources.extend(speakers.source().cloned());
+    sources.sort();
+    let header = ManifestHeader::new(*options, corpora, sources, &rows, counts_of(&findings), shortfalls);
+    let roots = readings.iter().map(|r| (r.corpus.name.clone(), r.corpus.root.clone())).collect();
+    Ok(Benchmark { manifest: Manifest { header, rows }, findings, roots })
+}
+
+fn check_names(readings: &[Reading]) -> Result<(), DatasetError> {
+    let option = "corpora";
+    if readings.is_empty() {
+        return Err(DatasetError::Option {
+            option,
+            found: "none".to_owned(),
+            expected: "at least one corpus",
+        });
+    }
+    let mut names: Vec<&str> = readings.iter().map(|r| r.corpus.name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(DatasetError::Option {
+            option,
+            found: format!("{} twice", pair[0]),
+            expected: "a name of its own for each corpus",
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Splits stratified over class × subset × language.
+fn split_samples(samples: &[Sample], options: &BuildOptions) -> Vec<Split> {
+    let strata: Vec<String> = samples
+        .iter()
+        .map(|s| {
+            let subset = curation::stratum(s, options.rules).unwrap_or("unknown");
+            format!("{}/{subset}/{}", s.labels.ground_truth.class, s.language)
+        })
+        .collect();
+    assign_splits(
+        samples.iter().zip(&strata).map(|(s, stratum)| (s.group.as_str(), stratum.as_str())),
+        options.seed,
+    )
+}
+
+/// Each clip followed by its three masked copies.
+fn rows_of(samples: &[Sample], splits: &[Split], rules: SubsetRules) -> Vec<ManifestRow> {
+    let masked: Vec<ModalitySet> = MASKED.iter().filter_map(|word| word.parse().ok()).collect();
+    let mut rows = Vec::with_capacity(samples.len() * (1 + masked.len()));
+    for (sample, split) in samples.iter().zip(splits) {
+        rows.push(ManifestRow::of(sample, *split, ModalitySet::FULL, rules));
+        rows.extend(masked.iter().map(|observed| ManifestRow::of(sample, *split, *observed, rules)));
+    }
+    rows
+}
+
+fn counts_of(findings: &[Finding]) -> BTreeMap<FindingKind, usize> {
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.kind).or_default() += 1;
+    }
+    counts
+}

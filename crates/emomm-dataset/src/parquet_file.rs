@@ -1,0 +1,298 @@
+//! Flat Parquet files: columns of optional text, numbers and flags, without the Arrow crates.
+//!
+//! The writer's output follows from its input alone (fixed creator, one row group a fixed number of rows, Snappy), so
+//! that equal tables are equal files. The reader takes what pandas, polars and `datasets` write: nested columns are
+//! named and skipped.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+
+use crate::error::DatasetError;
+
+/// Rows of a row group.
+const GROUP_ROWS: usize = 65_536;
+
+/// Most rows that are read.
+const MAX_ROWS: i64 = 5_000_000;
+
+/// Most bytes of text that are read from one file: a dictionary can name one long text in very many rows.
+const MAX_TEXT_BYTES: usize = 512 << 20;
+
+/// Rows read at a time.
+const BATCH_ROWS: usize = 4096;
+
+/// Values of a column, `None` where there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    Text(Vec<Option<String>>),
+    Double(Vec<Option<f64>>),
+    Integer(Vec<Option<i64>>),
+    Flag(Vec<Option<bool>>),
+    /// A nested column, or one of a type that no table here has.
+    Skipped,
+}
+
+/// A named column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) values: Values,
+}
+
+/// The bytes of a file with columns of text and doubles, all of one length.
+pub(crate) fn write(path: &Path, columns: &[(&str, Values)]) -> Result<Vec<u8>, DatasetError> {
+    encode(columns).map_err(|error| failed(path, &error))
+}
+
+fn encode(columns: &[(&str, Values)]) -> Result<Vec<u8>, ParquetError> {
+    let fields = columns
+        .iter()
+        .map(|(name, values)| {
+            let builder = match values {
+                Values::Double(_) => Type::primitive_type_builder(name, PhysicalType::DOUBLE),
+                _ => Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY)
+                    .with_logical_type(Some(LogicalType::String)),
+            };
+            builder.with_repetition(Repetition::OPTIONAL).build().map(Arc::new)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let schema = Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?);
+    let properties = WriterProperties::builder()
+        .set_created_by("emomm".to_owned())
+        .set_compression(Compression::SNAPPY)
+        .build();
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+    let n_rows = columns.first().map_or(0, |(_, values)| match values {
+        Values::Text(v) => v.len(),
+        Values::Double(v) => v.len(),
+        _ => 0,
+    });
+    for start in (0..n_rows).step_by(GROUP_ROWS) {
+        let end = n_rows.min(start + GROUP_ROWS);
+        let mut group = file.next_row_group()?;
+        for (_, values) in columns {
+            let Some(mut column) = group.next_column()? else { break };
+            match values {
+                Values::Text(rows) => {
+                    let texts =
+                        rows[start..end].iter().map(|r| r.as_ref().map(|t| ByteArray::from(t.as_str())));
+                    write_column::<ByteArrayType>(&mut column, texts)?;
+                }
+                Values::Double(rows) => {
+                    write_column::<DoubleType>(&mut column, rows[start..end].iter().copied())?;
+                }
+                _ => return Err(ParquetError::General("only text and doubles are written".to_owned())),
+            }
+            column.close()?;
+        }
+        group.close()?;
+    }
+    file.into_inner()
+}
+
+fn write_column<T: DataType>(
+    column: &mut parquet::file::writer::SerializedColumnWriter<'_>,
+    rows: impl Iterator<Item = Option<T::T>>,
+) -> Result<(), ParquetError> {
+    let mut values = Vec::new();
+    let mut levels = Vec::new();
+    for row in rows {
+        levels.push(i16::from(row.is_some()));
+        values.extend(row);
+    }
+    column.typed::<T>().write_batch(&values, Some(&levels), None)?;
+    Ok(())
+}
+
+/// The columns of a file.
+pub(crate) fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| failed(path, &error))?;
+    let metadata = reader.metadata().file_metadata();
+    if metadata.num_rows() > MAX_ROWS {
+        return Err(DatasetError::TooLarge { path: path.to_owned(), what: "rows", limit: MAX_ROWS as u64 });
+    }
+    let mut budget = Budget { rows: 0, text_bytes: MAX_TEXT_BYTES };
+    let mut columns = Vec::new();
+    for (index, column) in metadata.schema_descr().columns().iter().enumerate() {
+        let parts = column.path().parts();
+        let values = if parts.len() > 1 || column.max_rep_level() > 0 {
+            Values::Skipped
+        } else {
+            budget.rows = MAX_ROWS as usize;
+            read_column(&reader, index, &mut budget).map_err(|error| match error {
+                ReadError::Parquet(error) => failed(path, &error),
+                ReadError::Limit(what, limit) => {
+                    DatasetError::TooLarge { path: path.to_owned(), what, limit }
+                }
+            })?
+        };
+        columns.push(Column { name: parts.join("."), values });
+    }
+    Ok(columns)
+}
+
+fn failed(path: &Path, error: &ParquetError) -> DatasetError {
+    DatasetError::Parquet { path: path.to_owned(), message: error.to_string() }
+}
+
+/// What may still be read.
+struct Budget {
+    rows: usize,
+    text_bytes: usize,
+}
+
+enum ReadError {
+    Parquet(ParquetError),
+    Limit(&'static str, u64),
+}
+
+impl From<ParquetError> for ReadError {
+    fn from(error: ParquetError) -> Self {
+        Self::Parquet(error)
+    }
+}
+
+/// One column over all row groups.
+fn read_column(
+    reader: &SerializedFileReader<Bytes>,
+    index: usize,
+    budget: &mut Budget,
+) -> Result<Values, ReadError> {
+    let mut values: Option<Values> = None;
+    for group in 0..reader.num_row_groups() {
+        let next = match reader.get_row_group(group)?.get_column_reader(index)? {
+            ColumnReader::ByteArrayColumnReader(column) => Values::Text(texts(column, budget)?),
+            ColumnReader::DoubleColumnReader(column) => Values::Double(batches(column, budget, Ok)?),
+            ColumnReader::FloatColumnReader(column) => {
+                // Through text, so that 0.6_f32 is 0.6 and not 0.6000000238.
+                Values::Double(batches(column, budget, |v| {
+                    Ok(v.to_string().parse().unwrap_or(f64::from(v)))
+                })?)
+            }
+            ColumnReader::Int32ColumnReader(column) => {
+                Values::Integer(batches(column, budget, |v| Ok(i64::from(v)))?)
+            }
+            ColumnReader::Int64ColumnReader(column) => Values::Integer(batches(column, budget, Ok)?),
+            ColumnReader::BoolColumnReader(column) => Values::Flag(batches(column, budget, Ok)?),
+            _ => return Ok(Values::Skipped),
+        };
+        values = Some(match (values, next) {
+            (None, next) => next,
+            (Some(Values::Text(mut all)), Values::Text(next)) => {
+                all.extend(next);
+                Values::Text(all)
+            }
+            (Some(Values::Double(mut all)), Values::Double(next)) => {
+                all.extend(next);
+                Values::Double(all)
+            }
+            (Some(Values::Integer(mut all)), Values::Integer(next)) => {
+                all.extend(next);
+                Values::Integer(all)
+            }
+            (Some(Values::Flag(mut all)), Values::Flag(next)) => {
+                all.extend(next);
+                Values::Flag(all)
+            }
+            _ => return Ok(Values::Skipped),
+        });
+    }
+    Ok(values.unwrap_or(Values::Text(Vec::new())))
+}
+
+fn texts(
+    column: ColumnReaderImpl<ByteArrayType>,
+    budget: &mut Budget,
+) -> Result<Vec<Option<String>>, ReadError> {
+    let mut left = budget.text_bytes;
+    let texts = batches(column, budget, |value| {
+        left =
+            left.checked_sub(value.len()).ok_or(ReadError::Limit("bytes of text", MAX_TEXT_BYTES as u64))?;
+        Ok(value.as_utf8()?.to_owned())
+    })?;
+    budget.text_bytes = left;
+    Ok(texts)
+}
+
+fn batches<T: DataType, V: Clone>(
+    mut column: ColumnReaderImpl<T>,
+    budget: &mut Budget,
+    mut convert: impl FnMut(T::T) -> Result<V, ReadError>,
+) -> Result<Vec<Option<V>>, ReadError> {
+    let mut rows = Vec::new();
+    let mut levels = Vec::new();
+    let mut values = Vec::new();
+    loop {
+        levels.clear();
+        values.clear();
+        let (read, _, _) = column.read_records(BATCH_ROWS, Some(&mut levels), None, &mut values)?;
+        if read == 0 {
+            return Ok(rows);
+        }
+        budget.rows = budget.rows.checked_sub(read).ok_or(ReadError::Limit("rows", MAX_ROWS as u64))?;
+        let mut values = values.drain(..);
+        for row in 0..read {
+            // A required column has no levels.
+            let is_there = levels.get(row).is_none_or(|level| *level > 0);
+            let value = if is_there { values.next() } else { None };
+            rows.push(value.map(&mut convert).transpose()?);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Vec<(&'static str, Values)> {
+        vec![
+            ("id", Values::Text(vec![Some("007".into()), Some("你".into()), None])),
+            ("score", Values::Double(vec![Some(-0.6), None, Some(1.0)])),
+        ]
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let bytes = write(Path::new("t.parquet"), &columns()).unwrap();
+        let read = read(Path::new("t.parquet"), bytes).unwrap();
+        let expected: Vec<Column> =
+            columns().into_iter().map(|(name, values)| Column { name: name.to_owned(), values }).collect();
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn row_groups_are_joined() {
+        let many: Vec<Option<String>> = (0..GROUP_ROWS + 3).map(|i| Some(i.to_string())).collect();
+        let bytes = write(Path::new("t"), &[("n", Values::Text(many.clone()))]).unwrap();
+        assert_eq!(read(Path::new("t"), bytes).unwrap()[0].values, Values::Text(many));
+    }
+
+    #[test]
+    fn equal_tables_are_equal_files() {
+        assert_eq!(write(Path::new("t"), &columns()).unwrap(), write(Path::new("t"), &columns()).unwrap());
+    }
+
+    #[test]
+    fn an_empty_table_has_columns() {
+        let bytes = write(Path::new("t"), &[("id", Values::Text(Vec::new()))]).unwrap();
+        assert_eq!(read(Path::new("t"), bytes).unwrap()[0].values, Values::Text(Vec::new()));
+    }
+
+    #[test]
+    fn other_bytes_are_an_error() {
+        assert!(read(Path::new("t"), b"PAR1 no PAR1".to_vec()).is_err());
+        assert!(read(Path::new("t"), Vec::new()).is_err());
+        let whole = write(Path::new("t"), &columns()).unwrap();
+        assert!(read(Path::new("t"), whole[..whole.len() - 9].to_vec()).is_err());
+    }
+}

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use emomm_dataset::build::{Benchmark, BuildOptions, Curation, Split, build};
-use emomm_dataset::manifest::{HEADER_FILE, Manifest, PARQUET_FILE, verify, verify_media};
+use emomm_dataset::manifest::{
+    CARD_FILE, CROISSANT_FILE, CardDetails, HEADER_FILE, Manifest, PARQUET_FILE, verify, verify_media,
+};
 use emomm_dataset::readers::{
     FolderOptions, Reading, Speakers, read_ch_sims, read_folder, read_mosi, read_speakers,
 };
@@ -285,4 +287,25 @@ fn media_are_compared_with_their_hashes() {
     assert_eq!(check.failed, 1);
     assert!(check.violations[0].contains("instead of"), "{:?}", check.violations);
     assert_eq!(verify_media(&benchmark.manifest, &BTreeMap::new()).failed, clips.len());
+}
+
+/// Words of the card and of the description that others read by machine.
+#[test]
+fn card_and_croissant_describe_the_manifest() {
+    let benchmark = built(&corpus(20, 9), &options());
+    let folder = tempfile::tempdir().unwrap();
+    benchmark.manifest.write(folder.path(), &benchmark.roots).unwrap();
+    benchmark.manifest.write_card(folder.path(), &CardDetails::default()).unwrap();
+    let card = fs::read_to_string(folder.path().join(CARD_FILE)).unwrap();
+    assert!(card.starts_with("---\npretty_name: EmoMM\n"), "{card}");
+    assert!(
+        card.contains("| conflict |") && card.contains("media were neither looked for nor hashed"),
+        "{card}"
+    );
+    let json = fs::read_to_string(folder.path().join(CROISSANT_FILE)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["conformsTo"][0], "http://mlcommons.org/croissant/1.1");
+    assert_eq!(json["recordSet"][0]["field"].as_array().unwrap().len(), 29);
+    let digest = Manifest::read(folder.path()).unwrap().header.parquet_sha256;
+    assert_eq!(json["distribution"][0]["sha256"], digest.as_str());
 }

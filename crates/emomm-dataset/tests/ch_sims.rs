@@ -243,11 +243,11 @@ fn clips_without_media_are_left_out_by_name_and_the_rest_is_hashed() {
     assert_eq!(full_ids(&benchmark), ["ch-sims/video_0001/0001"]);
     assert_eq!(
         found(&benchmark, FindingKind::MissingMedia),
-        [(None, Some("video_0001/0002"), Action::Dropped)]
+        [(Some(3), Some("video_0001/0002"), Action::Dropped)]
     );
     assert_eq!(
         found(&benchmark, FindingKind::UnreadableMedia),
-        [(None, Some("video_0001/0003"), Action::Dropped)]
+        [(Some(4), Some("video_0001/0003"), Action::Dropped)]
     );
     // printf video_0001/0001 | sha256sum
     let digest = benchmark.manifest.rows[0].video_sha256.clone().unwrap();

@@ -65,6 +65,8 @@ pub(crate) fn label(
                 audio_path: clip.audio_path.clone(),
                 video_sha256: None,
                 audio_sha256: None,
+                file: clip.file.clone(),
+                row: clip.row,
                 group: String::new(),
             });
         }

@@ -84,7 +84,6 @@ pub(crate) fn digests<'a>(
 pub(crate) fn hash_media(
     samples: Vec<Sample>,
     root: &Path,
-    label_file: &str,
     policies: &Policies,
 ) -> (Vec<Sample>, Vec<Finding>) {
     let paths = samples.iter().flat_map(|s| [&s.video_path, &s.audio_path]).flatten().map(String::as_str);
@@ -101,8 +100,8 @@ pub(crate) fn hash_media(
                 is_whole &= action == Action::Kept;
                 findings.push(Finding {
                     kind: fault.kind,
-                    file: label_file.to_owned(),
-                    row: None,
+                    file: sample.file.clone(),
+                    row: Some(sample.row),
                     clip: Some(format!("{}/{}", sample.video_id, sample.clip_id)),
                     found: fault.found.clone(),
                     action,

@@ -6,6 +6,7 @@
 mod curation;
 mod grouping;
 mod labelling;
+mod match_tables;
 mod media;
 mod sample;
 mod split;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use curation::{Curation, Shortfall};
+pub use match_tables::{CorpusTables, Deviation, TableMatch, TargetTables, read_target_tables};
 pub(crate) use media::digest as media_digest;
 pub use sample::Sample;
 pub use split::{Split, assign_splits};
@@ -69,6 +71,20 @@ pub fn build(
     speakers: &Speakers,
     options: &BuildOptions,
 ) -> Result<Benchmark, DatasetError> {
+    build_matching(readings, speakers, &TargetTables::new(), options)
+}
+
+/// Builds a benchmark whose corpora have given tables, as nearly as their clips allow. Corpora without tables are
+/// curated as the options say.
+///
+/// # Errors
+/// Those of [`build`]; tables of a corpus that is not there, or with unknown keys.
+pub fn build_matching(
+    readings: &[Reading],
+    speakers: &Speakers,
+    tables: &TargetTables,
+    options: &BuildOptions,
+) -> Result<Benchmark, DatasetError> {
     check_names(readings)?;
     let mut samples = Vec::new();
     let mut findings = Vec::new();
@@ -78,20 +94,19 @@ pub fn build(
         if options.labels_only {
             samples.extend(labelled);
         } else {
-            let file = reading.sources.last().map(|s| s.file.as_str()).unwrap_or_default();
-            let (whole, found) = media::hash_media(labelled, &reading.corpus.root, file, &options.policies);
+            let (whole, found) = media::hash_media(labelled, &reading.corpus.root, &options.policies);
             findings.extend(found);
             samples.extend(whole);
         }
     }
-    samples.sort_by(|a, b| (&a.corpus, &a.video_id, &a.clip_id).cmp(&(&b.corpus, &b.video_id, &b.clip_id)));
+    samples.sort_by_cached_key(Sample::order);
     findings.extend(grouping::assign_groups(&mut samples, speakers));
     findings.sort();
     if findings.iter().any(|f| f.action == Action::Refused) {
         findings.retain(|f| f.action == Action::Refused);
         return Err(DatasetError::Refused { findings });
     }
-    let (samples, shortfalls) = curation::curate(samples, options.curate, options.rules, options.seed);
+    let Choice { samples, shortfalls, matches } = choose(samples, tables, options)?;
     if samples.is_empty() {
         return Err(DatasetError::Layout {
             path: readings.first().map(|r| r.corpus.root.clone()).unwrap_or_default(),
@@ -104,7 +119,12 @@ pub fn build(
     let mut sources: Vec<_> = readings.iter().flat_map(|r| r.sources.clone()).collect();
     sources.extend(speakers.source().cloned());
     sources.sort();
-    let header = ManifestHeader::new(*options, corpora, sources, &rows, counts_of(&findings), shortfalls);
+    let header = ManifestHeader {
+        findings: counts_of(&findings),
+        shortfalls,
+        table_matches: matches,
+        ..ManifestHeader::new(*options, corpora, sources, &rows)
+    };
     let roots = readings.iter().map(|r| (r.corpus.name.clone(), r.corpus.root.clone())).collect();
     Ok(Benchmark { manifest: Manifest { header, rows }, findings, roots })
 }
@@ -128,6 +148,43 @@ fn check_names(readings: &[Reading]) -> Result<(), DatasetError> {
         }),
         None => Ok(()),
     }
+}
+
+/// The samples of a benchmark, and how their choice went.
+struct Choice {
+    samples: Vec<Sample>,
+    shortfalls: Vec<Shortfall>,
+    matches: Vec<TableMatch>,
+}
+
+/// Matches tables where there are some, curates the rest.
+fn choose(
+    samples: Vec<Sample>,
+    tables: &TargetTables,
+    options: &BuildOptions,
+) -> Result<Choice, DatasetError> {
+    let mut by_corpus: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
+    for sample in samples {
+        by_corpus.entry(sample.corpus.clone()).or_default().push(sample);
+    }
+    let mut matches = Vec::new();
+    let mut chosen = Vec::new();
+    // `all` is the corpora together: printed statistics have it.
+    for (corpus, tables) in tables.iter().filter(|(corpus, _)| *corpus != "all") {
+        let samples = by_corpus.remove(corpus).ok_or_else(|| DatasetError::Option {
+            option: "tables to match",
+            found: format!("corpus {corpus}"),
+            expected: "a corpus that is built",
+        })?;
+        let (selected, found) = match_tables::select(corpus, samples, tables, options.rules, options.seed)?;
+        chosen.extend(selected);
+        matches.push(found);
+    }
+    let rest = by_corpus.into_values().flatten().collect();
+    let (curated, shortfalls) = curation::curate(rest, options.curate, options.rules, options.seed);
+    chosen.extend(curated);
+    chosen.sort_by_cached_key(Sample::order);
+    Ok(Choice { samples: chosen, shortfalls, matches })
 }
 
 /// Splits stratified over class × subset × language.

@@ -29,6 +29,10 @@ pub struct Sample {
     pub video_sha256: Option<String>,
     /// SHA-256 of the file with the sound.
     pub audio_sha256: Option<String>,
+    /// Label file, relative to the root, for findings.
+    pub file: String,
+    /// Row of the label file, for findings.
+    pub row: u64,
     /// Clips of one group are never in two splits.
     pub group: String,
 }
@@ -37,5 +41,10 @@ impl Sample {
     /// The stable id `corpus/video/clip`. None of its parts contains a separator, so no two clips share one.
     pub fn id(&self) -> String {
         format!("{}/{}/{}", self.corpus, self.video_id, self.clip_id)
+    }
+
+    /// Where the sample stands in a manifest: by corpus, video and clip.
+    pub(crate) fn order(&self) -> [String; 3] {
+        [self.corpus.clone(), self.video_id.clone(), self.clip_id.clone()]
     }
 }

@@ -20,7 +20,7 @@ pub const HEADER_FILE: &str = "manifest.json";
 pub const ROOTS_FILE: &str = "roots.json";
 
 /// Header and rows of a benchmark.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// What it was made from, and how.
     pub header: ManifestHeader,

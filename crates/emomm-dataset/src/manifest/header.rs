@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::row::ManifestRow;
-use crate::build::{BuildOptions, Shortfall};
+use crate::build::{BuildOptions, Shortfall, TableMatch};
 use crate::corpus::Corpus;
 use crate::finding::FindingKind;
 use crate::readers::{CorpusInfo, Layout, SourceFile};
@@ -84,7 +84,7 @@ impl Counts {
 
 /// The content of `manifest.json`. It holds no path of a machine and no time, so that the same inputs give the same
 /// bytes everywhere; where the media lie on this machine stands in `roots.json` beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestHeader {
     /// [`FORMAT_VERSION`].
@@ -103,6 +103,8 @@ pub struct ManifestHeader {
     pub findings: BTreeMap<FindingKind, usize>,
     /// What curation could not fill.
     pub shortfalls: Vec<Shortfall>,
+    /// How well given tables were met; empty if none were given.
+    pub table_matches: Vec<TableMatch>,
     /// SHA-256 of `manifest.parquet`; empty until it is written.
     pub parquet_sha256: String,
 }
@@ -113,8 +115,6 @@ impl ManifestHeader {
         mut corpora: Vec<CorpusRecord>,
         sources: Vec<SourceFile>,
         rows: &[ManifestRow],
-        findings: BTreeMap<FindingKind, usize>,
-        shortfalls: Vec<Shortfall>,
     ) -> Self {
         corpora.sort();
         Self {
@@ -124,8 +124,9 @@ impl ManifestHeader {
             corpora,
             sources,
             counts: Counts::of(rows),
-            findings,
-            shortfalls,
+            findings: BTreeMap::new(),
+            shortfalls: Vec::new(),
+            table_matches: Vec::new(),
             parquet_sha256: String::new(),
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! Both are readable without this crate: `pandas.read_parquet("manifest.parquet")`.
 
+mod card;
 mod columns;
+mod croissant;
 mod files;
 mod header;
 mod row;
 mod verify;
 
+pub use card::{CARD_FILE, CROISSANT_FILE, CardDetails, card};
+pub use croissant::{COLUMNS, croissant};
 pub use files::{HEADER_FILE, Manifest, PARQUET_FILE, ROOTS_FILE};
 pub use header::{CorpusRecord, Counts, FORMAT_VERSION, ManifestHeader};
 pub use row::ManifestRow;

@@ -1,0 +1,299 @@
+//! A selection of clips with given tables: marginal counts as in Table 3, C_ij as in Table 4, subset sizes.
+//!
+//! Clips with the same four classes are exchangeable, so the unknowns are how many of each kind are taken: a few hundred
+//! integers under at most 29 linear conditions. Every condition may be missed at a cost of one for each unit, and a
+//! branch and bound solver minimizes the total: zero is an exact match; more, once proven, says that none exists and
+//! gives the nearest. The solver counts nodes, not seconds, so that the answer is the same on every machine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOptions};
+use serde::{Deserialize, Serialize};
+
+use super::curation::stratum;
+use super::sample::Sample;
+use crate::error::DatasetError;
+use crate::modality::Modality;
+use crate::readers::text_file::read_bytes;
+use crate::seeded::key;
+use crate::sentiment::Sentiment;
+use crate::subset::SubsetRules;
+
+/// Nodes of the search. The paper's tables need a few dozen; a proof that nothing matches may need more.
+const MAX_NODES: u64 = 20_000;
+
+/// Half a unit of the fourth decimal, to which Table 4 gives C_ij.
+const CONSISTENCY_ERROR: f64 = 0.5e-4;
+
+/// Ground truth and modalities, by the keys of the tables.
+const SOURCES: [&str; 4] = ["ground_truth", "text", "audio", "video"];
+
+/// Pairs of [`SOURCES`], by the keys of the tables.
+const PAIRS: [(&str, usize, usize); 6] = [
+    ("gt_text", 0, 1),
+    ("gt_audio", 0, 2),
+    ("gt_video", 0, 3),
+    ("text_audio", 1, 2),
+    ("text_video", 1, 3),
+    ("audio_video", 2, 3),
+];
+
+/// Subsets that can be asked for.
+const SUBSETS: [&str; 4] = ["align", "conflict", "equal", "same-polarity"];
+
+/// Tables of one corpus. What is left out is left free.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CorpusTables {
+    /// Number of clips; if it is left out, the sum of the first row of classes.
+    pub n: Option<usize>,
+    /// Counts N, WN, Neu, WP, P by `ground_truth`, `text`, `audio`, `video` (Table 3).
+    #[serde(default)]
+    pub classes: BTreeMap<String, Option<[usize; 5]>>,
+    /// C_ij by `gt_text`, …, `audio_video` to four decimals (Eq. 1, Table 4).
+    #[serde(default)]
+    pub consistency: BTreeMap<String, Option<f64>>,
+    /// Sizes of `align`, `conflict`, `equal`, `same-polarity`. Others are passed over.
+    #[serde(default)]
+    pub subsets: BTreeMap<String, usize>,
+}
+
+/// Tables by corpus, in the form in which statistics are printed as JSON.
+pub type TargetTables = BTreeMap<String, CorpusTables>;
+
+/// How well the tables of a corpus were met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableMatch {
+    /// The corpus.
+    pub corpus: String,
+    /// Whether every table is met.
+    pub is_exact: bool,
+    /// Whether it is proven that no selection is nearer; true for every exact match.
+    pub is_nearest: bool,
+    /// What is missed.
+    pub deviations: Vec<Deviation>,
+}
+
+/// A condition that is not met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviation {
+    /// For example `text/neutral`, `gt_video`, `conflict`.
+    pub table: String,
+    /// The target: a count, or C_ij.
+    pub wanted: f64,
+    /// What the nearest selection has.
+    pub found: f64,
+}
+
+/// Reads tables from JSON: an object by corpus.
+pub fn read_target_tables(path: &Path) -> Result<TargetTables, DatasetError> {
+    let bytes = read_bytes(path)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| DatasetError::Json { path: path.to_owned(), message: error.to_string() })
+}
+
+/// Clips that are exchangeable: classes of GT, T, A, V and stratum.
+type Kind = ([Option<Sentiment>; 4], Option<&'static str>);
+
+/// A linear condition on the counts of kinds: at least `low` and at most `high`.
+struct Condition {
+    table: String,
+    wanted: f64,
+    /// Weight of each kind, in the order of the kinds.
+    weights: Vec<i64>,
+    low: i64,
+    high: i64,
+    /// From a weighted sum to the figure of the table.
+    figure: fn(i64, usize) -> f64,
+}
+
+/// The chosen samples of one corpus.
+pub(crate) fn select(
+    corpus: &str,
+    samples: Vec<Sample>,
+    tables: &CorpusTables,
+    rules: SubsetRules,
+    seed: u64,
+) -> Result<(Vec<Sample>, TableMatch), DatasetError> {
+    let mut kinds: BTreeMap<Kind, Vec<(u64, usize)>> = BTreeMap::new();
+    for (index, sample) in samples.iter().enumerate() {
+        kinds.entry(kind_of(sample, rules)).or_default().push((key(seed, &sample.id()), index));
+    }
+    let n = tables
+        .n
+        .or_else(|| tables.classes.values().flatten().next().map(|counts| counts.iter().sum()))
+        .unwrap_or(samples.len());
+    let conditions = conditions_of(tables, &kinds.keys().copied().collect::<Vec<_>>(), n)?;
+    let sizes: Vec<usize> = kinds.values().map(Vec::len).collect();
+    let (counts, is_nearest) = solve(&sizes, &conditions)?;
+
+    let mut chosen = vec![false; samples.len()];
+    for (members, count) in kinds.values_mut().zip(&counts) {
+        members.sort_unstable();
+        for (_, index) in members.iter().take(*count) {
+            chosen[*index] = true;
+        }
+    }
+    let deviations: Vec<Deviation> = conditions
+        .iter()
+        .filter_map(|condition| {
+            let sum: i64 = condition.weights.iter().zip(&counts).map(|(w, c)| w * *c as i64).sum();
+            let is_met = (condition.low..=condition.high).contains(&sum);
+            let found = (condition.figure)(sum, n);
+            (!is_met).then(|| Deviation { table: condition.table.clone(), wanted: condition.wanted, found })
+        })
+        .collect();
+    let is_exact = deviations.is_empty();
+    let report =
+        TableMatch { corpus: corpus.to_owned(), is_exact, is_nearest: is_nearest || is_exact, deviations };
+    let selected = samples.into_iter().zip(chosen).filter(|(_, c)| *c).map(|(s, _)| s).collect();
+    Ok((selected, report))
+}
+
+fn kind_of(sample: &Sample, rules: SubsetRules) -> Kind {
+    let modality = |m: Modality| sample.labels.modality(m).map(|l| l.class);
+    let classes = [
+        Some(sample.labels.ground_truth.class),
+        modality(Modality::Text),
+        modality(Modality::Audio),
+        modality(Modality::Video),
+    ];
+    (classes, stratum(sample, rules))
+}
+
+fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<Condition>, DatasetError> {
+    let unknown = |option: &'static str, found: &str, expected: &'static str| DatasetError::Option {
+        option,
+        found: found.to_owned(),
+        expected,
+    };
+    let count = |sum: i64, _| sum as f64;
+    let exactly = |table: String, wanted: usize, weights: Vec<i64>| Condition {
+        table,
+        wanted: wanted as f64,
+        weights,
+        low: wanted as i64,
+        high: wanted as i64,
+        figure: count,
+    };
+    let mut conditions = vec![exactly("n".to_owned(), n, vec![1; kinds.len()])];
+    for (name, counts) in &tables.classes {
+        let source = SOURCES
+            .iter()
+            .position(|s| s == name)
+            .ok_or_else(|| unknown("classes of", name, "ground_truth, text, audio or video"))?;
+        for (class, wanted) in Sentiment::ALL.into_iter().zip(counts.iter().flatten()) {
+            let weights = kinds.iter().map(|(c, _)| i64::from(c[source] == Some(class))).collect();
+            conditions.push(exactly(format!("{name}/{}", class.name()), *wanted, weights));
+        }
+    }
+    for (name, wanted) in tables.consistency.iter().filter_map(|(name, c)| Some((name, (*c)?))) {
+        let (_, a, b) = PAIRS
+            .into_iter()
+            .find(|(pair, _, _)| pair == name)
+            .ok_or_else(|| unknown("consistency of", name, "gt_text … audio_video"))?;
+        if !(0.0..=1.0).contains(&wanted) {
+            return Err(unknown("consistency", &wanted.to_string(), "a number from 0 to 1"));
+        }
+        let distance =
+            |(c, _): &Kind| c[a].zip(c[b]).map_or(0, |(a, b)| (a.index() as i64 - b.index() as i64).abs());
+        // Eq. (1) solved for the sum of distances; the interval of rounding holds one or more whole numbers if n is
+        // large, and the nearest one is taken if it holds none.
+        let sum = |c: f64| (1.0 - c) * 4.0 * n as f64;
+        let nearest = sum(wanted).round() as i64;
+        let low = (sum(wanted + CONSISTENCY_ERROR).ceil() as i64).min(nearest);
+        let high = (sum(wanted - CONSISTENCY_ERROR).floor() as i64).max(nearest);
+        conditions.push(Condition {
+            table: name.clone(),
+            wanted,
+            weights: kinds.iter().map(distance).collect(),
+            low,
+            high,
+            figure: |sum, n| 1.0 - sum as f64 / (4 * n.max(1)) as f64,
+        });
+    }
+    for (name, wanted) in tables.subsets.iter().filter(|(name, _)| SUBSETS.contains(&name.as_str())) {
+        let belongs = |stratum: Option<&str>| match name.as_str() {
+            "align" => stratum.is_some_and(|s| s != "conflict"),
+            name => stratum == Some(name),
+        };
+        let weights = kinds.iter().map(|(_, stratum)| i64::from(belongs(*stratum))).collect();
+        conditions.push(exactly(name.clone(), *wanted, weights));
+    }
+    Ok(conditions)
+}
+
+/// How many of each kind are taken, and whether nothing can be nearer.
+fn solve(sizes: &[usize], conditions: &[Condition]) -> Result<(Vec<usize>, bool), DatasetError> {
+    let failed = |message: String| DatasetError::Option {
+        option: "tables to match",
+        found: message,
+        expected: "tables that the solver can handle",
+    };
+    let mut problem = Problem::new(OptimizationDirection::Minimize);
+    let kinds: Vec<_> = sizes
+        .iter()
+        .map(|n| problem.add_integer_var(0.0, (0, i32::try_from(*n).unwrap_or(i32::MAX))))
+        .collect();
+    for condition in conditions {
+        let short = problem.add_var(1.0, (0.0, f64::INFINITY));
+        let over = problem.add_var(1.0, (0.0, f64::INFINITY));
+        let terms: Vec<_> = kinds
+            .iter()
+            .zip(&condition.weights)
+            .filter(|(_, weight)| **weight != 0)
+            .map(|(kind, weight)| (*kind, *weight as f64))
+            .collect();
+        let mut with = |slacks: &[(microlp::Variable, f64)], op, bound: i64| {
+            problem.add_constraint([&terms, slacks].concat(), op, bound as f64);
+        };
+        if condition.low == condition.high {
+            with(&[(short, 1.0), (over, -1.0)], ComparisonOp::Eq, condition.low);
+        } else {
+            with(&[(short, 1.0)], ComparisonOp::Ge, condition.low);
+            with(&[(over, -1.0)], ComparisonOp::Le, condition.high);
+        }
+    }
+    let mut options = SolveOptions::default();
+    options.node_limit = Some(MAX_NODES);
+    // To take nothing is always possible, so there is an answer when the nodes run out.
+    options.warm_start = Some(kinds.iter().map(|kind| (*kind, 0.0)).collect());
+    let outcome = problem.solve_with(options).map_err(|error| failed(error.to_string()))?;
+    let is_optimal = outcome.is_optimal();
+    let solution = outcome.into_solution().map_err(|_| failed("no selection within the limit".to_owned()))?;
+    let counts = kinds.iter().map(|kind| solution.var_value(*kind).round().max(0.0) as usize).collect();
+    Ok((counts, is_optimal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(weights: &[i64], wanted: i64) -> Condition {
+        Condition {
+            table: String::new(),
+            wanted: wanted as f64,
+            weights: weights.to_vec(),
+            low: wanted,
+            high: wanted,
+            figure: |sum, _| sum as f64,
+        }
+    }
+
+    #[test]
+    fn a_unique_selection_is_found() {
+        let conditions = [condition(&[1, 1, 1], 6), condition(&[1, 0, 0], 1), condition(&[0, 1, 3], 9)];
+        let (counts, is_nearest) = solve(&[5, 5, 5], &conditions).unwrap();
+        assert_eq!((counts, is_nearest), (vec![1, 3, 2], true));
+    }
+
+    /// Sums of even weights are even: the relaxation has an answer, the integers have none.
+    #[test]
+    fn the_nearest_is_proven_where_none_matches() {
+        let (counts, is_nearest) = solve(&[9, 9], &[condition(&[2, 4], 7)]).unwrap();
+        let sum = 2 * counts[0] + 4 * counts[1];
+        assert!(is_nearest && (sum == 6 || sum == 8), "{counts:?}");
+    }
+}

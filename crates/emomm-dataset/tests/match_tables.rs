@@ -1,0 +1,128 @@
+//! Selections with given tables: planted ones are found again, impossible ones are said to be so.
+
+mod invented;
+
+use std::collections::BTreeMap;
+
+use emomm_dataset::build::{
+    Benchmark, BuildOptions, CorpusTables, Curation, TargetTables, build, build_matching, read_target_tables,
+};
+use emomm_dataset::manifest::{Check, ManifestRow, verify};
+use emomm_dataset::readers::{Reading, Speakers, read_ch_sims};
+use emomm_dataset::{DatasetError, Label, Modality};
+use invented::{Clip, corpus, write_ch_sims};
+
+fn options(seed: u64) -> BuildOptions {
+    BuildOptions { seed, curate: Curation::All, labels_only: true, ..BuildOptions::default() }
+}
+
+fn reading(clips: &[Clip]) -> Reading {
+    let folder = tempfile::tempdir().unwrap();
+    write_ch_sims(folder.path(), clips);
+    read_ch_sims(folder.path()).unwrap()
+}
+
+fn matched(clips: &[Clip], tables: &CorpusTables, seed: u64) -> Benchmark {
+    let tables = TargetTables::from([("ch-sims".to_owned(), tables.clone())]);
+    build_matching(&[reading(clips)], &Speakers::default(), &tables, &options(seed)).unwrap()
+}
+
+/// Tables 3 and 4 and the subset sizes of full clips, C_ij to four decimals.
+fn tables_of(benchmark: &Benchmark) -> CorpusTables {
+    let rows: Vec<&ManifestRow> = benchmark.manifest.rows.iter().filter(|r| r.is_full()).collect();
+    let class = |row: &ManifestRow, source: usize| {
+        let label: Label = match source {
+            0 => row.labels.ground_truth,
+            _ => row.labels.modality(Modality::ALL[source - 1]).unwrap(),
+        };
+        label.class.index()
+    };
+    let mut tables = CorpusTables { n: Some(rows.len()), ..CorpusTables::default() };
+    for (source, name) in ["ground_truth", "text", "audio", "video"].into_iter().enumerate() {
+        let mut counts = [0; 5];
+        for row in &rows {
+            counts[class(row, source)] += 1;
+        }
+        tables.classes.insert(name.to_owned(), Some(counts));
+    }
+    let pairs = [
+        ("gt_text", 0, 1),
+        ("gt_audio", 0, 2),
+        ("gt_video", 0, 3),
+        ("text_audio", 1, 2),
+        ("text_video", 1, 3),
+        ("audio_video", 2, 3),
+    ];
+    for (name, a, b) in pairs {
+        let sum: usize = rows.iter().map(|row| class(row, a).abs_diff(class(row, b))).sum();
+        let c = 1.0 - sum as f64 / (4 * rows.len()) as f64;
+        tables.consistency.insert(name.to_owned(), Some((c * 1e4).round() / 1e4));
+    }
+    for row in rows {
+        let name = row.agreement.map_or_else(|| row.subset.unwrap().name(), |a| a.name());
+        *tables.subsets.entry(name.to_owned()).or_default() += 1;
+    }
+    tables
+}
+
+/// Every third clip by seed is a hidden selection; only its tables are given.
+#[test]
+fn a_planted_selection_s_tables_are_met_exactly() {
+    let clips = corpus(300, 11);
+    let hidden: Vec<Clip> =
+        clips.iter().enumerate().filter(|(i, _)| i % 5 < 2).map(|(_, c)| c.clone()).collect();
+    let tables = tables_of(&build(&[reading(&hidden)], &Speakers::default(), &options(0)).unwrap());
+    let found = matched(&clips, &tables, 0);
+    let report = &found.manifest.header.table_matches[0];
+    assert!(report.is_exact && report.is_nearest, "{report:?}");
+    assert_eq!(tables_of(&found), tables);
+    assert!(verify(&found.manifest).iter().all(Check::holds));
+
+    let mut reversed = clips.clone();
+    reversed.reverse();
+    assert_eq!(matched(&reversed, &tables, 0).manifest, found.manifest);
+    let other = matched(&clips, &tables, 1);
+    assert!(other.manifest.header.table_matches[0].is_exact);
+    assert_ne!(other.manifest.rows, found.manifest.rows);
+}
+
+#[test]
+fn what_cannot_be_met_is_named_with_the_nearest() {
+    let clips = corpus(40, 12);
+    let all = tables_of(&build(&[reading(&clips)], &Speakers::default(), &options(0)).unwrap());
+    let mut tables = all.clone();
+    // One more Negative clip than there is, in place of a Neutral one.
+    if let Some(Some(counts)) = tables.classes.get_mut("ground_truth") {
+        counts[0] += 1;
+        counts[2] -= 1;
+    }
+    tables.consistency.clear();
+    tables.subsets.clear();
+    let report = matched(&clips, &tables, 0).manifest.header.table_matches[0].clone();
+    assert!(!report.is_exact && report.is_nearest, "{report:?}");
+    let missed: BTreeMap<&str, f64> =
+        report.deviations.iter().map(|d| (d.table.as_str(), d.found - d.wanted)).collect();
+    assert!(missed.contains_key("ground_truth/negative"), "{missed:?}");
+}
+
+#[test]
+fn tables_are_read_from_json_and_unknown_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tables.json");
+    let json = r#"{"ch-sims": {"n": 10, "classes": {"ground_truth": [2, 2, 2, 2, 2], "text": null},
+                   "consistency": {"gt_text": null}, "subsets": {"missing-align": 3}, "splits": {"train": 7}, "groups": 4},
+                   "all": {"n": 10}}"#;
+    std::fs::write(&path, json).unwrap();
+    let tables = read_target_tables(&path).unwrap();
+    let clips = corpus(20, 13);
+    let built =
+        |tables: &TargetTables| build_matching(&[reading(&clips)], &Speakers::default(), tables, &options(0));
+    assert_eq!(built(&tables).unwrap().manifest.header.counts.clips, 10);
+    let elsewhere = TargetTables::from([("cmu-mosi".to_owned(), CorpusTables::default())]);
+    assert!(matches!(built(&elsewhere), Err(DatasetError::Option { .. })));
+    let classes = BTreeMap::from([("smell".to_owned(), Some([1; 5]))]);
+    let unknown = CorpusTables { classes, ..CorpusTables::default() };
+    assert!(built(&TargetTables::from([("ch-sims".to_owned(), unknown)])).is_err());
+    std::fs::write(&path, "[]").unwrap();
+    assert!(matches!(read_target_tables(&path), Err(DatasetError::Json { .. })));
+}

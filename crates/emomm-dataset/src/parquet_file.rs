@@ -4,6 +4,7 @@
 //! that equal tables are equal files. The reader takes what pandas, polars and `datasets` write: nested columns are
 //! named and skipped.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType}
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -115,8 +117,18 @@ fn write_column<T: DataType>(
 }
 
 /// The columns of a file.
+///
+/// The reader of the parquet crate asserts what damaged pages break (a dictionary that never came, for one), so a panic
+/// in it is caught here and is an error of the file like any other.
 pub(crate) fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
+    catch_unwind(AssertUnwindSafe(|| decode(path, bytes)))
+        .unwrap_or_else(|_| Err(failed(path, &ParquetError::General("damaged".to_owned()))))
+}
+
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
+    let n_bytes = bytes.len() as i64;
     let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| failed(path, &error))?;
+    check_places(&reader, n_bytes).map_err(|error| failed(path, &error))?;
     let metadata = reader.metadata().file_metadata();
     if metadata.num_rows() > MAX_ROWS {
         return Err(DatasetError::TooLarge { path: path.to_owned(), what: "rows", limit: MAX_ROWS as u64 });
@@ -139,6 +151,19 @@ pub(crate) fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetEr
         columns.push(Column { name: parts.join("."), values });
     }
     Ok(columns)
+}
+
+/// Checks that every column lies within the file: the reader takes that for granted, and asserts it.
+fn check_places(reader: &SerializedFileReader<Bytes>, n_bytes: i64) -> Result<(), ParquetError> {
+    for column in reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        let end = start.checked_add(column.compressed_size());
+        let sizes = [start, column.data_page_offset(), column.compressed_size(), column.num_values()];
+        if sizes.iter().any(|size| *size < 0) || end.is_none_or(|end| end > n_bytes) {
+            return Err(ParquetError::General("a column lies outside the file".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn failed(path: &Path, error: &ParquetError) -> DatasetError {
@@ -286,6 +311,14 @@ mod tests {
     fn an_empty_table_has_columns() {
         let bytes = write(Path::new("t"), &[("id", Values::Text(Vec::new()))]).unwrap();
         assert_eq!(read(Path::new("t"), bytes).unwrap()[0].values, Values::Text(Vec::new()));
+    }
+
+    /// Found by changing bytes of a file at random: a page whose dictionary is said to be elsewhere.
+    #[test]
+    fn a_page_without_its_dictionary_is_an_error() {
+        let mut bytes = include_bytes!("../tests/fixtures/metadata.parquet").to_vec();
+        bytes[872] = 212;
+        assert!(matches!(read(Path::new("t"), bytes), Err(DatasetError::Parquet { .. })));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use emomm_dataset::build::{Benchmark, BuildOptions, Curation, build};
 use emomm_dataset::readers::{FolderOptions, Speakers, read_folder};
-use emomm_dataset::{DatasetError, FindingKind};
+use emomm_dataset::{DatasetError, FindingKind, Policies, Policy};
 
 fn built(file: &str, content: &[u8]) -> Result<Benchmark, DatasetError> {
     let above = tempfile::tempdir().unwrap();
@@ -69,4 +69,18 @@ fn a_folder_without_metadata_is_refused() {
     assert!(matches!(error, DatasetError::Layout { .. }));
     assert!(built("metadata.parquet", b"PAR1").is_err());
     assert!(matches!(built("metadata.csv", b"text,label\na,0\n"), Err(DatasetError::Columns { .. })));
+}
+
+#[test]
+fn rows_that_name_no_media_are_reported_unless_labels_are_all() {
+    let above = tempfile::tempdir().unwrap();
+    fs::write(above.path().join("metadata.csv"), "video_id,clip_id,text,label\nv,1,a,0\n").unwrap();
+    let options = FolderOptions { name: Some("mine".to_owned()), ..FolderOptions::default() };
+    let reading = read_folder(above.path(), &options).unwrap();
+    let keep = Policies { media: Policy::Keep, ..Policies::default() };
+    let options = BuildOptions { curate: Curation::All, policies: keep, ..BuildOptions::default() };
+    let benchmark = build(&[reading], &Speakers::default(), &options).unwrap();
+    let found: Vec<_> = benchmark.findings.iter().map(|f| (f.kind, f.row)).collect();
+    assert_eq!(found, [(FindingKind::MissingMedia, Some(2))]);
+    assert_eq!(ids(&benchmark), ["mine/v/1"]);
 }

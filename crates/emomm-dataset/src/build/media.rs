@@ -93,9 +93,17 @@ pub(crate) fn hash_media(
     for mut sample in samples {
         let mut is_whole = true;
         let mut last_fault = None;
-        let mut look_up = |path: &Option<String>| match path.as_ref().and_then(|p| digests.get(p)) {
-            Some(Ok(digest)) => Some(digest.clone()),
-            Some(Err(fault)) if last_fault.as_ref() != Some(fault) => {
+        let mut look_up = |path: &Option<String>| {
+            let no_path = || {
+                let found = "no file is named".to_owned();
+                Err(MediaFault { kind: FindingKind::MissingMedia, found })
+            };
+            let fault = match path.as_ref().and_then(|p| digests.get(p)).cloned().unwrap_or_else(no_path) {
+                Ok(digest) => return Some(digest),
+                Err(fault) => fault,
+            };
+            // Picture and sound in one file are one fault.
+            if last_fault.as_ref() != Some(&fault) {
                 let action = policies.action(fault.kind);
                 is_whole &= action == Action::Kept;
                 findings.push(Finding {
@@ -106,10 +114,9 @@ pub(crate) fn hash_media(
                     found: fault.found.clone(),
                     action,
                 });
-                last_fault = Some(fault.clone());
-                None
+                last_fault = Some(fault);
             }
-            _ => None,
+            None
         };
         let video = look_up(&sample.video_path);
         let audio = look_up(&sample.audio_path);

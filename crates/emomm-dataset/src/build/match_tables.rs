@@ -1,9 +1,9 @@
 //! A selection of clips with given tables: marginal counts as in Table 3, C_ij as in Table 4, subset sizes.
 //!
 //! Clips with the same four classes are exchangeable, so the unknowns are how many of each kind are taken: a few hundred
-//! integers under at most 29 linear conditions. Every condition may be missed at a cost of one for each unit, and a
-//! branch and bound solver minimizes the total: zero is an exact match; more, once proven, says that none exists and
-//! gives the nearest. The solver counts nodes, not seconds, so that the answer is the same on every machine.
+//! integers under at most 30 linear conditions. Every condition may be missed at a cost of one for each unit, and the
+//! total is minimized: zero is an exact match; more, once proven, says that none exists and gives the nearest. The solver
+//! counts nodes, not seconds, so that the answer is the same on every machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +12,7 @@ use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOptions};
 use serde::{Deserialize, Serialize};
 
 use super::curation::stratum;
+use super::nearest::Conditions;
 use super::sample::Sample;
 use crate::error::DatasetError;
 use crate::modality::Modality;
@@ -20,11 +21,17 @@ use crate::seeded::key;
 use crate::sentiment::Sentiment;
 use crate::subset::SubsetRules;
 
-/// Nodes of the search. The paper's tables need a few dozen; a proof that nothing matches may need more.
-const MAX_NODES: u64 = 20_000;
+/// Nodes of branch and bound: where the walk leaves a gap, this many are spent on closing or proving it.
+const MAX_NODES: u64 = 2_000;
+
+/// What the relaxed bound may be off by, from the solver's tolerance.
+const BOUND_ERROR: f64 = 1e-4;
 
 /// Half a unit of the fourth decimal, to which Table 4 gives C_ij.
 const CONSISTENCY_ERROR: f64 = 0.5e-4;
+
+/// What a sum of distances may be off by after it went through doubles: a half unit counts as rounded either way.
+const SUM_ERROR: f64 = 1e-6;
 
 /// Ground truth and modalities, by the keys of the tables.
 const SOURCES: [&str; 4] = ["ground_truth", "text", "audio", "video"];
@@ -127,7 +134,7 @@ pub(crate) fn select(
         .unwrap_or(samples.len());
     let conditions = conditions_of(tables, &kinds.keys().copied().collect::<Vec<_>>(), n)?;
     let sizes: Vec<usize> = kinds.values().map(Vec::len).collect();
-    let (counts, is_nearest) = solve(&sizes, &conditions)?;
+    let (counts, is_nearest) = solve(&sizes, &conditions, seed)?;
 
     let mut chosen = vec![false; samples.len()];
     for (members, count) in kinds.values_mut().zip(&counts) {
@@ -203,8 +210,8 @@ fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<
         // large, and the nearest one is taken if it holds none.
         let sum = |c: f64| (1.0 - c) * 4.0 * n as f64;
         let nearest = sum(wanted).round() as i64;
-        let low = (sum(wanted + CONSISTENCY_ERROR).ceil() as i64).min(nearest);
-        let high = (sum(wanted - CONSISTENCY_ERROR).floor() as i64).max(nearest);
+        let low = ((sum(wanted + CONSISTENCY_ERROR) - SUM_ERROR).ceil() as i64).min(nearest);
+        let high = ((sum(wanted - CONSISTENCY_ERROR) + SUM_ERROR).floor() as i64).max(nearest);
         conditions.push(Condition {
             table: name.clone(),
             wanted,
@@ -226,7 +233,39 @@ fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<
 }
 
 /// How many of each kind are taken, and whether nothing can be nearer.
-fn solve(sizes: &[usize], conditions: &[Condition]) -> Result<(Vec<usize>, bool), DatasetError> {
+///
+/// The relaxed problem bounds the cost from below; a walk from its answer gives whole numbers; branch and bound is
+/// asked only if these leave a gap.
+fn solve(sizes: &[usize], conditions: &[Condition], seed: u64) -> Result<(Vec<usize>, bool), DatasetError> {
+    let weighed: Vec<_> = conditions.iter().map(|c| (c.weights.as_slice(), c.low, c.high)).collect();
+    let whole = Conditions::new(sizes, &weighed);
+    let (relaxed, _) = program(sizes, conditions, None)?;
+    let bound = relaxed.objective;
+    let start =
+        relaxed.counts.iter().zip(sizes).map(|(c, n)| (c.floor().max(0.0) as usize).min(*n)).collect();
+    let walked = whole.walk(start, seed);
+    let cost = whole.cost(&walked);
+    // A cost is a whole number, so less than one above the bound is the least.
+    if (cost as f64) < bound + 1.0 - BOUND_ERROR {
+        return Ok((walked, true));
+    }
+    let (integral, is_optimal) = program(sizes, conditions, Some(&walked))?;
+    let counts: Vec<usize> = integral.counts.iter().map(|c| c.round().max(0.0) as usize).collect();
+    Ok(if whole.cost(&counts) <= cost { (counts, is_optimal) } else { (walked, is_optimal) })
+}
+
+/// An answer of the solver.
+struct Answer {
+    objective: f64,
+    counts: Vec<f64>,
+}
+
+/// The relaxed program, or with `hint`, an assignment, the integral one; and whether the answer is optimal.
+fn program(
+    sizes: &[usize],
+    conditions: &[Condition],
+    hint: Option<&[usize]>,
+) -> Result<(Answer, bool), DatasetError> {
     let failed = |message: String| DatasetError::Option {
         option: "tables to match",
         found: message,
@@ -235,7 +274,10 @@ fn solve(sizes: &[usize], conditions: &[Condition]) -> Result<(Vec<usize>, bool)
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let kinds: Vec<_> = sizes
         .iter()
-        .map(|n| problem.add_integer_var(0.0, (0, i32::try_from(*n).unwrap_or(i32::MAX))))
+        .map(|n| match hint {
+            Some(_) => problem.add_integer_var(0.0, (0, i32::try_from(*n).unwrap_or(i32::MAX))),
+            None => problem.add_var(0.0, (0.0, *n as f64)),
+        })
         .collect();
     for condition in conditions {
         let short = problem.add_var(1.0, (0.0, f64::INFINITY));
@@ -258,13 +300,12 @@ fn solve(sizes: &[usize], conditions: &[Condition]) -> Result<(Vec<usize>, bool)
     }
     let mut options = SolveOptions::default();
     options.node_limit = Some(MAX_NODES);
-    // To take nothing is always possible, so there is an answer when the nodes run out.
-    options.warm_start = Some(kinds.iter().map(|kind| (*kind, 0.0)).collect());
+    options.warm_start = hint.map(|counts| kinds.iter().zip(counts).map(|(k, c)| (*k, *c as f64)).collect());
     let outcome = problem.solve_with(options).map_err(|error| failed(error.to_string()))?;
     let is_optimal = outcome.is_optimal();
     let solution = outcome.into_solution().map_err(|_| failed("no selection within the limit".to_owned()))?;
-    let counts = kinds.iter().map(|kind| solution.var_value(*kind).round().max(0.0) as usize).collect();
-    Ok((counts, is_optimal))
+    let counts = kinds.iter().map(|kind| solution.var_value(*kind)).collect();
+    Ok((Answer { objective: solution.objective(), counts }, is_optimal))
 }
 
 #[cfg(test)]
@@ -285,14 +326,14 @@ mod tests {
     #[test]
     fn a_unique_selection_is_found() {
         let conditions = [condition(&[1, 1, 1], 6), condition(&[1, 0, 0], 1), condition(&[0, 1, 3], 9)];
-        let (counts, is_nearest) = solve(&[5, 5, 5], &conditions).unwrap();
+        let (counts, is_nearest) = solve(&[5, 5, 5], &conditions, 0).unwrap();
         assert_eq!((counts, is_nearest), (vec![1, 3, 2], true));
     }
 
     /// Sums of even weights are even: the relaxation has an answer, the integers have none.
     #[test]
     fn the_nearest_is_proven_where_none_matches() {
-        let (counts, is_nearest) = solve(&[9, 9], &[condition(&[2, 4], 7)]).unwrap();
+        let (counts, is_nearest) = solve(&[9, 9], &[condition(&[2, 4], 7)], 0).unwrap();
         let sum = 2 * counts[0] + 4 * counts[1];
         assert!(is_nearest && (sum == 6 || sum == 8), "{counts:?}");
     }

@@ -8,6 +8,7 @@ mod grouping;
 mod labelling;
 mod match_tables;
 mod media;
+mod nearest;
 mod sample;
 mod split;
 

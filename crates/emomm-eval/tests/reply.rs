@@ -94,6 +94,9 @@ fn announced_letters() {
         ("答案不是E", None, None),
         ("我认为答案是E，因为他在笑", Some('E'), None),
         ("最终答案：【B】", Some('B'), None),
+        ("我选择D选项", Some('D'), None),
+        ("选D", Some('D'), None),
+        ("Assistant: D", Some('D'), None),
     ]);
 }
 
@@ -110,6 +113,8 @@ fn letters_with_their_class() {
         ("Sentiment: Weakly Positive (D)", Some('D'), None),
         ("E（积极）", Some('E'), None),
         ("B 弱负面", Some('B'), None),
+        ("E）积极情感", Some('E'), None),
+        ("E (very positive)", Some('E'), None),
     ]);
 }
 
@@ -236,6 +241,9 @@ fn ways_to_write_a_score() {
         ("C\nScore: { 0.0}", Some('C'), Some(0.0)),
         ("C\nScore: -0.0", Some('C'), Some(0.0)),
         ("E\nScore: 0.8 (Positive)", Some('E'), Some(0.8)),
+        ("E\nScore: 0.8 - Positive", Some('E'), Some(0.8)),
+        ("D\nSentiment score (−1 to 1): 0.4", Some('D'), Some(0.4)),
+        ("E\nScore (0.8)", Some('E'), Some(0.8)),
         ("E\n得分：0.8分", Some('E'), Some(0.8)),
         ("E\n0.8", Some('E'), Some(0.8)),
         ("A -0.8", Some('A'), Some(-0.8)),
@@ -348,7 +356,7 @@ fn the_json_form_is_the_contract_s() {
 fn long_replies() {
     for piece in [
         "A", "A ", "answer: ", "Score: ", "<", "<|", "- ", "A or ", "0", "0.8 ", "{", "\n", "A\n", "弱",
-        "n't ",
+        "n't ", "score (", "(A",
     ] {
         let text = piece.repeat(1_000_000 / piece.len());
         let parsed = parse(&text, Corpus::CmuMosi);

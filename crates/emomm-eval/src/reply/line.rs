@@ -56,7 +56,8 @@ pub(super) fn read(tokens: &[Token], is_first: bool, found: &mut dyn FnMut(Findi
 fn read_score(tokens: &[Token], heading: usize) -> Option<(Option<Finding>, usize)> {
     let mut separated = false;
     let mut dashes = 0;
-    for (at, token) in tokens.iter().enumerate().skip(heading + 1) {
+    let after_remark = remark_end(&tokens[heading + 1..]).map_or(heading + 1, |length| heading + 1 + length);
+    for (at, token) in tokens.iter().enumerate().skip(after_remark) {
         match token.kind {
             Kind::Mark(':' | '=') => separated = true,
             Kind::Mark('-') => dashes += 1,
@@ -83,6 +84,16 @@ fn read_score(tokens: &[Token], heading: usize) -> Option<(Option<Finding>, usiz
     Some((None, tokens.len()))
 }
 
+/// Length of a remark between heading and separator, as in "Score (-1 to 1): 0.4".
+fn remark_end(tokens: &[Token]) -> Option<usize> {
+    if tokens.first()?.kind != Kind::Mark('(') {
+        return None;
+    }
+    // A remark is short; without the bound, many headings before a far bracket would take quadratic time.
+    let close = tokens.iter().take(16).position(|t| t.kind == Kind::Mark(')'))?;
+    matches!(tokens.get(close + 1)?.kind, Kind::Mark(':' | '=')).then_some(close + 1)
+}
+
 fn negated(score: GridScore) -> Option<GridScore> {
     GridScore::from_steps(-score.steps())
 }
@@ -91,7 +102,7 @@ fn negated(score: GridScore) -> Option<GridScore> {
 fn ends_plainly(after: &[Token], score: Option<GridScore>) -> bool {
     for token in after {
         match token.kind {
-            Kind::Mark('/' | '-') => return false,
+            Kind::Mark('/') => return false,
             Kind::Mark(c) if is_decoration(c) => {}
             Kind::Number(other) => return other.score == score,
             Kind::Word(word) => return !matches!(word, Word::Range | Word::Connective),
@@ -194,7 +205,8 @@ impl Statement {
                     mark_since_letter = true;
                 }
                 Kind::Word(Word::Label | Word::Filler) => {
-                    if statement.letter.is_some() && !mark_since_letter {
+                    // A word that touches the letter is Chinese: "D选项".
+                    if statement.letter.is_some() && !mark_since_letter && token.spaced {
                         return None;
                     }
                 }

@@ -43,7 +43,6 @@ pub use error::{MediaError, StreamKind};
 pub use ffmpeg::{Capabilities, FFMPEG_VARIABLE, Ffmpeg};
 pub use image::RgbImage;
 pub use input::check_file;
-pub use input::check_file;
 pub use limits::DecodeLimits;
 pub use mel::{LogMel, WhisperMel};
 pub use resample::resample;

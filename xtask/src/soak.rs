@@ -14,7 +14,7 @@ use crate::process::{cargo, succeeds};
 #[derive(Args)]
 pub(crate) struct Options {
     /// Cases of each property test.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 10_000)]
     cases: u32,
     /// Seconds for each fuzz target.
     #[arg(long, default_value_t = 300)]

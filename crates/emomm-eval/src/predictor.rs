@@ -201,6 +201,8 @@ pub struct PredictError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PredictErrorKind {
+    /// Something that every prediction needs is missing, for example ffmpeg.
+    Setup,
     /// The request makes no sense, for example a coalition with a modality that the clip lacks.
     Request,
     /// A media file is missing, broken or over a limit.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use emomm_eval::prompt::PromptError;
 use emomm_media::MediaError;
 use thiserror::Error;
 
@@ -70,6 +71,9 @@ pub enum ModelError {
     /// A clip's media could not be decoded.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// The prompt cannot be built for this clip.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
     /// The request cannot be answered, for example a coalition with a modality that the clip lacks.
     #[error("{0}")]
     Request(String),
@@ -106,6 +110,7 @@ impl ModelError {
             Self::Weights { .. } => "check that config.json and the safetensors files belong to the same checkpoint",
             Self::Device { .. } => "run with --device cpu, or build with --features cuda (or metal)",
             Self::Media(error) => return error.hint(),
+            Self::Prompt(error) => return Some(error.hint()),
             Self::Request(_) | Self::Engine(_) => return None,
         };
         Some(text.to_owned())

@@ -9,7 +9,7 @@ use emomm_eval::{
     AttentionDetail, Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, prompt,
     reply,
 };
-use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode, decode_audio, decode_video};
+use emomm_media::{DecodeLimits, Ffmpeg, MediaError, SamplingMode, decode_audio, decode_video};
 
 use super::chat::{MediaShape, prompt_row, render};
 use super::processor::{log_mel, patchify, scale_frames};
@@ -273,7 +273,7 @@ fn finish(
 }
 
 fn build_prompt(clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
-    prompt::build(clip.corpus, coalition, clip.text.as_deref()).map_err(|e| ModelError::Request(e.to_string()))
+    Ok(prompt::build(clip.corpus, coalition, clip.text.as_deref())?)
 }
 
 fn missing(modality: Modality) -> ModelError {
@@ -286,8 +286,11 @@ fn unreached() -> PredictError {
 
 fn predict_error(error: ModelError) -> PredictError {
     let kind = match error {
+        ModelError::Media(MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. }) => {
+            PredictErrorKind::Setup
+        }
         ModelError::Media(_) => PredictErrorKind::Media,
-        ModelError::Request(_) => PredictErrorKind::Request,
+        ModelError::Request(_) | ModelError::Prompt(_) => PredictErrorKind::Request,
         _ => PredictErrorKind::Model,
     };
     PredictError { kind, hint: error.hint(), message: error.to_string() }

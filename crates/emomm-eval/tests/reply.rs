@@ -418,4 +418,22 @@ proptest! {
     fn surrounding_blank_space_is_ignored(text in "[A-Ea-e:.\\- 0-9\\n]{0,20}") {
         prop_assert_eq!(read(&text), read(&format!("\n  {text}  \n")));
     }
+
+    /// Letter and score are read whatever stands around them, in any combination of the tolerated forms.
+    #[test]
+    fn tolerated_forms_combine(
+        class in prop::sample::select(Sentiment::ALL.to_vec()),
+        steps in -5..=5_i8,
+        frame in prop::sample::select(vec!["@", "**@**", "(@)", "<@>", "Letter: @", "情感：@", "The answer is @.", "# @"]),
+        heading in prop::sample::select(vec!["Score: ", "score = ", "**Score:** ", "分数：", "Sentiment score: <"]),
+        minus in prop::sample::select(vec!["-", "−", "－", "–"]),
+        between in prop::sample::select(vec!["\n", "\n\n", " \r\n", ", "]),
+        around in prop::sample::select(vec![("", ""), ("```\n", "\n```"), ("☞", ""), ("", "<|im_end|>")]),
+    ) {
+        let score = emomm_dataset::GridScore::from_steps(steps).unwrap();
+        let number = score.to_string().replace('-', minus);
+        let letter = frame.replace('@', &class.letter().to_string());
+        let text = format!("{}{letter}{between}{heading}{number}{}", around.0, around.1);
+        prop_assert_eq!(read(&text), (Some(class.letter()), Some(score.value())), "{}", text);
+    }
 }

@@ -8,6 +8,6 @@ pub mod prompt;
 pub mod reply;
 
 pub use predictor::{
-    AttentionDetail, AttentionSummary, Clip, MediaRecord, PerModality, PredictError, PredictErrorKind, PredictOptions,
-    Prediction, Predictor, TokenCounts,
+    AttentionDetail, AttentionSummary, Clip, MediaRecord, PerModality, PredictError, PredictErrorKind,
+    PredictOptions, Prediction, Predictor, TokenCounts,
 };

@@ -51,7 +51,10 @@ fn cache_folder() -> Result<PathBuf, Failure> {
         .or_else(|| from("HOME").map(|p| p.join(".cache/emomm")))
         .or_else(|| from("LOCALAPPDATA").map(|p| p.join("emomm")));
     folder.ok_or_else(|| {
-        Failure::new(ExitStatus::Usage, "no cache folder: none of EMOMM_CACHE, XDG_CACHE_HOME and HOME is set")
-            .with_hint("set EMOMM_CACHE to a folder that may be written")
+        Failure::new(
+            ExitStatus::Usage,
+            "no cache folder: none of EMOMM_CACHE, XDG_CACHE_HOME and HOME is set",
+        )
+        .with_hint("set EMOMM_CACHE to a folder that may be written")
     })
 }

@@ -1,6 +1,6 @@
 //! The two streams: data on stdout, talk on stderr, progress on stderr only when somebody is looking.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,17 +9,20 @@ use serde::Serialize;
 use crate::exit_status::{ExitStatus, Failure};
 
 /// Writes to both streams.
-#[derive(Debug, Default)]
-pub(crate) struct Printer;
+#[derive(Debug)]
+pub(crate) struct Printer {
+    out: io::Stdout,
+    err: io::Stderr,
+}
 
 impl Printer {
     pub(crate) fn new() -> Self {
-        Self
+        Self { out: io::stdout(), err: io::stderr() }
     }
 
     /// Text on stdout.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
+        let mut out = self.out.lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| stdout_failure(&e))
     }
 
@@ -33,7 +36,7 @@ impl Printer {
 
     /// A line on stderr. A closed stderr is nobody's loss.
     pub(crate) fn talk(&self, line: &str) {
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = writeln!(self.err.lock(), "{line}");
     }
 
     /// An error with its remedy on stderr.
@@ -50,7 +53,9 @@ impl Printer {
     /// A spinner on stderr, invisible off a terminal.
     pub(crate) fn spinner(&self, message: &str) -> ProgressBar {
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
-        let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let target =
+            if self.err.is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let spinner = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = style {
             spinner.set_style(style);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use emomm_dataset::Modality;
+use emomm_dataset::{Modality, Sentiment};
 use emomm_eval::Prediction;
 
 /// One line for each coalition: tokens, logits, letter, label and, if recorded, where the attention went.
@@ -34,7 +34,7 @@ pub(crate) fn predictions(predictions: &[Prediction]) -> String {
             None => out.push_str(&" ".repeat(35)),
         }
         let _ = write!(out, "  {:<6}", p.letter.map(String::from).unwrap_or_default());
-        let _ = write!(out, "  {:<15}", p.label.map(|l| l.name()).unwrap_or_default());
+        let _ = write!(out, "  {:<15}", p.label.map(Sentiment::name).unwrap_or_default());
         if let Some(attention) = &p.attention {
             out.push_str("       ");
             for m in Modality::ALL {

@@ -105,9 +105,15 @@ impl ModelError {
             Self::UnsupportedModel { .. } => {
                 "run `emomm models` for the list; predictions of other models can be scored from a file"
             }
-            Self::Tokenizer { .. } => "copy tokenizer.json from the released checkpoint into the model folder",
-            Self::Safetensors { .. } => "the file is incomplete or damaged: download it again and compare its size",
-            Self::Weights { .. } => "check that config.json and the safetensors files belong to the same checkpoint",
+            Self::Tokenizer { .. } => {
+                "copy tokenizer.json from the released checkpoint into the model folder"
+            }
+            Self::Safetensors { .. } => {
+                "the file is incomplete or damaged: download it again and compare its size"
+            }
+            Self::Weights { .. } => {
+                "check that config.json and the safetensors files belong to the same checkpoint"
+            }
             Self::Device { .. } => "run with --device cpu, or build with --features cuda (or metal)",
             Self::Media(error) => return error.hint(),
             Self::Prompt(error) => return Some(error.hint()),

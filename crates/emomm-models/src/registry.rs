@@ -115,9 +115,11 @@ pub fn inspect(folder: &Path) -> Result<ModelSummary> {
 fn model_type(folder: &Path) -> Result<String> {
     let path = folder.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(|e| ModelError::io(&path, e))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::config(&path, e.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(&path, e.to_string()))?;
     let found = json.get("model_type").and_then(serde_json::Value::as_str);
-    let found = found.ok_or_else(|| ModelError::config(&path, "no field `model_type`, expected a model's name"))?;
+    let found =
+        found.ok_or_else(|| ModelError::config(&path, "no field `model_type`, expected a model's name"))?;
     Ok(found.to_owned())
 }
 

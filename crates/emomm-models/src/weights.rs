@@ -159,9 +159,11 @@ impl Weights {
     }
 
     fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
-        let (shard, stored) = self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;
+        let (shard, stored) =
+            self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;
         let shard = &self.shards[*shard];
-        let info = shard.metadata.info(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
+        let info =
+            shard.metadata.info(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
         if info.shape != shape.dims() {
             return Err(format!("{name}: shape {:?}, expected {:?}", info.shape, shape.dims()));
         }
@@ -180,7 +182,9 @@ impl Weights {
     pub fn finish(self) -> Result<()> {
         let used = self.used.into_inner();
         let mut problems = self.problems.into_inner();
-        problems.extend(self.names.keys().filter(|n| !used.contains(*n)).map(|n| format!("{n}: not part of this model")));
+        problems.extend(
+            self.names.keys().filter(|n| !used.contains(*n)).map(|n| format!("{n}: not part of this model")),
+        );
         if problems.is_empty() {
             return Ok(());
         }
@@ -265,7 +269,8 @@ pub(crate) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     paths.sort();
     if paths.is_empty() {
-        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no *.safetensors file in this folder");
+        let missing =
+            std::io::Error::new(std::io::ErrorKind::NotFound, "no *.safetensors file in this folder");
         return Err(ModelError::io(folder, missing));
     }
     Ok(paths)
@@ -273,17 +278,19 @@ pub(crate) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn indexed_shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     let text = std::fs::read_to_string(index).map_err(|e| ModelError::io(index, e))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::config(index, e.to_string()))?;
-    let map = json
-        .get("weight_map")
-        .and_then(serde_json::Value::as_object)
-        .ok_or_else(|| ModelError::config(index, "no object `weight_map`, expected tensor name → file name"))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(index, e.to_string()))?;
+    let map = json.get("weight_map").and_then(serde_json::Value::as_object).ok_or_else(|| {
+        ModelError::config(index, "no object `weight_map`, expected tensor name → file name")
+    })?;
     let mut files = BTreeSet::new();
     for (tensor, file) in map {
         let name = file
             .as_str()
             .filter(|f| Path::new(f).components().count() == 1 && !f.starts_with('.'))
-            .ok_or_else(|| ModelError::config(index, format!("`weight_map`: {tensor} → {file}, expected a file name")))?;
+            .ok_or_else(|| {
+                ModelError::config(index, format!("`weight_map`: {tensor} → {file}, expected a file name"))
+            })?;
         files.insert(folder.join(name));
     }
     Ok(files.into_iter().collect())

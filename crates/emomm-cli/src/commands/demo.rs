@@ -19,7 +19,8 @@ const TRANSCRIPT: &str = "I won't give up.";
 
 pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let ffmpeg = Ffmpeg::locate()?;
-    let at = |path: &Path, e: std::io::Error| Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()));
+    let at =
+        |path: &Path, e: std::io::Error| Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()));
     std::fs::create_dir_all(&args.out).map_err(|e| at(&args.out, e))?;
 
     let checkpoint = args.out.join("untrained-checkpoint");
@@ -80,7 +81,9 @@ fn write_clip(ffmpeg: &Ffmpeg, path: &Path, seconds: u32) -> Result<(), Failure>
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
         let message = format!("ffmpeg could not write {}: {}", path.display(), reason.trim());
-        return Err(Failure::new(ExitStatus::Usage, message).with_hint("`emomm doctor` lists ffmpeg's encoders"));
+        return Err(
+            Failure::new(ExitStatus::Usage, message).with_hint("`emomm doctor` lists ffmpeg's encoders")
+        );
     }
     std::fs::rename(&unfinished, path)
         .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display())))

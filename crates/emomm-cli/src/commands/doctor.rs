@@ -223,7 +223,8 @@ fn text(report: &Report) -> String {
             model.hidden_size
         );
         let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
-        for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)] {
+        for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)]
+        {
             let (weights, cache) = (gigabytes(weights), gigabytes(cache));
             let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
         }

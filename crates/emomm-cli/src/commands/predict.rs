@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use emomm_dataset::ModalitySet;
-use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor};
+use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, prompt};
 use emomm_media::{DecodeLimits, check_file};
 use emomm_models::LoadOptions;
 
@@ -88,10 +88,15 @@ fn clip(args: &PredictArgs) -> Result<Clip, Failure> {
         (None, Some(path)) => Some(read_text(path)?),
         (None, None) => None,
     };
-    if text.as_ref().is_some_and(|t| t.trim().is_empty()) {
+    if let Some(text) = &text {
         let source = args.text_file.as_ref().map_or_else(|| "--text".to_owned(), |p| p.display().to_string());
-        let message = format!("{source}: the transcript is blank, expected words");
-        return Err(Failure::new(ExitStatus::Data, message).with_hint("leave the option out if there is no transcript"));
+        if text.trim().is_empty() {
+            let message = format!("{source}: the transcript is blank, expected words");
+            let hint = "leave the option out if there is no transcript";
+            return Err(Failure::new(ExitStatus::Data, message).with_hint(hint));
+        }
+        prompt::check_length(text)
+            .map_err(|e| Failure::new(ExitStatus::Data, format!("{source}: {e}")).with_hint(e.hint()))?;
     }
     let named = args.video.as_ref().or(args.audio.as_ref()).or(args.text_file.as_ref());
     let id = named.map_or_else(|| "text".to_owned(), |p| p.display().to_string());
@@ -120,8 +125,9 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     if bytes.len() as u64 > MAX_TEXT_BYTES {
         return Err(failure(format!("more than {MAX_TEXT_BYTES} bytes, expected a transcript")));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|e| failure(format!("{e}, expected UTF-8")).with_hint("convert the file, for example with iconv"))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        failure(format!("{e}, expected UTF-8")).with_hint("convert the file, for example with iconv")
+    })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     // The line break that an editor puts at the end is not part of the transcript.
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())

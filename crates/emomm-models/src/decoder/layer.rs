@@ -41,9 +41,13 @@ impl Layer {
         };
         let head_norm = |part: &str| {
             let name = format!("{name}.self_attn.{part}");
-            config.qk_norm.then(|| RmsNorm::load(weights, &name, config.head_dim, config.rms_norm_eps)).transpose()
+            config
+                .qk_norm
+                .then(|| RmsNorm::load(weights, &name, config.head_dim, config.rms_norm_eps))
+                .transpose()
         };
-        let norm = |part: &str| RmsNorm::load(weights, &format!("{name}.{part}"), hidden, config.rms_norm_eps);
+        let norm =
+            |part: &str| RmsNorm::load(weights, &format!("{name}.{part}"), hidden, config.rms_norm_eps);
         Ok(Self {
             q_proj: attn("q_proj", q_width)?,
             k_proj: attn("k_proj", kv_width)?,
@@ -134,15 +138,18 @@ impl Layer {
         let tail_rows = k.dim(2)?;
 
         // Prefix scores: variants and query heads of a group are rows of one product with the shared keys.
-        let q_shared = q
-            .reshape((self.n_kv_heads, group, variants, self.head_dim))?
-            .reshape((self.n_kv_heads, group * variants, self.head_dim))?;
+        let q_shared = q.reshape((self.n_kv_heads, group, variants, self.head_dim))?.reshape((
+            self.n_kv_heads,
+            group * variants,
+            self.head_dim,
+        ))?;
         let to_variant = |x: Tensor, keys: usize| {
             let x = x.reshape((self.n_kv_heads, group, variants, keys))?.permute((2, 0, 1, 3))?;
             x.contiguous()?.reshape((variants, self.n_heads, keys))
         };
         // Tail scores: each variant against its own keys.
-        let q_own = q.transpose(0, 1)?.contiguous()?.reshape((variants * self.n_kv_heads, group, self.head_dim))?;
+        let q_own =
+            q.transpose(0, 1)?.contiguous()?.reshape((variants * self.n_kv_heads, group, self.head_dim))?;
         let k_own = k.reshape((variants * self.n_kv_heads, tail_rows, self.head_dim))?;
         let own_scores = q_own.matmul(&k_own.transpose(1, 2)?)?.to_dtype(DType::F32)?;
         let own_scores = own_scores.reshape((variants, self.n_heads, tail_rows))?;
@@ -159,8 +166,7 @@ impl Layer {
         let pattern = match hook {
             None => softmax_last_dim(&attn_scores)?,
             Some(hook) => {
-                let seen =
-                    DecisionLayer { layer, n_layers, resid_pre, attn_scores: &attn_scores, prefill };
+                let seen = DecisionLayer { layer, n_layers, resid_pre, attn_scores: &attn_scores, prefill };
                 let steered = match hook.attn_bias(&seen)? {
                     Some(bias) => (&attn_scores + bias)?,
                     None => attn_scores,

@@ -20,8 +20,8 @@ pub(crate) use attention::{Mask, attend, attend_batched};
 pub use config::DecoderConfig;
 pub use hook::{DecisionHook, DecisionLayer};
 use layer::Layer;
-pub use prefill::Prefill;
 use prefill::LayerCache;
+pub use prefill::Prefill;
 pub use rope::Positions;
 use rope::Rope;
 

@@ -120,8 +120,9 @@ pub fn prompt_row(prompt: &Prompt, tokenizer: &OmniTokenizer, media: &MediaShape
                 let encoded = tokenizer.encode(&text)?;
                 for token in &encoded {
                     // A token that straddles the transcript's border belongs to no modality.
-                    let inside =
-                        transcript.as_ref().is_some_and(|t| t.start <= token.bytes.start && token.bytes.end <= t.end);
+                    let inside = transcript
+                        .as_ref()
+                        .is_some_and(|t| t.start <= token.bytes.start && token.bytes.end <= t.end);
                     tokens.push(PromptToken::Id(token.id));
                     layout.push(inside.then_some(Modality::Text), 1);
                 }

@@ -30,7 +30,12 @@ pub struct OmniConfig {
     pub video_token: u32,
     /// Position ids for each second of media.
     pub position_id_per_seconds: u32,
+    /// Longest prompt and reply together, in tokens.
+    pub max_tokens: usize,
 }
+
+/// `max_position_embeddings` of the released models, for a config that does not say.
+const DEFAULT_MAX_TOKENS: usize = 32_768;
 
 /// A JSON object together with its place in the file, so that messages can name the field.
 struct Section<'a> {
@@ -39,7 +44,7 @@ struct Section<'a> {
     object: &'a Map<String, Value>,
 }
 
-impl<'a> Section<'a> {
+impl Section<'_> {
     fn child(&self, field: &str) -> Result<Self> {
         let name = self.field(field);
         let object = self.object.get(field).and_then(Value::as_object).ok_or_else(|| {
@@ -64,7 +69,7 @@ impl<'a> Section<'a> {
         self.object
             .get(field)
             .and_then(Value::as_u64)
-            .filter(|n| *n <= u64::from(u32::MAX))
+            .filter(|n| u32::try_from(*n).is_ok())
             .map(|n| n as usize)
             .ok_or_else(|| self.missing(field, "a whole number"))
     }
@@ -108,19 +113,23 @@ impl OmniConfig {
     /// Parses the text of a `config.json`; `path` only serves the messages.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text).map_err(|e| ModelError::config(path, e.to_string()))?;
-        let object = json
-            .as_object()
-            .ok_or_else(|| ModelError::config(path, "expected a JSON object"))?;
+        let object = json.as_object().ok_or_else(|| ModelError::config(path, "expected a JSON object"))?;
         let root = Section { path, name: String::new(), object };
-        let thinker = if object.contains_key("thinker_config") { root.child("thinker_config")? } else { root };
+        let thinker =
+            if object.contains_key("thinker_config") { root.child("thinker_config")? } else { root };
         let decoder = decoder_config(&thinker)?;
-        decoder.validate().map_err(|e| ModelError::config(path, format!("{}: {e}", thinker.field("text_config"))))?;
+        decoder
+            .validate()
+            .map_err(|e| ModelError::config(path, format!("{}: {e}", thinker.field("text_config"))))?;
         let config = Self {
             vision: vision_config(&thinker.child("vision_config")?)?,
             audio: audio_config(&thinker.child("audio_config")?)?,
             audio_token: token_id(&thinker, "audio_token_index", "audio_token_id")?,
             video_token: token_id(&thinker, "video_token_index", "video_token_id")?,
             position_id_per_seconds: thinker.size("position_id_per_seconds")? as u32,
+            max_tokens: thinker
+                .child("text_config")?
+                .size_or("max_position_embeddings", DEFAULT_MAX_TOKENS)?,
             decoder,
         };
         config.validate_widths(path)?;
@@ -129,9 +138,10 @@ impl OmniConfig {
 
     fn validate_widths(&self, path: &Path) -> Result<()> {
         let hidden = self.decoder.hidden_size;
-        for (name, width) in
-            [("vision_config.out_hidden_size", self.vision.out_hidden_size), ("audio_config.output_dim", self.audio.output_dim)]
-        {
+        for (name, width) in [
+            ("vision_config.out_hidden_size", self.vision.out_hidden_size),
+            ("audio_config.output_dim", self.audio.output_dim),
+        ] {
             if width != hidden {
                 let message = format!("`{name}` is {width}, expected the decoder's hidden size {hidden}");
                 return Err(ModelError::config(path, message));
@@ -142,7 +152,8 @@ impl OmniConfig {
 }
 
 fn token_id(thinker: &Section, field: &str, other: &str) -> Result<u32> {
-    let field = if thinker.object.contains_key(field) || !thinker.object.contains_key(other) { field } else { other };
+    let field =
+        if thinker.object.contains_key(field) || !thinker.object.contains_key(other) { field } else { other };
     Ok(thinker.size(field)? as u32)
 }
 
@@ -169,7 +180,8 @@ fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
         rope_sections,
         qkv_bias: true,
         qk_norm: false,
-        tied_embeddings: thinker.flag_or("tie_word_embeddings", false) || text.flag_or("tie_word_embeddings", false),
+        tied_embeddings: thinker.flag_or("tie_word_embeddings", false)
+            || text.flag_or("tie_word_embeddings", false),
     })
 }
 
@@ -188,7 +200,9 @@ fn rope(text: &Section, head_dim: usize) -> Result<(f64, Vec<usize>)> {
     }
     let theta = rope.number("rope_theta").or_else(|| text.number("rope_theta"));
     let theta = theta.ok_or_else(|| text.missing("rope_theta", "a number, here or in `rope_parameters`"))?;
-    let sections = rope.sizes("mrope_section").ok_or_else(|| rope.missing("mrope_section", "a list of whole numbers"))?;
+    let sections = rope
+        .sizes("mrope_section")
+        .ok_or_else(|| rope.missing("mrope_section", "a list of whole numbers"))?;
     Ok((theta, sections))
 }
 
@@ -224,7 +238,7 @@ fn vision_config(vision: &Section) -> Result<VitConfig> {
     if config.in_channels != 3 {
         return Err(vision.missing("in_channels", "3 colour channels"));
     }
-    if config.hidden_size % (4 * config.n_heads) != 0 {
+    if !config.hidden_size.is_multiple_of(4 * config.n_heads) {
         return Err(vision.missing("hidden_size", "a multiple of 4 · num_heads"));
     }
     Ok(config)
@@ -246,8 +260,11 @@ fn audio_config(audio: &Section) -> Result<AudioConfig> {
             return Err(audio.missing(field, "at least 1"));
         }
     }
-    if config.n_heads == 0 || config.d_model % (2 * config.n_heads) != 0 {
-        return Err(audio.missing("d_model", "an even multiple of encoder_attention_heads"));
+    if config.n_heads == 0
+        || !config.d_model.is_multiple_of(config.n_heads)
+        || !config.d_model.is_multiple_of(2)
+    {
+        return Err(audio.missing("d_model", "an even number and a multiple of encoder_attention_heads"));
     }
     Ok(config)
 }

@@ -108,7 +108,8 @@ impl Omni {
 /// Names with and without the `thinker.` prefix are one; speech output is another component.
 pub(crate) fn normalise(name: &str) -> Option<String> {
     let other = ["talker.", "token2wav."];
-    let buffers = ["rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", "positional_embedding.positional_embedding"];
+    let buffers =
+        ["rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", "positional_embedding.positional_embedding"];
     if other.iter().any(|p| name.starts_with(p)) || buffers.iter().any(|b| name.ends_with(b)) {
         return None;
     }

@@ -62,7 +62,8 @@ mod tests {
     fn separate_audio_begins_after_the_video() {
         let grid = Grid { t: 5, h: 4, w: 6 };
         let video = Run::Video { grid, merge: 2, seconds_per_grid: SECONDS_PER_GRID };
-        let runs = [Run::Text(3), Run::Text(1), video, Run::Text(1), Run::Text(1), Run::Audio(125), Run::Text(1)];
+        let runs =
+            [Run::Text(3), Run::Text(1), video, Run::Text(1), Run::Text(1), Run::Audio(125), Run::Text(1)];
         let positions = tmrope(&runs, 25);
         let ids = positions.as_slice();
         let times: Vec<u32> = ids[4..34].iter().step_by(6).map(|p| p[0]).collect();

@@ -6,8 +6,8 @@ use std::time::Instant;
 use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet, Sentiment};
 use emomm_eval::{
-    AttentionDetail, Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, prompt,
-    reply,
+    AttentionDetail, Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction,
+    Predictor, prompt, reply,
 };
 use emomm_media::{DecodeLimits, Ffmpeg, MediaError, SamplingMode, decode_audio, decode_video};
 
@@ -91,7 +91,16 @@ impl OmniPredictor {
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, shape: &MediaShape) -> Result<PromptRow> {
         let prompt = build_prompt(clip, coalition)?;
-        prompt_row(&prompt, &self.model.tokenizer, shape)
+        let row = prompt_row(&prompt, &self.model.tokenizer, shape)?;
+        let (tokens, most) = (row.tokens.len(), self.model.config.max_tokens);
+        if tokens > most {
+            return Err(ModelError::Request(format!(
+                "clip {}, coalition {coalition}: the prompt has {tokens} tokens, expected at most {most} \
+                 (`max_position_embeddings`)",
+                clip.id
+            )));
+        }
+        Ok(row)
     }
 
     /// Reads the letters, the attention and, if wanted, the reply of one coalition.
@@ -250,7 +259,8 @@ fn finish(
     ms: f64,
 ) -> Prediction {
     // Ties go to the earlier letter.
-    let best = (0..5).fold(0, |best, i| if answer.letter_logits[i] > answer.letter_logits[best] { i } else { best });
+    let best =
+        (0..5).fold(0, |best, i| if answer.letter_logits[i] > answer.letter_logits[best] { i } else { best });
     let label = Sentiment::from_index(best);
     let (grid, mut media) = seen.unwrap_or_default();
     if let Some((_, sound)) = heard {
@@ -284,6 +294,7 @@ fn unreached() -> PredictError {
     PredictError { kind: PredictErrorKind::Model, message: "the model gave no answer".to_owned(), hint: None }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn predict_error(error: ModelError) -> PredictError {
     let kind = match error {
         ModelError::Media(MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. }) => {

@@ -1,6 +1,6 @@
 //! Frames to patches, waveform to mel frames: the arithmetic of the reference's processor.
 
-use emomm_media::{LogMel, RgbImage, Waveform, WhisperMel, resize_bicubic};
+use emomm_media::{FloatImage, LogMel, RgbImage, Waveform, WhisperMel, resize_bicubic, resize_bicubic_float};
 
 use super::settings::{ProcessorConfig, smart_resize};
 use crate::error::{ModelError, Result};
@@ -20,18 +20,23 @@ pub struct Patches {
 /// `qwen_omni_utils` rounds to whole tokens of this side, in pixels, whatever the model.
 const FIRST_STAGE_FACTOR: usize = 28;
 
-/// Scales the frames of a clip through both stages; `factor` is the model's own side of a token in pixels. The first stage rounds to whole 8-bit values, as the reference
-/// does; the second leaves the frames as they are unless its bounds ask for another size.
-pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<RgbImage>> {
-    let first = frames.first().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
+/// Scales the frames of a clip through both stages; `factor` is the model's own side of a token in pixels. The first
+/// stage rounds to whole 8-bit values, the second does not round; it leaves the frames as they are unless its bounds
+/// ask for another size.
+pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<FloatImage>> {
+    let first = frames.first().ok_or_else(no_frames)?;
     let bounds = config.video.frame_bounds(frames.len());
     let (height, width) = smart_resize(first.height, first.width, FIRST_STAGE_FACTOR, bounds)?;
     let (height2, width2) = smart_resize(height, width, factor, config.processor_pixels)?;
     let scale = |image: &RgbImage| {
-        let once = resize_bicubic(image, width, height);
-        if (width2, height2) == (width, height) { once } else { resize_bicubic(&once, width2, height2) }
+        let rounded = FloatImage::from(&resize_bicubic(image, width, height));
+        resize_bicubic_float(&rounded, width2, height2)
     };
     Ok(frames.iter().map(scale).collect())
+}
+
+fn no_frames() -> ModelError {
+    ModelError::Request("a clip without frames cannot be shown".to_owned())
 }
 
 /// Normalises scaled frames and cuts them into patches; the last frame is repeated until whole temporal patches
@@ -39,8 +44,8 @@ pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize
 ///
 /// # Shapes
 /// patch vectors are ordered (channel, frame, row, column); patches (time, group row, group column, row, column)
-pub fn patchify(frames: &[RgbImage], config: &ProcessorConfig, vit: &VitConfig) -> Result<Patches> {
-    let last = frames.last().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
+pub fn patchify(frames: &[FloatImage], config: &ProcessorConfig, vit: &VitConfig) -> Result<Patches> {
+    let last = frames.last().ok_or_else(no_frames)?;
     let (side, merge, depth) = (vit.patch_size, vit.spatial_merge_size, vit.temporal_patch_size);
     let grid = Grid { t: frames.len().div_ceil(depth), h: last.height / side, w: last.width / side };
     let mean = config.image_mean.map(|m| m * 255.0);
@@ -55,9 +60,10 @@ pub fn patchify(frames: &[RgbImage], config: &ProcessorConfig, vit: &VitConfig) 
                     for dt in 0..depth {
                         let image = frame(t, dt);
                         for y in top..top + side {
-                            let row = &image.data[(y * image.width + left) * 3..(y * image.width + left + side) * 3];
+                            let row = &image.data
+                                [(y * image.width + left) * 3..(y * image.width + left + side) * 3];
                             let values = row.iter().skip(channel).step_by(3);
-                            data.extend(values.map(|v| (f32::from(*v) - mean[channel]) / std[channel]));
+                            data.extend(values.map(|v| (v - mean[channel]) / std[channel]));
                         }
                     }
                 }
@@ -89,6 +95,7 @@ pub fn log_mel(waveform: &Waveform, config: &ProcessorConfig) -> Result<LogMel> 
     let all = mel.compute(&padded, None)?;
     let first = silence.div_ceil(hop);
     let n_frames = all.n_frames - first.min(all.n_frames);
-    let data = all.data.chunks(all.n_frames).flat_map(|band| band[all.n_frames - n_frames..].to_vec()).collect();
+    let data =
+        all.data.chunks(all.n_frames).flat_map(|band| band[all.n_frames - n_frames..].to_vec()).collect();
     Ok(LogMel { n_mels: all.n_mels, n_frames, data })
 }

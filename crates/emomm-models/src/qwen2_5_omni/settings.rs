@@ -124,7 +124,8 @@ impl ProcessorConfig {
         let nested = folder.join("processor_config.json");
         if nested.is_file() {
             let json = read_json(&nested)?;
-            if let (Some(audio), Some(frames)) = (json.get("feature_extractor"), json.get("video_processor")) {
+            if let (Some(audio), Some(frames)) = (json.get("feature_extractor"), json.get("video_processor"))
+            {
                 return Self::from_json(&nested, audio, frames, video);
             }
         }
@@ -142,8 +143,9 @@ impl ProcessorConfig {
         };
         let triple = |field: &str, default: [f32; 3]| match frames.get(field) {
             None | Some(Value::Null) => Ok(default),
-            Some(value) => serde_json::from_value::<[f32; 3]>(value.clone())
-                .map_err(|_| ModelError::config(path, format!("`{field}` is {value}, expected three numbers"))),
+            Some(value) => serde_json::from_value::<[f32; 3]>(value.clone()).map_err(|_| {
+                ModelError::config(path, format!("`{field}` is {value}, expected three numbers"))
+            }),
         };
         let sample_rate = size("sampling_rate", 16_000)?;
         let processor_pixels = video.processor_bounds();
@@ -178,7 +180,7 @@ fn read_json(path: &Path) -> Result<Value> {
 /// Channel means of the CLIP family, the published default.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Channel deviations of the CLIP family, the published default.
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 fn video_settings(path: &Path) -> Result<VideoSettings> {
     let text = match std::fs::read_to_string(path) {
@@ -186,7 +188,8 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(VideoSettings::default()),
         Err(e) => return Err(ModelError::io(path, e)),
     };
-    let file: SettingsFile = serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))?;
+    let file: SettingsFile =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))?;
     let v = file.video;
     let (minimum, _) = v.frame_bounds(1);
     let sane = minimum >= 1.0
@@ -196,7 +199,8 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
         && v.fps.is_finite()
         && (1..=v.max_frames).contains(&v.min_frames);
     if !sane {
-        let message = "`video`: expected 1 <= min_pixels <= max_pixels, fps > 0 and 1 <= min_frames <= max_frames";
+        let message =
+            "`video`: expected 1 <= min_pixels <= max_pixels, fps > 0 and 1 <= min_frames <= max_frames";
         return Err(ModelError::config(path, message));
     }
     Ok(v)
@@ -204,7 +208,12 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
 
 /// Whole merge groups nearest to a frame's size, within pixel bounds and with the aspect ratio kept as far as
 /// possible: the reference's `smart_resize`. Returns (height, width).
-pub fn smart_resize(height: usize, width: usize, factor: usize, bounds: (f64, f64)) -> Result<(usize, usize)> {
+pub fn smart_resize(
+    height: usize,
+    width: usize,
+    factor: usize,
+    bounds: (f64, f64),
+) -> Result<(usize, usize)> {
     const MAX_RATIO: usize = 200;
     if height == 0 || width == 0 || height.max(width) > MAX_RATIO * height.min(width) {
         return Err(ModelError::Request(format!(
@@ -212,7 +221,8 @@ pub fn smart_resize(height: usize, width: usize, factor: usize, bounds: (f64, f6
         )));
     }
     let (h, w, f) = (height as f64, width as f64, factor as f64);
-    let (mut h_bar, mut w_bar) = (((h / f).round_ties_even() * f).max(f), ((w / f).round_ties_even() * f).max(f));
+    let (mut h_bar, mut w_bar) =
+        (((h / f).round_ties_even() * f).max(f), ((w / f).round_ties_even() * f).max(f));
     let (min_pixels, max_pixels) = bounds;
     if h_bar * w_bar > max_pixels {
         let beta = (h * w / max_pixels).sqrt();
@@ -234,7 +244,12 @@ mod tests {
     #[test]
     fn published_sizes() {
         let bounds = VideoSettings::default().frame_bounds(10);
-        let cases = [((360, 480), (364, 476)), ((360, 640), (364, 644)), ((720, 1280), (560, 1008)), ((1080, 1920), (560, 1008))];
+        let cases = [
+            ((360, 480), (364, 476)),
+            ((360, 640), (364, 644)),
+            ((720, 1280), (560, 1008)),
+            ((1080, 1920), (560, 1008)),
+        ];
         for ((h, w), want) in cases {
             assert_eq!(smart_resize(h, w, 28, bounds).unwrap(), want);
         }

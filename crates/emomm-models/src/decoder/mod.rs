@@ -120,16 +120,15 @@ impl Decoder {
         Ok(self.read(parent, embeddings, positions, groups)?.0)
     }
 
-    /// Logits of the token after `embeddings` by one plain forward pass without decision row, hook or tree: the form
-    /// that every textbook implementation has, kept as the yardstick of [`Decoder::decide`].
+    /// Logits of the token after row `at` by one plain forward pass over all rows, without decision row, hook or tree:
+    /// the form that every textbook implementation has, kept as the yardstick of [`Decoder::decide`].
     ///
     /// # Shapes
     /// → `[vocab]`, f32
-    pub fn full_forward(&self, embeddings: &Tensor, positions: &[[u32; 3]]) -> Result<Tensor> {
+    pub fn full_forward(&self, embeddings: &Tensor, positions: &[[u32; 3]], at: usize) -> Result<Tensor> {
         let no_groups = vec![Vec::new(); self.n_groups];
         let (_, resid) = self.read(&self.root(), embeddings, positions, &no_groups)?;
-        let last = resid.narrow(0, resid.dim(0)? - 1, 1)?;
-        Ok(self.unembed(&last)?.squeeze(0)?)
+        Ok(self.unembed(&resid.narrow(0, at, 1)?)?.squeeze(0)?)
     }
 
     fn read(

@@ -37,6 +37,18 @@ pub struct OmniConfig {
 /// `max_position_embeddings` of the released models, for a config that does not say.
 const DEFAULT_MAX_TOKENS: usize = 32_768;
 
+// A damaged config must not make the loader ask for absurd tensors, or for names of a billion layers. The bounds lie
+// far above every released model, and any product of a tensor's sides stays within 64 bits.
+
+/// Greatest width or number of heads.
+const MOST_WIDTH: usize = 1 << 20;
+/// Most layers of a tower or of the decoder.
+const MOST_LAYERS: usize = 1 << 12;
+/// Greatest side of a patch or merge group, and most frames of a patch.
+const MOST_PATCH: usize = 1 << 10;
+/// Greatest id, size of a vocabulary or length of a prompt.
+const MOST_IDS: usize = u32::MAX as usize;
+
 /// A JSON object together with its place in the file, so that messages can name the field.
 struct Section<'a> {
     path: &'a Path,
@@ -66,18 +78,24 @@ impl Section<'_> {
     }
 
     fn size(&self, field: &str) -> Result<usize> {
-        self.object
-            .get(field)
-            .and_then(Value::as_u64)
-            .filter(|n| u32::try_from(*n).is_ok())
-            .map(|n| n as usize)
-            .ok_or_else(|| self.missing(field, "a whole number"))
+        self.size_up_to(field, MOST_WIDTH)
+    }
+
+    fn size_up_to(&self, field: &str, most: usize) -> Result<usize> {
+        let found = self.object.get(field).and_then(Value::as_u64).map(|n| n as usize);
+        found
+            .filter(|n| *n <= most)
+            .ok_or_else(|| self.missing(field, &format!("a whole number of at most {most}")))
     }
 
     fn size_or(&self, field: &str, default: usize) -> Result<usize> {
+        self.size_up_to_or(field, MOST_WIDTH, default)
+    }
+
+    fn size_up_to_or(&self, field: &str, most: usize, default: usize) -> Result<usize> {
         match self.object.get(field) {
             None | Some(Value::Null) => Ok(default),
-            Some(_) => self.size(field),
+            Some(_) => self.size_up_to(field, most),
         }
     }
 
@@ -91,7 +109,7 @@ impl Section<'_> {
 
     fn sizes(&self, field: &str) -> Option<Vec<usize>> {
         let list = self.object.get(field)?.as_array()?;
-        list.iter().map(|v| v.as_u64().map(|n| n as usize)).collect()
+        list.iter().map(|v| v.as_u64().map(|n| n as usize).filter(|n| *n <= MOST_WIDTH)).collect()
     }
 
     fn expect_word(&self, field: &str, words: &[&str]) -> Result<()> {
@@ -127,9 +145,11 @@ impl OmniConfig {
             audio_token: token_id(&thinker, "audio_token_index", "audio_token_id")?,
             video_token: token_id(&thinker, "video_token_index", "video_token_id")?,
             position_id_per_seconds: thinker.size("position_id_per_seconds")? as u32,
-            max_tokens: thinker
-                .child("text_config")?
-                .size_or("max_position_embeddings", DEFAULT_MAX_TOKENS)?,
+            max_tokens: thinker.child("text_config")?.size_up_to_or(
+                "max_position_embeddings",
+                MOST_IDS,
+                DEFAULT_MAX_TOKENS,
+            )?,
             decoder,
         };
         config.validate_widths(path)?;
@@ -154,7 +174,7 @@ impl OmniConfig {
 fn token_id(thinker: &Section, field: &str, other: &str) -> Result<u32> {
     let field =
         if thinker.object.contains_key(field) || !thinker.object.contains_key(other) { field } else { other };
-    Ok(thinker.size(field)? as u32)
+    Ok(thinker.size_up_to(field, MOST_IDS)? as u32)
 }
 
 fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
@@ -168,10 +188,10 @@ fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
     let head_dim = text.size_or("head_dim", hidden_size / n_heads.max(1))?;
     let (rope_theta, rope_sections) = rope(&text, head_dim)?;
     Ok(DecoderConfig {
-        vocab_size: text.size("vocab_size")?,
+        vocab_size: text.size_up_to("vocab_size", MOST_IDS)?,
         hidden_size,
         intermediate_size: text.size("intermediate_size")?,
-        n_layers: text.size("num_hidden_layers")?,
+        n_layers: text.size_up_to("num_hidden_layers", MOST_LAYERS)?,
         n_heads,
         n_kv_heads: text.size_or("num_key_value_heads", n_heads)?,
         head_dim,
@@ -212,14 +232,14 @@ fn vision_config(vision: &Section) -> Result<VitConfig> {
         .sizes("fullatt_block_indexes")
         .ok_or_else(|| vision.missing("fullatt_block_indexes", "a list of block indexes"))?;
     let config = VitConfig {
-        depth: vision.size("depth")?,
+        depth: vision.size_up_to("depth", MOST_LAYERS)?,
         hidden_size: vision.size("hidden_size")?,
         intermediate_size: vision.size("intermediate_size")?,
         n_heads: vision.size("num_heads")?,
         in_channels: vision.size_or("in_channels", vision.size_or("in_chans", 3)?)?,
-        patch_size: vision.size("patch_size")?,
-        temporal_patch_size: vision.size("temporal_patch_size")?,
-        spatial_merge_size: vision.size("spatial_merge_size")?,
+        patch_size: vision.size_up_to("patch_size", MOST_PATCH)?,
+        temporal_patch_size: vision.size_up_to("temporal_patch_size", MOST_PATCH)?,
+        spatial_merge_size: vision.size_up_to("spatial_merge_size", MOST_PATCH)?,
         window_size: vision.size("window_size")?,
         out_hidden_size: vision.size("out_hidden_size")?,
         full_attention_blocks,
@@ -235,6 +255,10 @@ fn vision_config(vision: &Section) -> Result<VitConfig> {
             return Err(vision.missing(field, "at least 1"));
         }
     }
+    if config.hidden_size * config.merge_unit() > MOST_WIDTH {
+        let expected = format!("hidden_size times its square to be at most {MOST_WIDTH}");
+        return Err(vision.missing("spatial_merge_size", &expected));
+    }
     if config.in_channels != 3 {
         return Err(vision.missing("in_channels", "3 colour channels"));
     }
@@ -248,7 +272,7 @@ fn audio_config(audio: &Section) -> Result<AudioConfig> {
     audio.expect_word("activation_function", &["gelu"])?;
     let config = AudioConfig {
         num_mel_bins: audio.size("num_mel_bins")?,
-        n_layers: audio.size("encoder_layers")?,
+        n_layers: audio.size_up_to("encoder_layers", MOST_LAYERS)?,
         n_heads: audio.size("encoder_attention_heads")?,
         ffn_dim: audio.size("encoder_ffn_dim")?,
         d_model: audio.size("d_model")?,

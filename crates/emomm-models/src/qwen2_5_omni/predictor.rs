@@ -258,9 +258,7 @@ fn finish(
     heard: Option<(Option<Grid>, MediaRecord)>,
     ms: f64,
 ) -> Prediction {
-    // Ties go to the earlier letter.
-    let best =
-        (0..5).fold(0, |best, i| if answer.letter_logits[i] > answer.letter_logits[best] { i } else { best });
+    let best = greatest(&answer.letter_logits);
     let label = Sentiment::from_index(best);
     let (grid, mut media) = seen.unwrap_or_default();
     if let Some((_, sound)) = heard {
@@ -280,6 +278,11 @@ fn finish(
         media,
         ms,
     }
+}
+
+/// ℓ* of Eq. (22): index of the greatest letter logit; ties go to the earlier letter.
+fn greatest(letter_logits: &[f32; 5]) -> usize {
+    (0..5).fold(0, |best, i| if letter_logits[i] > letter_logits[best] { i } else { best })
 }
 
 fn build_prompt(clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
@@ -305,4 +308,16 @@ fn predict_error(error: ModelError) -> PredictError {
         _ => PredictErrorKind::Model,
     };
     PredictError { kind, hint: error.hint(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_earlier_letter() {
+        assert_eq!(greatest(&[0.0; 5]), 0);
+        assert_eq!(greatest(&[-1.0, 2.0, 2.0, -3.0, 1.0]), 1);
+        assert_eq!(greatest(&[-5.0, -4.0, -3.0, -2.0, -1.0]), 4);
+    }
 }

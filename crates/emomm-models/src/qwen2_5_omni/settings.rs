@@ -135,11 +135,15 @@ impl ProcessorConfig {
     }
 
     fn from_json(path: &Path, audio: &Value, frames: &Value, video: VideoSettings) -> Result<Self> {
-        let size = |field: &str, default: usize| match audio.get(field) {
+        let size = |field: &str, default: usize, most: usize| match audio.get(field) {
             None | Some(Value::Null) => Ok(default),
-            Some(value) => value.as_u64().filter(|n| *n > 0).map(|n| n as usize).ok_or_else(|| {
-                ModelError::config(path, format!("`{field}` is {value}, expected a positive whole number"))
-            }),
+            Some(value) => {
+                let found = value.as_u64().map(|n| n as usize).filter(|n| (1..=most).contains(n));
+                found.ok_or_else(|| {
+                    let message = format!("`{field}` is {value}, expected a whole number from 1 to {most}");
+                    ModelError::config(path, message)
+                })
+            }
         };
         let triple = |field: &str, default: [f32; 3]| match frames.get(field) {
             None | Some(Value::Null) => Ok(default),
@@ -147,7 +151,12 @@ impl ProcessorConfig {
                 ModelError::config(path, format!("`{field}` is {value}, expected three numbers"))
             }),
         };
-        let sample_rate = size("sampling_rate", 16_000)?;
+        let image_std = triple("image_std", CLIP_STD)?;
+        if image_std.iter().any(|s| *s <= 0.0) {
+            let message = format!("`image_std` is {image_std:?}, expected numbers above 0");
+            return Err(ModelError::config(path, message));
+        }
+        let sample_rate = size("sampling_rate", 16_000, MOST_HZ)?;
         let processor_pixels = video.processor_bounds();
         let pad_left = match audio.get("padding_side").and_then(Value::as_str) {
             None | Some("right") => false,
@@ -161,12 +170,12 @@ impl ProcessorConfig {
             video,
             processor_pixels,
             image_mean: triple("image_mean", CLIP_MEAN)?,
-            image_std: triple("image_std", CLIP_STD)?,
-            mel_bands: size("feature_size", 128)?,
+            image_std,
+            mel_bands: size("feature_size", 128, MOST_BANDS)?,
             sample_rate_hz: sample_rate as u32,
-            n_fft: size("n_fft", 400)?,
-            hop_length: size("hop_length", 160)?,
-            max_samples: size("chunk_length", 300)?.saturating_mul(sample_rate),
+            n_fft: size("n_fft", 400, MOST_WINDOW)?,
+            hop_length: size("hop_length", 160, MOST_WINDOW)?,
+            max_samples: size("chunk_length", 300, MOST_SECONDS)? * sample_rate,
             pad_left,
         })
     }
@@ -176,6 +185,19 @@ fn read_json(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(|e| ModelError::io(path, e))?;
     serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))
 }
+
+// Bounds on what a damaged file may ask for, far above every released model.
+
+/// Greatest sample rate in Hz.
+const MOST_HZ: usize = 768_000;
+/// Most mel bands.
+const MOST_BANDS: usize = 1 << 10;
+/// Longest window or step of the spectrogram in samples.
+const MOST_WINDOW: usize = 1 << 14;
+/// Longest clip in seconds.
+const MOST_SECONDS: usize = 86_400;
+/// Most pixels of a frame, those of a picture of 8192x8192.
+const MOST_PIXELS: f64 = 67_108_864.0;
 
 /// Channel means of the CLIP family, the published default.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -192,7 +214,7 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
         serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))?;
     let v = file.video;
     let (minimum, _) = v.frame_bounds(1);
-    let sane = minimum >= 1.0
+    let sane = (1.0..=MOST_PIXELS).contains(&minimum)
         && v.total_pixels >= 1.0
         && v.max_pixels.is_none_or(|m| m >= minimum)
         && v.fps > 0.0
@@ -200,7 +222,8 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
         && (1..=v.max_frames).contains(&v.min_frames);
     if !sane {
         let message =
-            "`video`: expected 1 <= min_pixels <= max_pixels, fps > 0 and 1 <= min_frames <= max_frames";
+            "`video`: expected 1 <= min_pixels <= max_pixels, min_pixels of at most 8192 · 8192, total_pixels of at \
+             least 1, fps > 0 and 1 <= min_frames <= max_frames";
         return Err(ModelError::config(path, message));
     }
     Ok(v)

@@ -47,7 +47,7 @@ pub struct TextToken {
 }
 
 impl OmniTokenizer {
-    /// Reads `tokenizer.json` and checks that every special token is known and lies below `vocab_size`.
+    /// Reads `tokenizer.json` and checks that every special token is known and every id lies below `vocab_size`.
     pub fn read(path: &Path, vocab_size: usize) -> Result<Self> {
         if let Err(e) = std::fs::metadata(path) {
             return Err(ModelError::io(path, e));
@@ -63,15 +63,13 @@ impl OmniTokenizer {
             let message = format!("special tokens missing: {}", missing.join(", "));
             return Err(ModelError::tokenizer(path, message));
         }
-        let mut this = Self { path: path.to_owned(), tokenizer, letters: [0; 5], stop: Vec::new() };
-        for token in special {
-            let id = this.id(token)?;
-            if id as usize >= vocab_size {
-                let message =
-                    format!("token {token} has id {id}, expected less than the vocabulary size {vocab_size}");
-                return Err(ModelError::tokenizer(path, message));
-            }
+        let greatest = tokenizer.get_vocab(true).into_iter().max_by_key(|(_, id)| *id);
+        if let Some((token, id)) = greatest.filter(|(_, id)| *id as usize >= vocab_size) {
+            let message =
+                format!("token {token:?} has id {id}, expected less than the vocabulary size {vocab_size}");
+            return Err(ModelError::tokenizer(path, message));
         }
+        let mut this = Self { path: path.to_owned(), tokenizer, letters: [0; 5], stop: Vec::new() };
         for (slot, class) in Sentiment::ALL.into_iter().enumerate() {
             this.letters[slot] = this.letter_id(class.letter())?;
         }

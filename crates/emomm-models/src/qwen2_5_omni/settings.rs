@@ -4,6 +4,7 @@
 //! carry other bounds in `emomm_settings.json` beside its config. Then the processor's own rounding to whole merge
 //! groups, which leaves frames of the first stage as they are unless they lie outside of the bounds.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use emomm_media::FrameSampling;
@@ -135,12 +136,14 @@ impl ProcessorConfig {
     }
 
     fn from_json(path: &Path, audio: &Value, frames: &Value, video: VideoSettings) -> Result<Self> {
-        let size = |field: &str, default: usize, most: usize| match audio.get(field) {
+        let size = |field: &str, default: usize, range: RangeInclusive<usize>| match audio.get(field) {
             None | Some(Value::Null) => Ok(default),
             Some(value) => {
-                let found = value.as_u64().map(|n| n as usize).filter(|n| (1..=most).contains(n));
+                let found = value.as_u64().map(|n| n as usize).filter(|n| range.contains(n));
                 found.ok_or_else(|| {
-                    let message = format!("`{field}` is {value}, expected a whole number from 1 to {most}");
+                    let (least, most) = (range.start(), range.end());
+                    let message =
+                        format!("`{field}` is {value}, expected a whole number from {least} to {most}");
                     ModelError::config(path, message)
                 })
             }
@@ -156,7 +159,7 @@ impl ProcessorConfig {
             let message = format!("`image_std` is {image_std:?}, expected numbers above 0");
             return Err(ModelError::config(path, message));
         }
-        let sample_rate = size("sampling_rate", 16_000, MOST_HZ)?;
+        let sample_rate = size("sampling_rate", 16_000, RATES_HZ)?;
         let processor_pixels = video.processor_bounds();
         let pad_left = match audio.get("padding_side").and_then(Value::as_str) {
             None | Some("right") => false,
@@ -171,11 +174,11 @@ impl ProcessorConfig {
             processor_pixels,
             image_mean: triple("image_mean", CLIP_MEAN)?,
             image_std,
-            mel_bands: size("feature_size", 128, MOST_BANDS)?,
+            mel_bands: size("feature_size", 128, 1..=MOST_BANDS)?,
             sample_rate_hz: sample_rate as u32,
-            n_fft: size("n_fft", 400, MOST_WINDOW)?,
-            hop_length: size("hop_length", 160, MOST_WINDOW)?,
-            max_samples: size("chunk_length", 300, MOST_SECONDS)? * sample_rate,
+            n_fft: size("n_fft", 400, 1..=MOST_WINDOW)?,
+            hop_length: size("hop_length", 160, 1..=MOST_WINDOW)?,
+            max_samples: size("chunk_length", 300, 1..=MOST_SECONDS)? * sample_rate,
             pad_left,
         })
     }
@@ -188,8 +191,8 @@ fn read_json(path: &Path) -> Result<Value> {
 
 // Bounds on what a damaged file may ask for, far above every released model.
 
-/// Greatest sample rate in Hz.
-const MOST_HZ: usize = 768_000;
+/// Sample rates in Hz.
+const RATES_HZ: RangeInclusive<usize> = 1_000..=768_000;
 /// Most mel bands.
 const MOST_BANDS: usize = 1 << 10;
 /// Longest window or step of the spectrogram in samples.
@@ -219,11 +222,11 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
         && v.max_pixels.is_none_or(|m| m >= minimum)
         && v.fps > 0.0
         && v.fps.is_finite()
+        && v.max_frames >= VideoSettings::FRAME_FACTOR as usize
         && (1..=v.max_frames).contains(&v.min_frames);
     if !sane {
-        let message =
-            "`video`: expected 1 <= min_pixels <= max_pixels, min_pixels of at most 8192 · 8192, total_pixels of at \
-             least 1, fps > 0 and 1 <= min_frames <= max_frames";
+        let message = "`video`: expected 1 <= min_pixels <= max_pixels, min_pixels of at most 8192 · 8192, total_pixels of at \
+             least 1, fps > 0, 1 <= min_frames <= max_frames and max_frames of at least 2";
         return Err(ModelError::config(path, message));
     }
     Ok(v)

@@ -41,19 +41,19 @@ pub(crate) struct ComputeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
     /// Checkpoint folder in the Hugging Face layout, or `embedded` for the built-in model (untrained so far)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) model: PathBuf,
     /// File whose picture is used
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) video: Option<PathBuf>,
     /// File whose sound is used; may be the video's own file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) audio: Option<PathBuf>,
     /// The transcript
     #[arg(long, value_name = "TEXT", conflicts_with = "text_file", allow_hyphen_values = true)]
     pub(crate) text: Option<String>,
     /// File that holds the transcript, UTF-8
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) text_file: Option<PathBuf>,
     /// Corpus whose score sets the prompt names: ch-sims or cmu-mosi
     #[arg(long, value_name = "NAME", default_value = "ch-sims")]
@@ -74,7 +74,7 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_new_tokens: u32,
     /// Write the rendered prompt there: a file, or with --all-coalitions a folder
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub(crate) prompt_out: Option<PathBuf>,
     /// How frames are chosen: qwen (by index, as the reference) or time (nearest to even times)
     #[arg(long, value_name = "MODE", default_value = "qwen", value_parser = sampling_mode)]

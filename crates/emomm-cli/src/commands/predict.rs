@@ -118,7 +118,10 @@ fn coalitions(args: &PredictArgs, clip: &Clip) -> Result<Vec<ModalitySet>, Failu
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    let failure = |reason: String| Failure::new(ExitStatus::Data, format!("{}: {reason}", path.display()));
+    let failure = |reason: String| {
+        Failure::new(ExitStatus::Data, format!("{}: {reason}", path.display()))
+            .with_hint("--text-file takes a file that holds the words of one clip, in UTF-8")
+    };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|e| failure(e.to_string()))?;
     file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| failure(e.to_string()))?;

@@ -5,9 +5,11 @@
 mod corpus;
 mod error;
 mod modality;
+mod per_modality;
 mod sentiment;
 
 pub use corpus::Corpus;
 pub use error::VocabularyError;
 pub use modality::{Modality, ModalitySet};
+pub use per_modality::PerModality;
 pub use sentiment::{GridScore, Polarity, Sentiment};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use emomm_dataset::{Corpus, Modality, ModalitySet, Sentiment};
+use emomm_dataset::{Corpus, Modality, ModalitySet, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -56,33 +56,6 @@ pub enum AttentionDetail {
     None,
     /// nMAS and mass per layer, head and modality.
     Summary,
-}
-
-/// One value for each modality; `None` where the modality is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PerModality<T> {
-    /// Of the transcript.
-    pub text: T,
-    /// Of the voice.
-    pub audio: T,
-    /// Of the picture.
-    pub video: T,
-}
-
-impl<T> PerModality<T> {
-    /// Builds the three values from a function of the modality.
-    pub fn from_fn(mut value: impl FnMut(Modality) -> T) -> Self {
-        Self { text: value(Modality::Text), audio: value(Modality::Audio), video: value(Modality::Video) }
-    }
-
-    /// The value of one modality.
-    pub fn get(&self, modality: Modality) -> &T {
-        match modality {
-            Modality::Text => &self.text,
-            Modality::Audio => &self.audio,
-            Modality::Video => &self.video,
-        }
-    }
 }
 
 /// Tokens of the prompt by class. `text` counts the transcript's own tokens; markers, headings, system prompt,

@@ -134,6 +134,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the numbers are exact in binary")]
     fn the_extremes_are_zero_and_one() {
         assert_eq!(consistency([(Negative, Positive)]).unwrap().value, 0.0);
         assert_eq!(consistency([(Neutral, Neutral)]).unwrap().value, 1.0);

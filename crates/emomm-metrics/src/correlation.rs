@@ -22,7 +22,8 @@ pub fn pearson(pairs: &[(f64, f64)]) -> Result<Option<Figure>, MetricError> {
         }
     }
     let n = pairs.len();
-    let varies = |value: fn(&(f64, f64)) -> f64| pairs.iter().any(|p| value(p) != value(&pairs[0]));
+    let varies =
+        |value: fn(&(f64, f64)) -> f64| pairs.iter().any(|p| (value(p) - value(&pairs[0])).abs() > 0.0);
     if n < 2 || !varies(|p| p.0) || !varies(|p| p.1) {
         return Ok(None);
     }

@@ -59,6 +59,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the numbers are exact in binary")]
     fn figures_of_different_samples_are_not_subtracted() {
         let (a, b) = (Figure { value: 0.5, n: 4 }, Figure { value: 0.25, n: 3 });
         let error = a.minus("TAV", b, "TA").unwrap_err();

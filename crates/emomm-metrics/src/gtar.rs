@@ -87,12 +87,12 @@ impl Gtar {
     pub fn of(samples: impl IntoIterator<Item = GtarSample>, options: GtarOptions) -> Self {
         let mut gtar = Self::default();
         for sample in samples {
-            gtar.add(&sample, options);
+            gtar.add(sample, options);
         }
         gtar
     }
 
-    fn add(&mut self, sample: &GtarSample, options: GtarOptions) {
+    fn add(&mut self, sample: GtarSample, options: GtarOptions) {
         let mut aligned = ModalitySet::NONE;
         for m in sample.available.iter() {
             match sample.labels.is_aligned(m, sample.available) {

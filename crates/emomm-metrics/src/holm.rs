@@ -91,6 +91,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the numbers are exact in binary")]
     fn a_family_keeps_names_and_order() {
         let comparison = |name: &str, p_value| Comparison { name: name.to_owned(), p_value };
         let family = Family::adjust("Table 1", vec![comparison("acc", 0.5), comparison("f1", 0.0)]).unwrap();

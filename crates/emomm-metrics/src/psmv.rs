@@ -122,6 +122,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "both sides are the nearest double")]
     fn the_weights_are_a_third_a_sixth_a_third() {
         assert_eq!([1, 2, 3].map(weight), [1.0 / 3.0, 1.0 / 6.0, 1.0 / 3.0]);
     }

@@ -28,7 +28,7 @@ impl Default for BootstrapOptions {
 }
 
 /// A value with its percentile interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The statistic of the samples as they are.
     pub value: f64,
@@ -38,7 +38,7 @@ pub struct Estimate {
     pub high: Option<f64>,
     /// Share of resamples inside the interval.
     pub level: f64,
-    /// Samples.
+    /// Samples that were given. A statistic that leaves some out, such as ACC-2, has its own n in its figure.
     pub n: usize,
     /// Clusters.
     pub n_clusters: usize,

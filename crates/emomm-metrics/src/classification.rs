@@ -175,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_has_the_contract_s_keys() {
+        let row = Classification::of(&PAIRS, Unparsed::Wrong, Acc2::NonZero);
+        let json = serde_json::to_value(&row).unwrap();
+        for key in ["n", "n_parsed", "acc", "macro_f1", "acc2", "acc3"] {
+            assert!(json.get(key).is_some(), "{key}");
+        }
+        assert_eq!(json["acc"], serde_json::json!({"value": 0.2, "n": 5}));
+        assert_eq!(json["acc2_reading"], "non-zero");
+        assert_eq!(json["absent"], serde_json::json!(["weakly-positive"]));
+    }
+
+    #[test]
     fn an_empty_row_has_no_figures() {
         let row = Classification::of(&[], Unparsed::Wrong, Acc2::HasZero);
         assert_eq!((row.n, row.acc, row.macro_f1, row.acc2), (0, None, None, None));

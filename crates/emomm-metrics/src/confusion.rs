@@ -1,6 +1,6 @@
 //! The confusion matrix, and all that is computed from it: accuracy, precision, recall, F1 and their averages.
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::figure::{Figure, Unparsed};
 
@@ -30,7 +30,7 @@ pub enum Answer {
 }
 
 /// Precision, recall and F1 of one class.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClassScore {
     /// True samples of the class that entered.
     pub support: usize,
@@ -45,7 +45,7 @@ pub struct ClassScore {
 }
 
 /// An average over classes, with the classes that could not enter it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassAverage {
     /// The average.
     pub value: f64,
@@ -265,6 +265,7 @@ mod tests {
         assert_eq!((score.recall, score.precision, score.f1), (None, Some(0.0), Some(0.0)));
         assert_eq!(matrix.macro_f1(Unparsed::Wrong).unwrap().n_classes, 3);
         assert_eq!(matrix.uar(Unparsed::Wrong).unwrap().n_classes, 2);
+        assert_eq!(matrix.weighted_f1(Unparsed::Wrong).unwrap().n_classes, 2);
     }
 
     #[test]

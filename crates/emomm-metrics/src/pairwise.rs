@@ -63,7 +63,7 @@ pub fn cohen_kappa(pairs: &[(i32, i32)], weights: KappaWeights) -> Option<Figure
 }
 
 /// Agreement of two annotators on the items that both have rated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairAgreement {
     /// Positions of the two annotators.
     pub raters: [usize; 2],
@@ -74,7 +74,7 @@ pub struct PairAgreement {
 }
 
 /// Agreement of all pairs of annotators.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairwiseAgreement {
     /// Every pair, (0, 1), (0, 2), …
     pub pairs: Vec<PairAgreement>,

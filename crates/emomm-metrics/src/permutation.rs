@@ -31,7 +31,7 @@ impl Default for PermutationOptions {
 }
 
 /// The result of a two-sided test.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PermutationTest {
     /// The statistic of the answers as they are.
     pub observed: f64,

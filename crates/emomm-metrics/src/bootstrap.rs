@@ -124,8 +124,8 @@ fn draw(clusters: &Clusters, rng: &mut ResampleRng, samples: &mut Vec<usize>) {
     }
 }
 
-/// The `p`-quantile of ascending numbers, interpolated linearly between order statistics (Hyndman and Fan's type 7, the
-/// default of numpy).
+/// The `p`-quantile of ascending numbers, interpolated linearly between order statistics (Hyndman and Fan's type 7,
+/// the default of numpy).
 fn quantile(ascending: &[f64], p: f64) -> Option<f64> {
     let last = ascending.len().checked_sub(1)?;
     let position = p * last as f64;

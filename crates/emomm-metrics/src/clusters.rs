@@ -1,7 +1,7 @@
 //! Which samples belong together: those of one speaker, of one video, or of one clip and its masked copies.
 //!
-//! Samples of a cluster resemble each other. Resampling that ignores it gives intervals that are too narrow and p-values that
-//! are too small.
+//! Samples of a cluster resemble each other. Resampling that ignores it gives intervals that are too narrow and
+//! p-values that are too small.
 
 use std::collections::BTreeMap;
 

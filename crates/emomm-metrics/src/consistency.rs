@@ -8,8 +8,8 @@ use crate::labels::{Source, SourceLabels};
 
 /// C_ij, Eq. (1): 1 − Σ |y_i − y_j| / 4N over pairs of labels. `None` without pairs.
 ///
-/// Lies in [0, 1]. 1 says that all labels are equal, 0 that every pair is Negative against Positive. The sum is taken
-/// in whole numbers.
+/// Lies in [0, 1]. 1 says that all labels are equal, 0 that every pair is Negative against Positive. The sum is
+/// taken in whole numbers.
 ///
 /// ```
 /// use emomm_dataset::Sentiment::{Negative, Neutral, Positive};

@@ -47,8 +47,9 @@ impl DeltaV {
     /// Perf(TAV) − Perf(TA), Eq. (18).
     ///
     /// # Errors
-    /// Both sides must come from equally many samples. Under [`Unparsed::Excluded`] that fails where the two coalitions left
-    /// different replies unread: compare only samples that both answered, or count the others as wrong.
+    /// Both sides must come from equally many samples. Under [`Unparsed::Excluded`] that fails where the two
+    /// coalitions left different replies unread: compare only samples that both answered, or count the others as
+    /// wrong.
     pub fn of(tav: &Performance, ta: &Performance) -> Result<Self, MetricError> {
         let delta = |with: Option<Figure>, without: Option<Figure>| match (with, without) {
             (Some(with), Some(without)) => with.minus("Perf(TAV)", without, "Perf(TA)").map(Some),

@@ -11,8 +11,8 @@ use crate::ratings::{Agreement, Ratings, value_counts};
 /// 1 is perfect agreement, 0 what chance gives, negative values less than that. Items with a gap are left out and
 /// counted in `n_skipped`; [`krippendorff_alpha`](crate::krippendorff_alpha) uses them.
 ///
-/// `None` with fewer than two annotators, without a complete item, or where all ratings are the same category: chance
-/// then agrees always, and the coefficient is 0/0.
+/// `None` with fewer than two annotators, without a complete item, or where all ratings are the same category:
+/// chance then agrees always, and the coefficient is 0/0.
 ///
 /// ```
 /// use emomm_metrics::{Ratings, fleiss_kappa};

@@ -1,7 +1,7 @@
 //! GTAR, the Ground-Truth Aligned Rate: Eq. (3), (4) and (17), Figure 9(a).
 //!
-//! Of the samples in which modality m is right and another is wrong: how often is the model right? Right and wrong are
-//! meant of polarities, and neutral is a polarity of its own.
+//! Of the samples in which modality m is right and another is wrong: how often is the model right? Right and wrong
+//! are meant of polarities, and neutral is a polarity of its own.
 
 use emomm_dataset::{Modality, ModalitySet, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};

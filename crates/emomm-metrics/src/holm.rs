@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
 
-/// Adjusted p-values, in the order given: the i-th smallest of m becomes max over j ≤ i of min(1, (m − j + 1) p_(j)).
+/// Adjusted p-values, in the order given: the i-th smallest of m becomes max over j ≤ i of min(1, (m − j + 1)
+/// p_(j)).
 ///
 /// ```
 /// use emomm_metrics::holm;
@@ -49,7 +50,8 @@ pub struct Adjusted {
     pub adjusted: f64,
 }
 
-/// Comparisons that are judged together. Which belong together is decided before looking at them, so a family has a name.
+/// Comparisons that are judged together. Which belong together is decided before looking at them, so a family has a
+/// name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Family {
     /// What the comparisons have in common.

@@ -23,8 +23,8 @@ pub enum AlphaLevel {
 
 /// Krippendorff's alpha, 1 − Dₒ / Dₑ.
 ///
-/// 1 is perfect agreement, 0 what chance gives, negative values systematic disagreement. An item needs two ratings to
-/// be compared; others are left out and counted in `n_skipped`.
+/// 1 is perfect agreement, 0 what chance gives, negative values systematic disagreement. An item needs two ratings
+/// to be compared; others are left out and counted in `n_skipped`.
 ///
 /// `None` where no item has two ratings, or where all ratings are equal: nothing then could disagree. O(items ×
 /// annotators + v²) for v distinct values.

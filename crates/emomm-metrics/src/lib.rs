@@ -1,16 +1,17 @@
-//! The paper's metrics (Sec. 3.3, 4.1; App. B, C.2) and their uncertainty: pure functions from predictions and labels to
-//! figures.
+//! The paper's metrics (Sec. 3.3, 4.1; App. B, C.2) and their uncertainty: pure functions from predictions and
+//! labels to figures.
 //!
-//! - *Classes*: [`Classification`], [`Confusion`]: Acc, F1, UAR, ACC-3, ACC-2. *Scores*: [`ScoreError`], [`pearson`].
-//! - *Modalities*: [`consistency`] Eq. (1), [`Psmv`] Eq. (2) and (16), [`Gtar`] Eq. (3), (4) and (17), [`LayerProfile`] for
-//!   nMAS of Eq. (5), [`DeltaV`] Eq. (18).
+//! - *Classes*: [`Classification`], [`Confusion`]: Acc, F1, UAR, ACC-3, ACC-2. *Scores*: [`ScoreError`],
+//!   [`pearson`].
+//! - *Modalities*: [`consistency`] Eq. (1), [`Psmv`] Eq. (2) and (16), [`Gtar`] Eq. (3), (4) and (17),
+//!   [`LayerProfile`] for nMAS of Eq. (5), [`DeltaV`] Eq. (18).
 //! - *Annotators*: [`fleiss_kappa`], [`krippendorff_alpha`], [`pairwise_agreement`] on [`Ratings`].
 //! - *Uncertainty*: [`cluster_bootstrap`], [`swap_test`], [`sign_flip_test`], [`mcnemar`], [`holm`],
 //!   [`smallest_detectable_difference`].
 //!
-//! Nothing here reads a file, holds state or draws a number without a named seed. A figure that cannot be computed, because
-//! there is no sample or because it is not defined, is `None`, never 0.0; input that contradicts itself is a
-//! [`MetricError`]. Every figure carries its number of samples.
+//! Nothing here reads a file, holds state or draws a number without a named seed. A figure that cannot be computed,
+//! because there is no sample or because it is not defined, is `None`, never 0.0; input that contradicts itself is
+//! a [`MetricError`]. Every figure carries its number of samples.
 
 mod bootstrap;
 mod classification;

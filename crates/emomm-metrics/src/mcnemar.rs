@@ -1,7 +1,8 @@
 //! McNemar's exact test: do two models err on the same number of samples?
 //!
-//! Q. McNemar, Psychometrika 12 (1947). It takes the samples as independent: use it only where every cluster holds one
-//! pair ([`Clusters::are_singletons`](crate::Clusters::are_singletons)), else a [`swap_test`](crate::swap_test).
+//! Q. McNemar, Psychometrika 12 (1947). It takes the samples as independent: use it only where every cluster holds
+//! one pair ([`Clusters::are_singletons`](crate::Clusters::are_singletons)), else a
+//! [`swap_test`](crate::swap_test).
 
 use serde::{Deserialize, Serialize};
 

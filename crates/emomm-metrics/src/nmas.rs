@@ -1,7 +1,8 @@
 //! Aggregation of nMAS over heads and samples: the curves of Figures 9(b) and 10.
 //!
-//! nMAS of one attention row, Eq. (5), is computed where the attention is. Here its heads are averaged by layer, turned
-//! into shares of the present modalities, and averaged over samples. Attention mass aggregates in the same way.
+//! nMAS of one attention row, Eq. (5), is computed where the attention is. Here its heads are averaged by layer,
+//! turned into shares of the present modalities, and averaged over samples. Attention mass aggregates in the same
+//! way.
 
 use emomm_dataset::{Modality, ModalitySet, PerModality};
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ pub struct LayerProfile {
     pub n: usize,
     /// Mean over samples of the head mean, `[layer]`; `None` for absent modalities.
     pub scores: PerModality<Option<Vec<f64>>>,
-    /// Mean over samples of the modality's share of the head means, `[layer]`, each in [0, 1]. The shares of a layer sum
-    /// to 1. A layer in which no sample pays attention to any modality is `None`.
+    /// Mean over samples of the modality's share of the head means, `[layer]`, each in [0, 1]. The shares of a
+    /// layer sum to 1. A layer in which no sample pays attention to any modality is `None`.
     pub shares: PerModality<Option<Vec<Option<f64>>>>,
     /// Samples behind the shares, `[layer]`: those whose attention to the modalities is above zero.
     pub n_shares: Vec<usize>,
@@ -31,8 +32,8 @@ impl LayerProfile {
     /// Averages samples. `None` without samples.
     ///
     /// # Errors
-    /// All samples must show the same modalities with equally many layers, every layer at least one head and equally
-    /// many for each modality, and no negative or infinite score.
+    /// All samples must show the same modalities with equally many layers, every layer at least one head and
+    /// equally many for each modality, and no negative or infinite score.
     ///
     /// ```
     /// use emomm_dataset::PerModality;

@@ -1,8 +1,9 @@
-//! Paired permutation tests by cluster: is a difference of two models larger than swapping their answers would give?
+//! Paired permutation tests by cluster: is a difference of two models larger than swapping their answers would
+//! give?
 //!
-//! Under the null hypothesis the two answers to a sample are exchangeable. Within a cluster they are swapped together, so that
-//! dependence inside clusters does not count as evidence. P. Good, "Permutation, Parametric and Bootstrap Tests of
-//! Hypotheses" (2005), chapter 3.
+//! Under the null hypothesis the two answers to a sample are exchangeable. Within a cluster they are swapped
+//! together, so that dependence inside clusters does not count as evidence. P. Good, "Permutation, Parametric and
+//! Bootstrap Tests of Hypotheses" (2005), chapter 3.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,8 @@ const TIE: f64 = 1e-12;
 /// How to permute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermutationOptions {
-    /// Most permutations, at least 1. Where all 2^clusters are no more, they are enumerated and the p-value is exact.
+    /// Most permutations, at least 1. Where all 2^clusters are no more, they are enumerated and the p-value is
+    /// exact.
     pub n_permutations: usize,
     /// Where all chance comes from.
     pub seed: u64,
@@ -35,8 +37,8 @@ impl Default for PermutationOptions {
 pub struct PermutationTest {
     /// The statistic of the answers as they are.
     pub observed: f64,
-    /// Share of permutations with an absolute value at least as large. Drawn permutations count the observed one too:
-    /// (hits + 1) / (permutations + 1), never 0.
+    /// Share of permutations with an absolute value at least as large. Drawn permutations count the observed one
+    /// too: (hits + 1) / (permutations + 1), never 0.
     pub p_value: f64,
     /// Whether all permutations were enumerated.
     pub is_exact: bool,
@@ -52,9 +54,9 @@ pub struct PermutationTest {
 
 /// Tests any difference of two models, for example of their macro F1.
 ///
-/// The statistic gets for every sample whether the two answers are swapped, and returns the difference that then results.
-/// It must change its sign if all are swapped. O(permutations × n). `None` without samples, or where the statistic is
-/// not defined on the answers as they are.
+/// The statistic gets for every sample whether the two answers are swapped, and returns the difference that then
+/// results. It must change its sign if all are swapped. O(permutations × n). `None` without samples, or where the
+/// statistic is not defined on the answers as they are.
 ///
 /// ```
 /// use emomm_metrics::{Clusters, PermutationOptions, swap_test};
@@ -190,7 +192,8 @@ mod tests {
         assert!((test.observed - 0.1).abs() < 1e-15);
     }
 
-    /// The exact p-value of these differences is known by enumeration; 20,000 draws have a standard error below 0.0036.
+    /// The exact p-value of these differences is known by enumeration; 20,000 draws have a standard error below
+    /// 0.0036.
     #[test]
     fn drawing_approaches_the_enumeration() {
         let differences: Vec<f64> = (0..14).map(|i| f64::from(i * 7 % 5) - 1.5).collect();

@@ -1,7 +1,7 @@
 //! How small a difference could have been found: the smallest detectable difference of two models.
 //!
-//! J. Bloom, "Minimum detectable effects", Evaluation Review 19 (1995); the design effect is Kish's (1965). All is by the
-//! normal approximation, meant for planning and for reading a null result, not as a test.
+//! J. Bloom, "Minimum detectable effects", Evaluation Review 19 (1995); the design effect is Kish's (1965). All is
+//! by the normal approximation, meant for planning and for reading a null result, not as a test.
 
 use crate::clusters::Clusters;
 use crate::error::MetricError;
@@ -32,8 +32,9 @@ pub fn smallest_detectable_difference(
     Ok((-normal_quantile(alpha / 2.0) + normal_quantile(power)) * standard_error)
 }
 
-/// Standard error of a difference of two accuracies on the same samples, √(ψ / n), where ψ is the share of samples that
-/// only one of the two gets right. The exact variance, (ψ − d²) / n, is smaller by d²: this errs on the safe side.
+/// Standard error of a difference of two accuracies on the same samples, √(ψ / n), where ψ is the share of samples
+/// that only one of the two gets right. The exact variance, (ψ − d²) / n, is smaller by d²: this errs on the safe
+/// side.
 pub fn paired_standard_error(discordant_share: f64, n_effective: f64) -> Result<f64, MetricError> {
     if !(0.0..=1.0).contains(&discordant_share) {
         let (what, expected) = ("discordant share", "a number from 0 to 1");
@@ -46,8 +47,8 @@ pub fn paired_standard_error(discordant_share: f64, n_effective: f64) -> Result<
     Ok((discordant_share / n_effective).sqrt())
 }
 
-/// The number of independent samples that clustered ones are worth: n / (1 + (m − 1) ρ), with m = Σ mᵢ² / n for clusters
-/// of sizes mᵢ, and ρ the correlation of two samples of a cluster. `None` without samples.
+/// The number of independent samples that clustered ones are worth: n / (1 + (m − 1) ρ), with m = Σ mᵢ² / n for
+/// clusters of sizes mᵢ, and ρ the correlation of two samples of a cluster. `None` without samples.
 pub fn effective_samples(clusters: &Clusters, correlation: f64) -> Result<Option<f64>, MetricError> {
     if !(0.0..=1.0).contains(&correlation) {
         let (what, expected) = ("correlation within clusters", "a number from 0 to 1");

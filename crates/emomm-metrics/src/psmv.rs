@@ -8,8 +8,8 @@ use crate::figure::Figure;
 
 /// The average marginal contribution of each modality to a figure, by default accuracy.
 ///
-/// Shares are what Fig. 3 (middle) shows. A share of the whole means something only where all three values are positive;
-/// elsewhere the values themselves and the share of the positive part remain.
+/// Shares are what Fig. 3 (middle) shows. A share of the whole means something only where all three values are
+/// positive; elsewhere the values themselves and the share of the positive part remain.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Psmv {
     /// PSMV(m), in the unit of V; negative where a modality does harm.

@@ -24,8 +24,8 @@ impl ResampleRng {
 
     /// A number in 0..`bound`, each with the same probability. `bound` is at least 1.
     ///
-    /// D. Lemire, "Fast random integer generation in an interval" (2019): the upper half of a product, where draws in the
-    /// incomplete part of the range are repeated.
+    /// D. Lemire, "Fast random integer generation in an interval" (2019): the upper half of a product, where draws
+    /// in the incomplete part of the range are repeated.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;
         let incomplete = bound.wrapping_neg() % bound;

@@ -1,7 +1,7 @@
 //! MAE between predicted and true scores, in its two readings (Sec. 6.1; App. E, "Score policy").
 //!
-//! A letter alone stands for the centre of its class; a reply may state a score of its own. Which of the two the paper
-//! used it does not say, so both are given, with the number of scores that were really stated.
+//! A letter alone stands for the centre of its class; a reply may state a score of its own. Which of the two the
+//! paper used it does not say, so both are given, with the number of scores that were really stated.
 
 use emomm_dataset::{Corpus, GridScore, Sentiment};
 use serde::{Deserialize, Serialize};

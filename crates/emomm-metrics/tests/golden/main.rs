@@ -1,7 +1,7 @@
 //! Every metric against an independent implementation.
 //!
-//! Expected values come from `tests/golden/metrics/export.py`, which calls scikit-learn, statsmodels, krippendorff and scipy. The
-//! README there gives the reason for each tolerance.
+//! Expected values come from `tests/golden/metrics/export.py`, which calls scikit-learn, statsmodels, krippendorff
+//! and scipy. The README there gives the reason for each tolerance.
 
 mod agreement;
 mod classification;

@@ -57,8 +57,8 @@ fn exact_permutation_tests_equal_scipy() {
     }
 }
 
-/// Both sides draw 99,999 permutations. Each p-value has a standard error of √(p (1 − p) / 99999), and scipy doubles one
-/// tail, which doubles its own at most.
+/// Both sides draw 99,999 permutations. Each p-value has a standard error of √(p (1 − p) / 99999), and scipy
+/// doubles one tail, which doubles its own at most.
 #[test]
 fn drawn_permutation_tests_agree_within_their_error() {
     for case in cases("resampling.json", "permutation").iter().filter(|c| c["macro_f1"].is_null()) {
@@ -73,8 +73,8 @@ fn drawn_permutation_tests_agree_within_their_error() {
     }
 }
 
-/// An end of an interval from 2000 resamples varies with the seed. `deviation` is scipy's standard deviation over ten
-/// seeds, `ends` their mean: ours must lie within six of them.
+/// An end of an interval from 2000 resamples varies with the seed. `deviation` is scipy's standard deviation over
+/// ten seeds, `ends` their mean: ours must lie within six of them.
 #[test]
 fn bootstrap_intervals_agree_with_scipy_within_their_error() {
     for case in cases("resampling.json", "bootstrap") {
@@ -102,8 +102,8 @@ fn bootstrap_intervals_agree_with_scipy_within_their_error() {
     }
 }
 
-/// Four clusters have 4⁴ = 256 equally likely resamples. The sum of their values 1, 10, 100 and 1000 says how often each
-/// was drawn; every such sum must come up as often as it should, within five standard deviations.
+/// Four clusters have 4⁴ = 256 equally likely resamples. The sum of their values 1, 10, 100 and 1000 says how often
+/// each was drawn; every such sum must come up as often as it should, within five standard deviations.
 #[test]
 fn resamples_have_the_enumerated_distribution() {
     const VALUES: [u32; 4] = [1, 10, 100, 1000];

@@ -75,8 +75,21 @@ pub enum ModelError {
     #[error(transparent)]
     Prompt(#[from] PromptError),
     /// The request cannot be answered, for example a coalition with a modality that the clip lacks.
-    #[error("{0}")]
-    Request(String),
+    #[error("{message}")]
+    Request {
+        /// What was asked and what is possible.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The model computes no numbers that could be compared.
+    #[error("{}: the letters' logits are {letter_logits:?}, expected finite numbers", path.display())]
+    NotFinite {
+        /// The checkpoint folder.
+        path: PathBuf,
+        /// Logits of A to E.
+        letter_logits: [f32; 5],
+    },
     /// The tensor engine failed.
     #[error("tensor engine: {0}")]
     Engine(#[from] candle_core::Error),
@@ -89,6 +102,20 @@ impl ModelError {
 
     pub(crate) fn config(path: &Path, message: impl Into<String>) -> Self {
         Self::Config { path: path.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn request(message: impl Into<String>, hint: &'static str) -> Self {
+        Self::Request { message: message.into(), hint }
+    }
+
+    /// The same error with the file named, for requests that fail on a medium whose file the callee does not know.
+    pub(crate) fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::Request { message, hint } => {
+                Self::Request { message: format!("{}: {message}", file.display()), hint }
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn tokenizer(path: &Path, message: impl Into<String>) -> Self {
@@ -117,7 +144,9 @@ impl ModelError {
             Self::Device { .. } => "run with --device cpu, or build with --features cuda (or metal)",
             Self::Media(error) => return error.hint(),
             Self::Prompt(error) => return Some(error.hint()),
-            Self::Request(_) | Self::Engine(_) => return None,
+            Self::Request { hint, .. } => hint,
+            Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
+            Self::Engine(_) => return None,
         };
         Some(text.to_owned())
     }

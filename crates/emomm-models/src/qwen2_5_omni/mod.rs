@@ -91,9 +91,10 @@ impl Omni {
     /// A sound too short for one token (three mel frames, 30 ms) is refused.
     pub fn encode_audio(&self, mel: &[f32], frames: usize) -> Result<Tensor> {
         if AudioConfig::tokens(frames) == 0 {
-            return Err(ModelError::Request(format!(
-                "the sound has {frames} spectrogram frames of 10 ms, expected at least 3"
-            )));
+            return Err(ModelError::request(
+                format!("the sound has {frames} spectrogram frames, expected at least 3"),
+                "evaluate this clip without the audio modality",
+            ));
         }
         let mel = Tensor::from_slice(mel, (self.config.audio.num_mel_bins, frames), self.decoder.device())?;
         Ok(self.audio.forward(&mel.to_dtype(self.decoder.dtype())?)?)

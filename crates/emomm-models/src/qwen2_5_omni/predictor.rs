@@ -59,7 +59,8 @@ impl OmniPredictor {
         let path = path.ok_or_else(|| missing(Modality::Video))?;
         let settings = self.model.processor.video.sampling(self.sampling);
         let decoded = decode_video(&self.ffmpeg()?, path, &settings, &self.limits)?;
-        let frames = scale_frames(&decoded.frames, &self.model.processor, self.model.merge_pixels())?;
+        let frames = scale_frames(&decoded.frames, &self.model.processor, self.model.merge_pixels())
+            .map_err(|e| e.in_file(path))?;
         let patches = patchify(&frames, &self.model.processor, &self.model.config.vision)?;
         let record = MediaRecord {
             frame_times: Some(decoded.times_seconds),
@@ -86,7 +87,8 @@ impl OmniPredictor {
             warnings,
             ..MediaRecord::default()
         };
-        Ok(Encoded { embeddings: self.model.encode_audio(&mel.data, mel.n_frames)?, grid: None, record })
+        let embeddings = self.model.encode_audio(&mel.data, mel.n_frames).map_err(|e| e.in_file(path))?;
+        Ok(Encoded { embeddings, grid: None, record })
     }
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, shape: &MediaShape) -> Result<PromptRow> {
@@ -94,11 +96,14 @@ impl OmniPredictor {
         let row = prompt_row(&prompt, &self.model.tokenizer, shape)?;
         let (tokens, most) = (row.tokens.len(), self.model.config.max_tokens);
         if tokens > most {
-            return Err(ModelError::Request(format!(
-                "clip {}, coalition {coalition}: the prompt has {tokens} tokens, expected at most {most} \
-                 (`max_position_embeddings`)",
-                clip.id
-            )));
+            return Err(ModelError::request(
+                format!(
+                    "clip {}, coalition {coalition}: the prompt has {tokens} tokens, expected at most {most} \
+                     (`max_position_embeddings`)",
+                    clip.id
+                ),
+                "shorten the clip or its transcript, or ask for a coalition with less evidence",
+            ));
         }
         Ok(row)
     }
@@ -123,10 +128,8 @@ impl OmniPredictor {
         let logits: Vec<f32> = decision.logits.get(0)?.to_vec1()?;
         let letter_logits = self.model.tokenizer.letters.map(|id| logits[id as usize]);
         if letter_logits.iter().any(|l| !l.is_finite()) {
-            return Err(ModelError::Request(format!(
-                "{}: the letters' logits are {letter_logits:?}, expected finite numbers; try --dtype f32",
-                self.model.folder().display()
-            )));
+            let path = self.model.folder().to_owned();
+            return Err(ModelError::NotFinite { path, letter_logits });
         }
         let reply = if options.generate {
             Some(reply::parse(&self.generate(row, prefill, decision, options.max_new_tokens)?, clip.corpus))
@@ -290,7 +293,10 @@ fn build_prompt(clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
 }
 
 fn missing(modality: Modality) -> ModelError {
-    ModelError::Request(format!("the coalition holds {modality}, but the clip has none"))
+    ModelError::request(
+        format!("the coalition holds {modality}, but the clip has none"),
+        "ask for a coalition of what the clip has",
+    )
 }
 
 fn unreached() -> PredictError {
@@ -304,7 +310,7 @@ fn predict_error(error: ModelError) -> PredictError {
             PredictErrorKind::Setup
         }
         ModelError::Media(_) => PredictErrorKind::Media,
-        ModelError::Request(_) | ModelError::Prompt(_) => PredictErrorKind::Request,
+        ModelError::Request { .. } | ModelError::Prompt(_) => PredictErrorKind::Request,
         _ => PredictErrorKind::Model,
     };
     PredictError { kind, hint: error.hint(), message: error.to_string() }

@@ -36,7 +36,10 @@ pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize
 }
 
 fn no_frames() -> ModelError {
-    ModelError::Request("a clip without frames cannot be shown".to_owned())
+    ModelError::request(
+        "a clip without frames cannot be shown",
+        "evaluate this clip without the video modality",
+    )
 }
 
 /// Normalises scaled frames and cuts them into patches; the last frame is repeated until whole temporal patches

@@ -242,9 +242,12 @@ pub fn smart_resize(
 ) -> Result<(usize, usize)> {
     const MAX_RATIO: usize = 200;
     if height == 0 || width == 0 || height.max(width) > MAX_RATIO * height.min(width) {
-        return Err(ModelError::Request(format!(
-            "frames of {width}x{height} pixels cannot be shown, expected sides within a ratio of {MAX_RATIO}"
-        )));
+        return Err(ModelError::request(
+            format!(
+                "frames of {width}x{height} pixels cannot be shown, expected sides within a ratio of {MAX_RATIO}"
+            ),
+            "crop the clip, or evaluate it without the video modality",
+        ));
     }
     let (h, w, f) = (height as f64, width as f64, factor as f64);
     let (mut h_bar, mut w_bar) =

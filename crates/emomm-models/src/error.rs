@@ -128,7 +128,7 @@ impl ModelError {
             Self::Io { .. } => {
                 "give --model a Hugging Face model folder with config.json, tokenizer.json and *.safetensors"
             }
-            Self::Config { .. } => "compare the file with the config.json of the released checkpoint",
+            Self::Config { .. } => "compare the file with that of the released checkpoint",
             Self::UnsupportedModel { .. } => {
                 "run `emomm models` for the list; predictions of other models can be scored from a file"
             }

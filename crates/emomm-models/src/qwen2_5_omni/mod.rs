@@ -59,6 +59,7 @@ impl Omni {
             return Err(ModelError::config(&folder.join("config.json"), message));
         }
         let tokenizer = OmniTokenizer::read(&folder.join("tokenizer.json"), config.decoder.vocab_size)?;
+        tokenizer.expect_placeholders(config.audio_token, config.video_token)?;
         let weights = Weights::open(folder, device, dtype, normalise)?;
         let decoder = Decoder::load(&weights, config.decoder.clone(), N_GROUPS)?;
         let vision = Qwen2_5Vit::load(&weights, config.vision.clone())?;

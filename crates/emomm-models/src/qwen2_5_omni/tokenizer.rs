@@ -77,6 +77,21 @@ impl OmniTokenizer {
         Ok(this)
     }
 
+    /// Refuses a tokenizer of another checkpoint: its placeholders have other ids than the config says.
+    pub fn expect_placeholders(&self, audio: u32, video: u32) -> Result<()> {
+        for (token, field, expected) in
+            [(AUDIO, "audio_token_index", audio), (VIDEO, "video_token_index", video)]
+        {
+            let id = self.id(token)?;
+            if id != expected {
+                let message =
+                    format!("token {token} has id {id}, expected {expected}, the config's `{field}`");
+                return Err(ModelError::tokenizer(&self.path, message));
+            }
+        }
+        Ok(())
+    }
+
     fn letter_id(&self, letter: char) -> Result<u32> {
         match self.encode(&letter.to_string())?.as_slice() {
             [token] => Ok(token.id),

@@ -29,7 +29,8 @@ pub(crate) fn resolve(model: &Path, printer: &Printer) -> Result<PathBuf, Failur
     if !folder.join("model.safetensors").is_file() {
         // Written under another name first, so that a killed process leaves no half checkpoint behind.
         let unfinished = folder.with_extension(format!("{}.tmp", std::process::id()));
-        untrained::write(&unfinished, UNTRAINED_SEED)?;
+        untrained::write(&unfinished, UNTRAINED_SEED)
+            .map_err(|e| Failure::new(ExitStatus::Usage, e.to_string()).with_hint(CACHE_HINT))?;
         if std::fs::rename(&unfinished, &folder).is_err() {
             // Another process was faster.
             let _ = std::fs::remove_dir_all(&unfinished);
@@ -37,6 +38,8 @@ pub(crate) fn resolve(model: &Path, printer: &Printer) -> Result<PathBuf, Failur
     }
     Ok(folder)
 }
+
+const CACHE_HINT: &str = "set EMOMM_CACHE to a folder that may be written";
 
 fn not_a_folder(model: &Path, found: &str) -> Failure {
     let message = format!("--model {}: found {found}, expected a checkpoint folder", model.display());
@@ -55,6 +58,6 @@ fn cache_folder() -> Result<PathBuf, Failure> {
             ExitStatus::Usage,
             "no cache folder: none of EMOMM_CACHE, XDG_CACHE_HOME and HOME is set",
         )
-        .with_hint("set EMOMM_CACHE to a folder that may be written")
+        .with_hint(CACHE_HINT)
     })
 }

@@ -19,8 +19,10 @@ const TRANSCRIPT: &str = "I won't give up.";
 
 pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let ffmpeg = Ffmpeg::locate()?;
-    let at =
-        |path: &Path, e: std::io::Error| Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()));
+    let at = |path: &Path, e: std::io::Error| {
+        Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()))
+            .with_hint("--out takes a folder that may be written; it is made if need be")
+    };
     std::fs::create_dir_all(&args.out).map_err(|e| at(&args.out, e))?;
 
     let checkpoint = args.out.join("untrained-checkpoint");

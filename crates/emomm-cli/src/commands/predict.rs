@@ -143,8 +143,11 @@ fn write_prompts(
     path: &Path,
     many: bool,
 ) -> Result<(), Failure> {
-    let failure =
-        |path: &Path, e: std::io::Error| Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()));
+    let failure = |path: &Path, e: std::io::Error| {
+        Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display())).with_hint(
+            "--prompt-out takes a file in an existing folder, or with --all-coalitions a folder, that may be written",
+        )
+    };
     if many {
         std::fs::create_dir_all(path).map_err(|e| failure(path, e))?;
     }

@@ -153,7 +153,7 @@ impl Weights {
             Ok((shard, info)) => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
             Err(problem) => {
                 self.problems.borrow_mut().push(problem);
-                Ok(Tensor::zeros(1, self.dtype, &self.device)?.broadcast_as(shape)?)
+                Ok(Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape)?)
             }
         }
     }
@@ -170,7 +170,7 @@ impl Weights {
             return Ok(tensor.reshape(shape.into())?);
         }
         // The zeros of a problem: another reshape would write them out.
-        Ok(Tensor::zeros(1, self.dtype, &self.device)?.broadcast_as(shape.into())?)
+        Ok(Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape.into())?)
     }
 
     fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {

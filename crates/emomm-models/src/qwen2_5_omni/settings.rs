@@ -160,6 +160,17 @@ impl ProcessorConfig {
             return Err(ModelError::config(path, message));
         }
         let sample_rate = size("sampling_rate", 16_000, RATES_HZ)?;
+        let mel_bands = size("feature_size", 128, 1..=MOST_BANDS)?;
+        let hop_length = size("hop_length", 160, 1..=MOST_WINDOW)?;
+        let max_samples = size("chunk_length", 300, 1..=MOST_SECONDS)? * sample_rate;
+        let values = max_samples / hop_length * mel_bands;
+        if values > MOST_MEL_VALUES {
+            let message = format!(
+                "`feature_size`, `hop_length`, `chunk_length` and `sampling_rate` make a spectrogram of {values} \
+                 values, expected at most {MOST_MEL_VALUES}"
+            );
+            return Err(ModelError::config(path, message));
+        }
         let processor_pixels = video.processor_bounds();
         let pad_left = match audio.get("padding_side").and_then(Value::as_str) {
             None | Some("right") => false,
@@ -174,11 +185,11 @@ impl ProcessorConfig {
             processor_pixels,
             image_mean: triple("image_mean", CLIP_MEAN)?,
             image_std,
-            mel_bands: size("feature_size", 128, 1..=MOST_BANDS)?,
+            mel_bands,
             sample_rate_hz: sample_rate as u32,
             n_fft: size("n_fft", 400, 1..=MOST_WINDOW)?,
-            hop_length: size("hop_length", 160, 1..=MOST_WINDOW)?,
-            max_samples: size("chunk_length", 300, 1..=MOST_SECONDS)? * sample_rate,
+            hop_length,
+            max_samples,
             pad_left,
         })
     }
@@ -199,6 +210,8 @@ const MOST_BANDS: usize = 1 << 10;
 const MOST_WINDOW: usize = 1 << 14;
 /// Longest clip in seconds.
 const MOST_SECONDS: usize = 86_400;
+/// Most values of a spectrogram, 17 times those of the released models' longest clip.
+const MOST_MEL_VALUES: usize = 1 << 26;
 /// Most pixels of a frame, those of a picture of 8192x8192.
 const MOST_PIXELS: f64 = 67_108_864.0;
 

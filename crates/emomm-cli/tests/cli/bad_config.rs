@@ -215,6 +215,7 @@ fn the_processor_s_settings_are_needed_and_checked() {
         ("hop_length", json!(0)),
         ("hop_length", json!("160")),
         ("chunk_length", json!(1e18)),
+        ("chunk_length", json!(80_000)),
         ("feature_size", json!(1_u64 << 40)),
         ("image_mean", json!([0.5])),
         ("image_std", json!([0.5, 0.0, 0.5])),

@@ -16,10 +16,7 @@ fn predict<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Outcome {
 }
 
 fn json<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Vec<Value> {
-    let outcome = finish(emomm().arg("predict").arg("--model").arg(golden()).arg("--json").args(arguments));
-    let mut objects = outcome.objects();
-    objects.iter_mut().for_each(|o| drop(o.as_object_mut().unwrap().remove("ms")));
-    objects
+    finish(emomm().arg("predict").arg("--model").arg(golden()).arg("--json").args(arguments)).answers()
 }
 
 fn logits(object: &Value) -> Vec<f64> {

@@ -90,6 +90,16 @@ impl Outcome {
         self.printed()
     }
 
+    /// As [`Outcome::objects`], without the time they took.
+    #[track_caller]
+    pub(crate) fn answers(&self) -> Vec<Value> {
+        let mut objects = self.objects();
+        for object in &mut objects {
+            object.as_object_mut().and_then(|o| o.remove("ms")).expect("an object with a time");
+        }
+        objects
+    }
+
     /// The objects on stdout, one for each line.
     #[track_caller]
     pub(crate) fn printed(&self) -> Vec<Value> {

@@ -141,7 +141,7 @@ fn absurd_sizes_are_refused_without_memory_for_them() {
         for pointer in
             ["/text_config/num_hidden_layers", "/vision_config/depth", "/audio_config/encoder_layers"]
         {
-            set(json, pointer, &json!(4096));
+            set(json, pointer, &json!(1024));
         }
     });
     predict_in_4_gib(checkpoint.folder())

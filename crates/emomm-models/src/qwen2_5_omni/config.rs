@@ -43,7 +43,7 @@ const DEFAULT_MAX_TOKENS: usize = 32_768;
 /// Greatest width or number of heads.
 const MOST_WIDTH: usize = 1 << 20;
 /// Most layers of a tower or of the decoder.
-const MOST_LAYERS: usize = 1 << 12;
+const MOST_LAYERS: usize = 1 << 10;
 /// Greatest side of a patch or merge group, and most frames of a patch.
 const MOST_PATCH: usize = 1 << 10;
 /// Greatest id, size of a vocabulary or length of a prompt.

@@ -26,5 +26,5 @@ fuzz_target!(|bytes: &[u8]| {
             tensor.elem_count()
         );
     }
-    let _ = weights.finish();
+    let _ = weights.check();
 });

@@ -90,11 +90,26 @@ pub struct MediaRecord {
     pub frame_times: Option<Vec<f64>>,
     /// Width and height of the frames after resizing, in pixels.
     pub frame_size: Option<[usize; 2]>,
+    /// Fewest and most pixels that a frame was allowed.
+    pub frame_pixel_bounds: Option<[f64; 2]>,
+    /// How frames were chosen: `qwen` or `time`.
+    pub sampling: Option<String>,
     /// Length of the waveform shown to the model, in seconds.
     pub audio_seconds: Option<f64>,
+    /// Version of the ffmpeg that decoded.
+    pub ffmpeg: Option<String>,
     /// What the decoder had to say, for example a truncated file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+impl MediaRecord {
+    /// Adds what is known of the sound to the record of the picture.
+    pub fn add_sound(&mut self, sound: &Self) {
+        self.audio_seconds = sound.audio_seconds;
+        self.ffmpeg = self.ffmpeg.take().or_else(|| sound.ffmpeg.clone());
+        self.warnings.extend(sound.warnings.iter().cloned());
+    }
 }
 
 /// The answer of a model for one coalition. The field names are the JSON contract of `emomm predict --json`.

@@ -17,7 +17,10 @@ fn prediction() -> Prediction {
         media: MediaRecord {
             frame_times: Some(vec![0.0, 0.5]),
             frame_size: Some([84, 112]),
+            frame_pixel_bounds: Some([100_352.0, 602_112.0]),
+            sampling: Some("qwen".to_owned()),
             audio_seconds: None,
+            ffmpeg: Some("5.1.9".to_owned()),
             warnings: Vec::new(),
         },
         ms: 12.5,

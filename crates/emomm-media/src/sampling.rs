@@ -19,6 +19,16 @@ pub enum SamplingMode {
     Time,
 }
 
+impl SamplingMode {
+    /// The word used on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qwen => "qwen",
+            Self::Time => "time",
+        }
+    }
+}
+
 /// How many frames to take and how to space them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

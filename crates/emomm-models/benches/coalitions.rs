@@ -12,12 +12,8 @@ fn coalitions(c: &mut Criterion) {
     let folder = std::env::temp_dir().join(format!("emomm-bench-{}", std::process::id()));
     untrained::write(&folder, 1).expect("the temporary folder can be written");
     let model = Omni::load(&folder, &candle_core::Device::Cpu, candle_core::DType::F32).expect("it loads");
-    let shape = MediaShape {
-        grid: Some(Grid { t: 4, h: 12, w: 16 }),
-        merge: 2,
-        audio_tokens: 100,
-        position_id_per_seconds: 25,
-    };
+    let shape =
+        MediaShape { grid: Some(Grid { t: 4, h: 12, w: 16 }), audio_tokens: 100, ..model.media_shape() };
     let rows: Vec<PromptRow> = ModalitySet::ALL
         .iter()
         .map(|c| {

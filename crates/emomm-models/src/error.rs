@@ -91,7 +91,7 @@ pub enum ModelError {
         letter_logits: [f32; 5],
     },
     /// The tensor engine failed.
-    #[error("tensor engine: {0}")]
+    #[error("tensor engine: {}", first_line(.0))]
     Engine(#[from] candle_core::Error),
 }
 
@@ -152,15 +152,13 @@ impl ModelError {
     }
 }
 
-/// At most this many problems are printed; the count above them tells the rest.
-const LISTED_PROBLEMS: usize = 60;
-
 fn list(problems: &[String]) -> String {
-    let mut lines: Vec<String> = problems.iter().take(LISTED_PROBLEMS).map(|p| format!("  {p}")).collect();
-    if problems.len() > LISTED_PROBLEMS {
-        lines.push(format!("  … and {} more", problems.len() - LISTED_PROBLEMS));
-    }
-    lines.join("\n")
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The engine's message without the stack trace that it adds when `RUST_BACKTRACE` is set.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// Result of this crate.

@@ -28,6 +28,8 @@ pub struct Weights {
     dtype: DType,
     used: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<String>>,
+    /// Whether names and shapes were checked; before that, [`Weights::get`] reads nothing.
+    checked: bool,
     /// Set when tensors are drawn instead of read.
     drawn: Option<RefCell<Drawn>>,
 }
@@ -101,6 +103,7 @@ impl Weights {
             dtype,
             used: RefCell::default(),
             problems: RefCell::new(problems),
+            checked: false,
             drawn: None,
         })
     }
@@ -116,6 +119,7 @@ impl Weights {
             dtype: DType::F32,
             used: RefCell::default(),
             problems: RefCell::default(),
+            checked: true,
             drawn: Some(RefCell::new(Drawn { state: seed, tensors: BTreeMap::new() })),
         }
     }
@@ -142,7 +146,8 @@ impl Weights {
 
     /// Reads one tensor, converted to the compute type.
     ///
-    /// A missing or misshapen tensor is noted for [`Weights::finish`] and replaced by zeros that take no memory.
+    /// Before [`Weights::check`] nothing is read: a missing or misshapen tensor is noted, and every tensor is replaced by
+    /// zeros that take no memory.
     pub fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         if let Some(drawn) = &self.drawn {
@@ -150,10 +155,11 @@ impl Weights {
         }
         self.used.borrow_mut().insert(name.to_owned());
         match self.locate(name, &shape) {
-            Ok((shard, info)) => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
+            Ok((shard, info)) if self.checked => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
+            Ok(_) => Ok(self.placeholder(shape)?),
             Err(problem) => {
                 self.problems.borrow_mut().push(problem);
-                Ok(Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape)?)
+                Ok(self.placeholder(shape)?)
             }
         }
     }
@@ -166,11 +172,13 @@ impl Weights {
         shape: impl Into<Shape>,
     ) -> Result<Tensor> {
         let tensor = self.get(name, stored)?;
-        if tensor.is_contiguous() {
-            return Ok(tensor.reshape(shape.into())?);
-        }
-        // The zeros of a problem: another reshape would write them out.
-        Ok(Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape.into())?)
+        // Reshaping a placeholder would write it out.
+        let unread = !self.checked;
+        Ok(if unread { self.placeholder(shape.into())? } else { tensor.reshape(shape.into())? })
+    }
+
+    fn placeholder(&self, shape: Shape) -> candle_core::Result<Tensor> {
+        Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape)
     }
 
     fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
@@ -193,15 +201,17 @@ impl Weights {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
-    /// Ends loading: an error if anything was missing, misshapen or left over.
-    pub fn finish(self) -> Result<()> {
-        let used = self.used.into_inner();
-        let mut problems = self.problems.into_inner();
+    /// Ends the first pass of a loader: an error if anything was missing, misshapen or left over. The same loader then
+    /// reads the tensors in a second pass.
+    pub fn check(mut self) -> Result<Self> {
+        let used = self.used.take();
+        let mut problems = self.problems.take();
         problems.extend(
             self.names.keys().filter(|n| !used.contains(*n)).map(|n| format!("{n}: not part of this model")),
         );
         if problems.is_empty() {
-            return Ok(());
+            self.checked = true;
+            return Ok(self);
         }
         problems.sort();
         Err(ModelError::Weights { path: self.folder, problems })

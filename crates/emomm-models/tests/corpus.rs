@@ -43,7 +43,7 @@ fn kept_configs_are_refused_or_safe_to_load() {
         Qwen2_5Vit::load(&weights, config.vision).unwrap();
         Qwen2_5Audio::load(&weights, config.audio).unwrap();
         // There is not one tensor.
-        assert!(weights.finish().is_err(), "{name}");
+        assert!(weights.check().is_err(), "{name}");
         accepted.push(name);
     }
     assert_named(
@@ -122,7 +122,7 @@ fn kept_shards_are_refused_or_read_within_their_bytes() {
             let values: Vec<f32> = read.flatten_all().unwrap().to_vec1().unwrap();
             assert_eq!(values.len(), read.elem_count(), "{tensor} of {name}");
         }
-        if weights.finish().is_ok() { &mut complete } else { &mut lacking }.push(name);
+        if weights.check().is_ok() { &mut complete } else { &mut lacking }.push(name);
     }
     assert_named(&complete, &["four-tensors"]);
     assert_named(

@@ -20,19 +20,58 @@ pub struct Patches {
 /// `qwen_omni_utils` rounds to whole tokens of this side, in pixels, whatever the model.
 const FIRST_STAGE_FACTOR: usize = 28;
 
-/// Scales the frames of a clip through both stages; `factor` is the model's own side of a token in pixels. The first
-/// stage rounds to whole 8-bit values, the second does not round; it leaves the frames as they are unless its bounds
-/// ask for another size.
+/// The way of a clip's frames through both stages. The first rounds to whole 8-bit values, the second does not round; it
+/// leaves the frames as they are unless its bounds ask for another size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameScale {
+    /// Width and height after the first stage.
+    first: (usize, usize),
+    /// Width and height after the second.
+    second: (usize, usize),
+}
+
+impl FrameScale {
+    /// For `count` frames of `(width, height)` pixels; `factor` is the model's own side of a token in pixels.
+    ///
+    /// # Errors
+    /// Frames too long and narrow to be shown.
+    pub fn new(
+        (width, height): (usize, usize),
+        count: usize,
+        config: &ProcessorConfig,
+        factor: usize,
+    ) -> Result<Self> {
+        let bounds = config.video.frame_bounds(count.max(1));
+        let (h1, w1) = smart_resize(height, width, FIRST_STAGE_FACTOR, bounds)?;
+        let (h2, w2) = smart_resize(h1, w1, factor, config.processor_pixels)?;
+        Ok(Self { first: (w1, h1), second: (w2, h2) })
+    }
+
+    /// The patches that `count` frames of this size give.
+    pub fn grid(&self, count: usize, vit: &VitConfig) -> Grid {
+        let (width, height) = self.second;
+        Grid {
+            t: count.div_ceil(vit.temporal_patch_size),
+            h: height / vit.patch_size,
+            w: width / vit.patch_size,
+        }
+    }
+
+    /// Scales one frame.
+    pub fn apply(&self, frame: &RgbImage) -> FloatImage {
+        let rounded = FloatImage::from(&resize_bicubic(frame, self.first.0, self.first.1));
+        resize_bicubic_float(&rounded, self.second.0, self.second.1)
+    }
+}
+
+/// Scales all frames of a clip.
+///
+/// # Errors
+/// Those of [`FrameScale::new`], and a clip without frames.
 pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<FloatImage>> {
     let first = frames.first().ok_or_else(no_frames)?;
-    let bounds = config.video.frame_bounds(frames.len());
-    let (height, width) = smart_resize(first.height, first.width, FIRST_STAGE_FACTOR, bounds)?;
-    let (height2, width2) = smart_resize(height, width, factor, config.processor_pixels)?;
-    let scale = |image: &RgbImage| {
-        let rounded = FloatImage::from(&resize_bicubic(image, width, height));
-        resize_bicubic_float(&rounded, width2, height2)
-    };
-    Ok(frames.iter().map(scale).collect())
+    let scale = FrameScale::new((first.width, first.height), frames.len(), config, factor)?;
+    Ok(frames.iter().map(|frame| scale.apply(frame)).collect())
 }
 
 fn no_frames() -> ModelError {

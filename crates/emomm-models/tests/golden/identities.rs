@@ -194,7 +194,8 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
             Ok(())
         };
         let cost = walk(decoder, &rows, &media, &mut leaf).unwrap();
-        assert!(cost.read * 3 < cost.separate * 2, "{cost:?}");
+        // The instruction after the media is never shared: the shorter the media, the less there is to save.
+        assert!(cost.read * 4 < cost.separate * 3, "{cost:?}");
         for (i, row) in rows.iter().enumerate() {
             let (logits, pooled) = by_tree[i].clone().unwrap();
             let mut scratch = None;

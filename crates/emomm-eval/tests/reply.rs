@@ -130,6 +130,32 @@ fn a_letter_that_contradicts_its_class_is_not_read() {
 }
 
 #[test]
+fn a_definition_or_a_grade_is_no_answer() {
+    for (reply, note) in [
+        ("A (Negative) = {-1.0, -0.8}", "a letter before `=` is a definition, not an answer"),
+        ("C (Neutral) = { 0.0}", "a letter before `=` is a definition, not an answer"),
+        ("A=", "a letter before `=` is a definition, not an answer"),
+        ("a =", "a letter before `=` is a definition, not an answer"),
+        ("The answer is A = negative mood here", "a letter before `=` is a definition, not an answer"),
+        ("A-", "a dash at the letter leaves open what is meant"),
+        ("**A-**", "a dash at the letter leaves open what is meant"),
+        ("Answer: A-.", "a dash at the letter leaves open what is meant"),
+        ("I think the answer is A-.", "a dash at the letter leaves open what is meant"),
+    ] {
+        let parsed = parse(reply, Corpus::ChSims);
+        assert_eq!((parsed.reply_letter, parsed.reply_score), (None, None), "{reply}");
+        assert_eq!(parsed.reply_notes[0], note, "{reply}");
+    }
+    check(&[
+        ("A (Negative) = {-1.0, -0.8}\nE\nScore: 0.8", Some('E'), Some(0.8)),
+        ("A- he frowns", None, None),
+        ("E-Positive", Some('E'), None),
+        ("A\nScore = -0.8", Some('A'), Some(-0.8)),
+        ("letter = A, score = -0.8", Some('A'), Some(-0.8)),
+    ]);
+}
+
+#[test]
 fn several_letters_are_not_read() {
     for reply in [
         "A or B",

@@ -14,7 +14,7 @@ use crate::process::{cargo, succeeds};
 #[derive(Args)]
 pub(crate) struct Options {
     /// Cases of each property test.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 10_000)]
     cases: u32,
     /// Seconds for each fuzz target.
     #[arg(long, default_value_t = 300)]
@@ -35,7 +35,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     for target in targets(&root.join("fuzz/fuzz_targets"))? {
         // Through rustup's proxy, which knows `+nightly`; the cargo that runs this chore does not.
         let mut fuzz = Command::new("cargo");
-        fuzz.args(["+nightly", "fuzz", "run", &target, "--"])
+        // What the fuzzer finds new lands in the first folder; the kept corpus stays as it is.
+        let found = root.join("target/fuzz-found").join(&target);
+        std::fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
+        fuzz.args(["+nightly", "fuzz", "run", &target])
+            .arg(&found)
+            .arg(Path::new("fuzz/corpus").join(&target))
+            .arg("--")
             .arg(format!("-max_total_time={}", options.seconds));
         fuzz.env_remove("RUSTUP_TOOLCHAIN").current_dir(root);
         let held = succeeds(&mut fuzz)?;

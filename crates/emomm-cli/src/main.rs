@@ -1,2 +1,45 @@
-//! Placeholder.
-fn main() {}
+//! `emomm`: which modality does a multimodal model listen to?
+//!
+//! Data goes to stdout, talk to stderr; exit codes are in [`exit_status`].
+
+mod cli;
+mod commands;
+mod exit_status;
+mod model_source;
+mod printer;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use cli::{Cli, Command};
+use exit_status::ExitStatus;
+use printer::Printer;
+
+fn main() -> ExitCode {
+    let printer = Printer::new();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // A closed stdout or stderr leaves nobody to tell.
+            let _ = error.print();
+            return if asked { ExitStatus::Done.into() } else { ExitStatus::Usage.into() };
+        }
+    };
+    let result = match &cli.command {
+        Command::Predict(args) => commands::predict::run(args, &printer),
+        Command::Demo(args) => commands::demo::run(args, &printer),
+        Command::Doctor(args) => commands::doctor::run(args, &printer),
+        Command::Models(args) => commands::models::run(args, &printer),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.status.into()
+        }
+    }
+}

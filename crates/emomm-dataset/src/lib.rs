@@ -10,6 +10,7 @@ mod corpus;
 mod decimal;
 mod error;
 mod modality;
+mod per_modality;
 mod score;
 mod sentiment;
 mod subset;
@@ -36,6 +37,7 @@ pub use error::VocabularyError;
 #[cfg(feature = "build")]
 pub use finding::{Action, Finding, FindingKind, Policies, Policy};
 pub use modality::{Modality, ModalitySet};
+pub use per_modality::PerModality;
 pub use score::{OffGrid, ScoreFault, ScoreReading, ScoreScale, read_score};
 pub use sentiment::{GridScore, Polarity, Sentiment};
 pub use subset::{Agreement, ConflictLevel, Equality, Label, Labels, Subset, SubsetRules};

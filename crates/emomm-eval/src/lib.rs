@@ -7,7 +7,8 @@ mod predictor;
 pub mod prompt;
 pub mod reply;
 
+pub use emomm_dataset::PerModality;
 pub use predictor::{
-    AttentionDetail, AttentionSummary, Clip, MediaRecord, PerModality, PredictError, PredictErrorKind, PredictOptions,
+    AttentionDetail, AttentionSummary, Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions,
     Prediction, Predictor, TokenCounts,
 };

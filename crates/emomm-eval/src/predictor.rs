@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use emomm_dataset::{Corpus, Modality, ModalitySet, Sentiment};
+use emomm_dataset::{Corpus, Modality, ModalitySet, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -58,33 +58,6 @@ pub enum AttentionDetail {
     Summary,
 }
 
-/// One value for each modality; `None` where the modality is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PerModality<T> {
-    /// Of the transcript.
-    pub text: T,
-    /// Of the voice.
-    pub audio: T,
-    /// Of the picture.
-    pub video: T,
-}
-
-impl<T> PerModality<T> {
-    /// Builds the three values from a function of the modality.
-    pub fn from_fn(mut value: impl FnMut(Modality) -> T) -> Self {
-        Self { text: value(Modality::Text), audio: value(Modality::Audio), video: value(Modality::Video) }
-    }
-
-    /// The value of one modality.
-    pub fn get(&self, modality: Modality) -> &T {
-        match modality {
-            Modality::Text => &self.text,
-            Modality::Audio => &self.audio,
-            Modality::Video => &self.video,
-        }
-    }
-}
-
 /// Tokens of the prompt by class. `text` counts the transcript's own tokens; markers, headings, system prompt,
 /// instruction and tokens that straddle the transcript's border are `other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,11 +90,26 @@ pub struct MediaRecord {
     pub frame_times: Option<Vec<f64>>,
     /// Width and height of the frames after resizing, in pixels.
     pub frame_size: Option<[usize; 2]>,
+    /// Fewest and most pixels that a frame was allowed.
+    pub frame_pixel_bounds: Option<[f64; 2]>,
+    /// How frames were chosen: `qwen` or `time`.
+    pub sampling: Option<String>,
     /// Length of the waveform shown to the model, in seconds.
     pub audio_seconds: Option<f64>,
+    /// Version of the ffmpeg that decoded.
+    pub ffmpeg: Option<String>,
     /// What the decoder had to say, for example a truncated file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+impl MediaRecord {
+    /// Adds what is known of the sound to the record of the picture.
+    pub fn add_sound(&mut self, sound: &Self) {
+        self.audio_seconds = sound.audio_seconds;
+        self.ffmpeg = self.ffmpeg.take().or_else(|| sound.ffmpeg.clone());
+        self.warnings.extend(sound.warnings.iter().cloned());
+    }
 }
 
 /// The answer of a model for one coalition. The field names are the JSON contract of `emomm predict --json`.
@@ -201,6 +189,8 @@ pub struct PredictError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PredictErrorKind {
+    /// Something that every prediction needs is missing, for example ffmpeg.
+    Setup,
     /// The request makes no sense, for example a coalition with a modality that the clip lacks.
     Request,
     /// A media file is missing, broken or over a limit.

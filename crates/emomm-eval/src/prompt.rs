@@ -21,6 +21,9 @@ const SYSTEM: &str = "You are a multimodal sentiment analysis assistant.\n\
     Do not assume missing modalities or fabricate details not supported by the evidence.\n\
     Follow the required output format exactly and output nothing else.";
 
+/// Longest transcript, in characters. Speech has about 15 in a second; this is more than twenty minutes of it.
+pub const MAX_TRANSCRIPT_CHARACTERS: usize = 20_000;
+
 const TRANSCRIPT_HEADING: &str = "Transcript (may contain ASR errors):\n";
 
 /// The line break between the transcript and the instruction.
@@ -97,13 +100,25 @@ pub enum PromptError {
         /// The coalition that was asked for.
         coalition: ModalitySet,
     },
+    /// The transcript is far longer than a clip's words can be.
+    #[error("the transcript has {characters} characters, expected at most {MAX_TRANSCRIPT_CHARACTERS}")]
+    TranscriptTooLong {
+        /// Its length.
+        characters: usize,
+    },
 }
 
 impl PromptError {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        let (Self::NoTranscript { coalition } | Self::BlankTranscript { coalition }) = self;
-        format!("give a transcript, or ask for coalition {}", coalition.without(Modality::Text))
+        match self {
+            Self::NoTranscript { coalition } | Self::BlankTranscript { coalition } => {
+                format!("give a transcript, or ask for coalition {}", coalition.without(Modality::Text))
+            }
+            Self::TranscriptTooLong { .. } => {
+                "give the words of one clip; a whole file of transcripts has to be split first".to_owned()
+            }
+        }
     }
 }
 
@@ -159,7 +174,7 @@ pub fn instruction(corpus: Corpus, coalition: ModalitySet) -> String {
 /// The prompt of one coalition. A transcript that the coalition does not show is ignored.
 ///
 /// # Errors
-/// The coalition holds T and the transcript is missing or blank.
+/// The coalition holds T and the transcript is missing, blank or too long.
 ///
 /// ```
 /// use emomm_dataset::Corpus;
@@ -185,6 +200,7 @@ pub fn build(
                 if text.trim().is_empty() {
                     return Err(PromptError::BlankTranscript { coalition });
                 }
+                check_length(text)?;
                 Part::Transcript {
                     heading: TRANSCRIPT_HEADING,
                     text: text.to_owned(),
@@ -195,6 +211,18 @@ pub fn build(
     }
     parts.push(Part::Instruction(instruction(corpus, coalition)));
     Ok(Prompt { system: SYSTEM, parts })
+}
+
+/// Refuses what cannot be the words of one clip.
+///
+/// # Errors
+/// [`PromptError::TranscriptTooLong`]
+pub fn check_length(transcript: &str) -> Result<(), PromptError> {
+    let characters = transcript.chars().count();
+    if characters > MAX_TRANSCRIPT_CHARACTERS {
+        return Err(PromptError::TranscriptTooLong { characters });
+    }
+    Ok(())
 }
 
 /// How the instruction spells a modality.
@@ -212,6 +240,16 @@ mod tests {
 
     fn sets(corpus: Corpus) -> [String; 5] {
         Sentiment::ALL.map(|class| score_set(corpus, class))
+    }
+
+    #[test]
+    fn a_transcript_has_a_longest_length() {
+        let most = "爱".repeat(MAX_TRANSCRIPT_CHARACTERS);
+        let text_only = "T".parse().unwrap();
+        assert!(build(Corpus::ChSims, text_only, Some(&most)).is_ok());
+        let error = build(Corpus::ChSims, text_only, Some(&format!("{most}a"))).unwrap_err();
+        assert_eq!(error, PromptError::TranscriptTooLong { characters: MAX_TRANSCRIPT_CHARACTERS + 1 });
+        assert!(error.hint().contains("one clip"));
     }
 
     /// App. E, "Score policy for CH-SIMSV2", as printed.

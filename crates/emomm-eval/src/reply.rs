@@ -23,6 +23,8 @@
 //! | `A clip shows a man`, `E.g. a smile`, `A?` | nothing: a sentence, an abbreviation, a question |
 //! | `Positive` | nothing: a class name without its letter |
 //! | `E (Negative)` | nothing: letter and class contradict each other |
+//! | `A (Negative) = {-1.0, -0.8}`, `A=` | nothing: a definition, as in the instruction |
+//! | `A-` | nothing: a grade of its own; `A - Negative` is read |
 //! | `A or B`, `A/B`, or two lines with different letters | nothing: several letters |
 //!
 //! # Score

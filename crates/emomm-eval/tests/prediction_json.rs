@@ -17,7 +17,10 @@ fn prediction() -> Prediction {
         media: MediaRecord {
             frame_times: Some(vec![0.0, 0.5]),
             frame_size: Some([84, 112]),
+            frame_pixel_bounds: Some([100_352.0, 602_112.0]),
+            sampling: Some("qwen".to_owned()),
             audio_seconds: None,
+            ffmpeg: Some("5.1.9".to_owned()),
             warnings: Vec::new(),
         },
         ms: 12.5,
@@ -46,15 +49,22 @@ fn the_keys_without_options() {
     );
 }
 
-#[test]
-fn the_keys_with_generation_and_attention() {
-    let mut full = prediction();
-    full.reply = Some(reply::parse("D\nScore: 0.4", Corpus::ChSims));
+/// A prediction with all that can be asked for.
+fn full() -> Prediction {
     let table = || Some(vec![vec![0.5, 0.25]]);
+    let mut full = prediction();
+    full.reply = Some(reply::parse("D\nScore: 0.6 or so", Corpus::CmuMosi));
     full.attention = Some(AttentionSummary {
         nmas: PerModality { text: table(), audio: None, video: table() },
         mass: PerModality { text: table(), audio: None, video: table() },
     });
+    full.media.warnings.push("truncated".to_owned());
+    full
+}
+
+#[test]
+fn the_keys_with_generation_and_attention() {
+    let full = full();
     let json = serde_json::to_value(&full).unwrap();
     for key in ["reply", "reply_letter", "reply_score", "nmas", "mass"] {
         assert!(json.get(key).is_some(), "{key}");
@@ -63,6 +73,25 @@ fn the_keys_with_generation_and_attention() {
     assert_eq!(json["nmas"]["audio"], serde_json::Value::Null);
     assert_eq!(json["nmas"]["text"][0][1], 0.25);
     assert_eq!(serde_json::from_value::<Prediction>(json).unwrap(), full);
+}
+
+/// Every key, at any depth, stands in backticks in the contract.
+#[test]
+fn the_contract_names_every_key() {
+    fn collect(value: &serde_json::Value, keys: &mut Vec<String>) {
+        for (key, inner) in value.as_object().into_iter().flatten() {
+            keys.push(key.clone());
+            collect(inner, keys);
+        }
+    }
+    let mut keys = Vec::new();
+    collect(&serde_json::to_value(full()).unwrap(), &mut keys);
+    assert!(keys.contains(&"reply_notes".to_owned()), "{keys:?}");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contract.md");
+    let contract = std::fs::read_to_string(path).unwrap();
+    for key in keys.iter().filter(|k| k.len() > 1) {
+        assert!(contract.contains(&format!("`{key}`")), "the contract does not name `{key}`");
+    }
 }
 
 #[test]

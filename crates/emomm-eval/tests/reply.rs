@@ -94,6 +94,9 @@ fn announced_letters() {
         ("答案不是E", None, None),
         ("我认为答案是E，因为他在笑", Some('E'), None),
         ("最终答案：【B】", Some('B'), None),
+        ("我选择D选项", Some('D'), None),
+        ("选D", Some('D'), None),
+        ("Assistant: D", Some('D'), None),
     ]);
 }
 
@@ -110,6 +113,8 @@ fn letters_with_their_class() {
         ("Sentiment: Weakly Positive (D)", Some('D'), None),
         ("E（积极）", Some('E'), None),
         ("B 弱负面", Some('B'), None),
+        ("E）积极情感", Some('E'), None),
+        ("E (very positive)", Some('E'), None),
     ]);
 }
 
@@ -122,6 +127,32 @@ fn a_letter_that_contradicts_its_class_is_not_read() {
         assert_eq!(parsed.reply_letter, None, "{reply}");
         assert_eq!(parsed.reply_notes[0], "letter and class name contradict each other", "{reply}");
     }
+}
+
+#[test]
+fn a_definition_or_a_grade_is_no_answer() {
+    for (reply, note) in [
+        ("A (Negative) = {-1.0, -0.8}", "a letter before `=` is a definition, not an answer"),
+        ("C (Neutral) = { 0.0}", "a letter before `=` is a definition, not an answer"),
+        ("A=", "a letter before `=` is a definition, not an answer"),
+        ("a =", "a letter before `=` is a definition, not an answer"),
+        ("The answer is A = negative mood here", "a letter before `=` is a definition, not an answer"),
+        ("A-", "a dash at the letter leaves open what is meant"),
+        ("**A-**", "a dash at the letter leaves open what is meant"),
+        ("Answer: A-.", "a dash at the letter leaves open what is meant"),
+        ("I think the answer is A-.", "a dash at the letter leaves open what is meant"),
+    ] {
+        let parsed = parse(reply, Corpus::ChSims);
+        assert_eq!((parsed.reply_letter, parsed.reply_score), (None, None), "{reply}");
+        assert_eq!(parsed.reply_notes[0], note, "{reply}");
+    }
+    check(&[
+        ("A (Negative) = {-1.0, -0.8}\nE\nScore: 0.8", Some('E'), Some(0.8)),
+        ("A- he frowns", None, None),
+        ("E-Positive", Some('E'), None),
+        ("A\nScore = -0.8", Some('A'), Some(-0.8)),
+        ("letter = A, score = -0.8", Some('A'), Some(-0.8)),
+    ]);
 }
 
 #[test]
@@ -236,6 +267,9 @@ fn ways_to_write_a_score() {
         ("C\nScore: { 0.0}", Some('C'), Some(0.0)),
         ("C\nScore: -0.0", Some('C'), Some(0.0)),
         ("E\nScore: 0.8 (Positive)", Some('E'), Some(0.8)),
+        ("E\nScore: 0.8 - Positive", Some('E'), Some(0.8)),
+        ("D\nSentiment score (−1 to 1): 0.4", Some('D'), Some(0.4)),
+        ("E\nScore (0.8)", Some('E'), Some(0.8)),
         ("E\n得分：0.8分", Some('E'), Some(0.8)),
         ("E\n0.8", Some('E'), Some(0.8)),
         ("A -0.8", Some('A'), Some(-0.8)),
@@ -348,7 +382,7 @@ fn the_json_form_is_the_contract_s() {
 fn long_replies() {
     for piece in [
         "A", "A ", "answer: ", "Score: ", "<", "<|", "- ", "A or ", "0", "0.8 ", "{", "\n", "A\n", "弱",
-        "n't ",
+        "n't ", "score (", "(A",
     ] {
         let text = piece.repeat(1_000_000 / piece.len());
         let parsed = parse(&text, Corpus::CmuMosi);
@@ -409,5 +443,23 @@ proptest! {
     #[test]
     fn surrounding_blank_space_is_ignored(text in "[A-Ea-e:.\\- 0-9\\n]{0,20}") {
         prop_assert_eq!(read(&text), read(&format!("\n  {text}  \n")));
+    }
+
+    /// Letter and score are read whatever stands around them, in any combination of the tolerated forms.
+    #[test]
+    fn tolerated_forms_combine(
+        class in prop::sample::select(Sentiment::ALL.to_vec()),
+        steps in -5..=5_i8,
+        frame in prop::sample::select(vec!["@", "**@**", "(@)", "<@>", "Letter: @", "情感：@", "The answer is @.", "# @"]),
+        heading in prop::sample::select(vec!["Score: ", "score = ", "**Score:** ", "分数：", "Sentiment score: <"]),
+        minus in prop::sample::select(vec!["-", "−", "－", "–"]),
+        between in prop::sample::select(vec!["\n", "\n\n", " \r\n", ", "]),
+        around in prop::sample::select(vec![("", ""), ("```\n", "\n```"), ("☞", ""), ("", "<|im_end|>")]),
+    ) {
+        let score = emomm_dataset::GridScore::from_steps(steps).unwrap();
+        let number = score.to_string().replace('-', minus);
+        let letter = frame.replace('@', &class.letter().to_string());
+        let text = format!("{}{letter}{between}{heading}{number}{}", around.0, around.1);
+        prop_assert_eq!(read(&text), (Some(class.letter()), Some(score.value())), "{}", text);
     }
 }

@@ -12,16 +12,24 @@ use crate::ffmpeg::Ffmpeg;
 use crate::input::{check_file, input_arguments, words};
 use crate::limits::{Deadline, DecodeLimits};
 use crate::report::{Report, shortfall};
-use crate::resample::resample;
+use crate::resample::resample_while;
 use crate::wav::{WavFormat, WavHeader};
 
 /// Rates outside this are a damaged header.
 const PLAUSIBLE_RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 
+/// Sound decoded behind what is used, so that the last used samples are filtered as in the whole track. The filter
+/// looks ahead 94 samples of the lower rate, 0.1 s at 1000 Hz.
+const MARGIN_SECONDS: f64 = 1.0;
+
+/// More than this is no length of a clip.
+const LONGEST_SECONDS: f64 = 1e6;
+
 /// A mono waveform.
 ///
 /// # Shapes
-/// `samples` has `ceil(n · sample_rate_hz / source_rate_hz)` values for `n` decoded samples per channel.
+/// `samples` has `ceil(n · sample_rate_hz / source_rate_hz)` values for `n` decoded samples per channel, or the first
+/// `ceil(max_output_seconds · sample_rate_hz)` of them if that is fewer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waveform {
     /// The samples, full scale ±1.
@@ -32,14 +40,15 @@ pub struct Waveform {
     pub source_rate_hz: u32,
     /// The number of channels in the file.
     pub source_channels: u16,
-    /// What ffmpeg complained of. Not empty for a file that is cut short.
+    /// What ffmpeg complained of, and whether the track goes on. Not empty for a file that is cut short.
     pub warnings: Vec<String>,
 }
 
 /// Decodes the sound of a file to mono at `sample_rate_hz`.
 ///
 /// With several sound tracks it is the one ffmpeg takes by default (most channels), as in the reference. Samples are
-/// limited to ±1 before the mean over channels, because the reference's 16-bit samples are. Some ffmpeg versions keep the
+/// limited to ±1 before the mean over channels, because the reference's 16-bit samples are. Decoding stops at
+/// [`DecodeLimits::max_output_seconds`]. Some ffmpeg versions keep the
 /// padding at the end of AAC tracks and others do not, so lengths may differ between versions by up to two AAC frames.
 ///
 /// # Errors
@@ -52,25 +61,17 @@ pub fn decode_audio(
     sample_rate_hz: u32,
     limits: &DecodeLimits,
 ) -> Result<Waveform, MediaError> {
-    if !PLAUSIBLE_RATES_HZ.contains(&sample_rate_hz) {
-        let (found, expected) = (sample_rate_hz.to_string(), "1000 to 768000 Hz".to_owned());
-        return Err(MediaError::InvalidArgument { what: "sample rate", found, expected });
-    }
+    check_arguments(sample_rate_hz, limits)?;
     let deadline = Deadline::after(limits.timeout);
     check_file(path)?;
     let mut arguments = input_arguments(path, limits);
-    arguments.extend(words(&[
-        "-vn",
-        "-sn",
-        "-dn",
-        "-c:a",
-        "pcm_f32le",
-        "-fflags",
-        "+bitexact",
-        "-f",
-        "wav",
-        "pipe:1",
-    ]));
+    arguments.extend(words(&["-vn", "-sn", "-dn", "-c:a", "pcm_f32le", "-fflags", "+bitexact"]));
+    if let Some(seconds) = limits.max_output_seconds {
+        // `-t` would go by the file's own clock, which need not begin at 0 nor run evenly.
+        let stop = format!("asetpts=N/SR/TB,atrim=duration={:.3}", seconds + MARGIN_SECONDS);
+        arguments.extend(words(&["-af", &stop]));
+    }
+    arguments.extend(words(&["-f", "wav", "pipe:1"]));
     let task = ChildTask {
         program: ffmpeg.program(),
         arguments: &arguments,
@@ -102,14 +103,35 @@ pub fn decode_audio(
         warnings.push(format!("{} samples are not finite numbers and were taken as 0", mixer.odd));
     }
     let seconds = mixer.mono.len() as f64 / f64::from(format.rate_hz);
-    warnings.extend(shortfall("audio", seconds, report.duration_seconds));
+    let used = limits.max_output_seconds.filter(|&used| seconds > used);
+    warnings.extend(match used {
+        Some(used) => Some(format!("only the first {used} s of sound are used, the track is longer")),
+        None => shortfall("audio", seconds, report.duration_seconds),
+    });
+    let most = used.map_or(usize::MAX, |used| (used * f64::from(sample_rate_hz)).ceil() as usize);
+    let in_time = || if deadline.left().is_zero() { Err(deadline.passed(path)) } else { Ok(()) };
     Ok(Waveform {
-        samples: resample(&mixer.mono, format.rate_hz, sample_rate_hz),
+        samples: resample_while(&mixer.mono, format.rate_hz, sample_rate_hz, most, in_time)?,
         sample_rate_hz,
         source_rate_hz: format.rate_hz,
         source_channels: format.channels,
         warnings,
     })
+}
+
+fn check_arguments(sample_rate_hz: u32, limits: &DecodeLimits) -> Result<(), MediaError> {
+    let invalid = |what, found, expected: &str| {
+        Err(MediaError::InvalidArgument { what, found, expected: expected.to_owned() })
+    };
+    if !PLAUSIBLE_RATES_HZ.contains(&sample_rate_hz) {
+        return invalid("sample rate", sample_rate_hz.to_string(), "1000 to 768000 Hz");
+    }
+    if let Some(seconds) = limits.max_output_seconds
+        && !(seconds > 0.0 && seconds <= LONGEST_SECONDS)
+    {
+        return invalid("max_output_seconds", seconds.to_string(), "above 0, at most 1000000");
+    }
+    Ok(())
 }
 
 /// Takes the piped file and mixes it as it comes.
@@ -157,7 +179,11 @@ impl Mixer<'_> {
         let moment_bytes = usize::from(format.channels) * 4;
         let moments = self.pending.chunks_exact(moment_bytes);
         let used = self.pending.len() - moments.remainder().len();
-        for moment in moments {
+        // ffmpeg was told to stop there, but begins to count anew where the format changes.
+        let most = self.limits.max_output_seconds.map_or(usize::MAX, |seconds| {
+            ((seconds + MARGIN_SECONDS) * f64::from(format.rate_hz)).ceil() as usize
+        });
+        for moment in moments.take(most.saturating_sub(self.mono.len())) {
             let mut sum = 0.0f32;
             for sample in moment.chunks_exact(4) {
                 let sample = f32::from_le_bytes([sample[0], sample[1], sample[2], sample[3]]);

@@ -52,7 +52,12 @@ impl ChildTask<'_> {
         let chunks = read_chunks(child.0.stdout.take());
         let stderr = KeptStderr::read(child.0.stderr.take());
         loop {
-            match chunks.recv_timeout(self.deadline.left()) {
+            let left = self.deadline.left();
+            // A child that is always ahead would otherwise be read beyond the deadline.
+            if left.is_zero() {
+                return Err(self.timed_out());
+            }
+            match chunks.recv_timeout(left) {
                 Ok(Ok(chunk)) => take(&chunk)?,
                 Ok(Err(source)) => return Err(self.io("read the output of", source)),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -96,7 +101,7 @@ impl ChildTask<'_> {
     }
 
     fn timed_out(&self) -> MediaError {
-        MediaError::TimedOut { path: self.path.to_owned(), timeout: self.deadline.timeout }
+        self.deadline.passed(self.path)
     }
 
     fn io(&self, action: &'static str, source: std::io::Error) -> MediaError {

@@ -27,6 +27,10 @@ impl fmt::Display for StreamKind {
     }
 }
 
+/// No option raises a limit, so the clip has to shrink.
+const SHRINK_HINT: &str = "shorten the clip or scale its picture down, for example to its first minute and 640 pixels \
+                           across with `ffmpeg -i IN -t 60 -vf scale=640:-2 OUT.mp4`";
+
 /// Why a file could not be turned into arrays.
 #[derive(Debug, Error)]
 pub enum MediaError {
@@ -110,8 +114,8 @@ pub enum MediaError {
         /// The limit.
         limit: f64,
     },
-    /// The child did not finish in time and was ended.
-    #[error("ffmpeg did not finish `{}` within {} s", path.display(), timeout.as_secs_f64())]
+    /// Decoding did not finish in time and was ended.
+    #[error("`{}` was not decoded within {} s", path.display(), timeout.as_secs_f64())]
     TimedOut {
         /// The file.
         path: PathBuf,
@@ -151,22 +155,18 @@ impl MediaError {
                 "the file is damaged, cut short or not a media file: fetch it again or re-encode it with \
                  `ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4`"
             }
-            Self::TooFewFrames { .. } => {
-                "choose a smaller `frame_factor` or leave this clip out of the video modality"
+            Self::TooFewFrames { expected, .. } => {
+                return Some(format!("the clip needs at least {expected} frames: use a longer clip"));
             }
-            Self::LimitExceeded { .. } => {
-                "raise the limit if the clip is meant to be this large, or cut the clip"
-            }
-            Self::TimedOut { .. } => {
-                "raise the time-out if the clip is meant to be this long, or cut the clip"
-            }
+            Self::LimitExceeded { .. } | Self::TimedOut { .. } => SHRINK_HINT,
             Self::Io { .. } | Self::InvalidArgument { .. } => return None,
         };
         Some(hint.to_owned())
     }
 
     /// The same error with the file named, for errors of plain functions that know no file.
-    pub(crate) fn in_file(self, file: &Path) -> Self {
+    #[must_use]
+    pub fn in_file(self, file: &Path) -> Self {
         match self {
             Self::TooFewFrames { path: None, found, expected } => {
                 Self::TooFewFrames { path: Some(file.to_owned()), found, expected }
@@ -194,12 +194,24 @@ mod tests {
         assert_eq!(error.to_string(), "found 1 frame, expected at least 2 to choose from");
         let error = error.in_file(Path::new("a.mp4"));
         assert_eq!(error.to_string(), "`a.mp4`: found 1 frame, expected at least 2 to choose from");
-        assert!(error.hint().is_some_and(|hint| hint.contains("frame_factor")));
+        let hint = error.hint().expect("a remedy");
+        assert_eq!(hint, "the clip needs at least 2 frames: use a longer clip");
 
         let error = MediaError::NoStream { path: "b.wav".into(), kind: StreamKind::Video };
         assert_eq!(error.to_string(), "no video stream in `b.wav`");
         let error =
             MediaError::EmptyStream { path: "c.wav".into(), kind: StreamKind::Audio, detail: String::new() };
         assert_eq!(error.to_string(), "the audio stream of `c.wav` decodes to nothing");
+    }
+
+    /// The command line has no option for any limit.
+    #[test]
+    fn a_limit_s_hint_names_what_a_user_can_do() {
+        let (path, timeout) = (PathBuf::from("a.mp4"), Duration::from_secs(1));
+        let limit = MediaError::LimitExceeded { path: path.clone(), what: "frames", found: 2.0, limit: 1.0 };
+        for error in [limit, MediaError::TimedOut { path, timeout }] {
+            let hint = error.hint().expect("a remedy");
+            assert!(hint.contains("ffmpeg -i IN") && !hint.contains("raise"), "{hint}");
+        }
     }
 }

@@ -46,7 +46,12 @@ impl Ffmpeg {
     /// reason to take another program.
     pub fn locate() -> Result<Self, MediaError> {
         if let Some(named) = std::env::var_os(FFMPEG_VARIABLE).filter(|value| !value.is_empty()) {
-            return Self::at(PathBuf::from(named));
+            return Self::at(PathBuf::from(named)).map_err(|error| match error {
+                MediaError::FfmpegNotFound { tried } => MediaError::FfmpegNotFound {
+                    tried: format!("{FFMPEG_VARIABLE}, which is set to {tried}"),
+                },
+                other => other,
+            });
         }
         let name = format!("ffmpeg{}", std::env::consts::EXE_SUFFIX);
         let found = std::env::var_os("PATH").and_then(|path| {

@@ -43,6 +43,27 @@ impl RgbImage {
     }
 }
 
+/// A picture of float samples in the range of 8-bit ones, rows from the top, three channels interleaved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FloatImage {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `height × width × 3` samples.
+    pub data: Vec<f32>,
+}
+
+impl From<&RgbImage> for FloatImage {
+    fn from(image: &RgbImage) -> Self {
+        Self {
+            width: image.width,
+            height: image.height,
+            data: image.data.iter().copied().map(f32::from).collect(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,8 +17,11 @@ use crate::limits::DecodeLimits;
 const CONTAINERS: &str =
     "mov,matroska,avi,wav,w64,aiff,caf,mp3,flac,ogg,aac,ac3,eac3,amr,au,mpegts,mpeg,flv,asf,3gp";
 
-/// Checks that there is a regular file with something in it.
-pub(crate) fn check_file(path: &Path) -> Result<(), MediaError> {
+/// Checks that there is a regular file with something in it, before anything expensive is started.
+///
+/// # Errors
+/// [`MediaError::NotAMediaFile`] or [`MediaError::Io`].
+pub fn check_file(path: &Path) -> Result<(), MediaError> {
     let not = |found| Err(MediaError::NotAMediaFile { path: path.to_owned(), found });
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

@@ -3,6 +3,23 @@
 //! `ffmpeg` decodes, as a child process under limits; everything that decides what a model sees is done here, the same on
 //! every machine: which frames are taken, how they are resized, how channels are mixed, resampling and the mel spectrum.
 //! This crate knows no model and no data set.
+//!
+//! ```no_run
+//! use emomm_media::{DecodeLimits, Ffmpeg, FrameSampling, WhisperMel, decode_audio, decode_video, resize_bicubic};
+//!
+//! # fn main() -> Result<(), emomm_media::MediaError> {
+//! let ffmpeg = Ffmpeg::locate()?;
+//! let (clip, limits) = (std::path::Path::new("clip.mp4"), DecodeLimits::default());
+//!
+//! let video = decode_video(&ffmpeg, clip, &FrameSampling::default(), &limits)?;
+//! let small = resize_bicubic(&video.frames[0], 644, 364);
+//!
+//! let sound = decode_audio(&ffmpeg, clip, 16_000, &limits)?;
+//! let mel = WhisperMel::new(128, 16_000, 400, 160).compute(&sound.samples, Some(300 * 16_000))?;
+//! # let _ = (small, mel);
+//! # Ok(())
+//! # }
+//! ```
 
 mod audio;
 mod child;
@@ -24,11 +41,12 @@ mod wav;
 pub use audio::{Waveform, decode_audio};
 pub use error::{MediaError, StreamKind};
 pub use ffmpeg::{Capabilities, FFMPEG_VARIABLE, Ffmpeg};
-pub use image::RgbImage;
+pub use image::{FloatImage, RgbImage};
+pub use input::check_file;
 pub use limits::DecodeLimits;
 pub use mel::{LogMel, WhisperMel};
 pub use resample::resample;
-pub use resize::resize_bicubic;
+pub use resize::{resize_bicubic, resize_bicubic_float};
 pub use sampling::{FrameSampling, SamplingMode, sample_frames};
 pub use scan::{VideoScan, scan_video};
 pub use video::{VideoFrames, decode_video, read_frames};

@@ -4,7 +4,7 @@
 //! widened by the scale when shrinking; rows first, then columns, in f32; then clamp, then round half to even. It is not
 //! Pillow's fixed-point version, which differs from this by up to 6 of 255.
 
-use crate::image::RgbImage;
+use crate::image::{FloatImage, RgbImage};
 
 /// Resizes a picture. A side of 0 is taken as 1; equal sizes give the picture back.
 ///
@@ -15,18 +15,40 @@ pub fn resize_bicubic(image: &RgbImage, width: usize, height: usize) -> RgbImage
     if (width, height) == (image.width, image.height) {
         return image.clone();
     }
-    let across = Weights::new(image.width, width);
-    let down = Weights::new(image.height, height);
+    let data = resample(&image.data, (image.width, image.height), (width, height), |sum| {
+        sum.clamp(0.0, 255.0).round_ties_even() as u8
+    });
+    RgbImage { width, height, data }
+}
+
+/// Resizes a picture of floats, as torchvision does with a float tensor: neither clamped nor rounded.
+#[must_use]
+pub fn resize_bicubic_float(image: &FloatImage, width: usize, height: usize) -> FloatImage {
+    let (width, height) = (width.max(1), height.max(1));
+    if (width, height) == (image.width, image.height) {
+        return image.clone();
+    }
+    let data = resample(&image.data, (image.width, image.height), (width, height), |sum| sum);
+    FloatImage { width, height, data }
+}
+
+/// Interleaved samples of three channels from one size to another.
+fn resample<S: Copy + Into<f32>, T>(
+    data: &[S],
+    (source_width, source_height): (usize, usize),
+    (width, height): (usize, usize),
+    finish: impl Fn(f32) -> T,
+) -> Vec<T> {
+    let across = Weights::new(source_width, width);
+    let down = Weights::new(source_height, height);
     let row_samples = width * 3;
 
-    let mut narrowed = vec![0.0f32; image.height * row_samples];
-    for (source, target) in
-        image.data.chunks_exact(image.width * 3).zip(narrowed.chunks_exact_mut(row_samples))
-    {
+    let mut narrowed = vec![0.0f32; source_height * row_samples];
+    for (source, target) in data.chunks_exact(source_width * 3).zip(narrowed.chunks_exact_mut(row_samples)) {
         resize_row(source, &across, target);
     }
 
-    let mut data = Vec::with_capacity(height * row_samples);
+    let mut resized = Vec::with_capacity(height * row_samples);
     let mut sums = vec![0.0f32; row_samples];
     for (first, weights) in down.each() {
         sums.fill(0.0);
@@ -35,17 +57,17 @@ pub fn resize_bicubic(image: &RgbImage, width: usize, height: usize) -> RgbImage
                 *sum += sample * weight;
             }
         }
-        data.extend(sums.iter().map(|sum| sum.clamp(0.0, 255.0).round_ties_even() as u8));
+        resized.extend(sums.iter().map(|&sum| finish(sum)));
     }
-    RgbImage { width, height, data }
+    resized
 }
 
-fn resize_row(source: &[u8], across: &Weights, target: &mut [f32]) {
+fn resize_row<S: Copy + Into<f32>>(source: &[S], across: &Weights, target: &mut [f32]) {
     for ((first, weights), pixel) in across.each().zip(target.chunks_exact_mut(3)) {
         let mut sums = [0.0f32; 3];
         for (from, &weight) in source[first * 3..].chunks_exact(3).zip(weights) {
             for (sum, &sample) in sums.iter_mut().zip(from) {
-                *sum += f32::from(sample) * weight;
+                *sum += sample.into() * weight;
             }
         }
         pixel.copy_from_slice(&sums);

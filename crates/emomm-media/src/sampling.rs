@@ -19,6 +19,16 @@ pub enum SamplingMode {
     Time,
 }
 
+impl SamplingMode {
+    /// The word used on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qwen => "qwen",
+            Self::Time => "time",
+        }
+    }
+}
+
 /// How many frames to take and how to space them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +62,10 @@ impl FrameSampling {
         }
         if self.frame_factor == 0 {
             return invalid("frame_factor", "0".to_owned(), "at least 1");
+        }
+        if self.max_frames < self.frame_factor {
+            let expected = format!("at least frame_factor, which is {}", self.frame_factor);
+            return invalid("max_frames", self.max_frames.to_string(), &expected);
         }
         if self.min_frames > self.max_frames {
             let expected = format!("at most max_frames, which is {}", self.max_frames);
@@ -180,6 +194,22 @@ mod tests {
     fn one_frame_is_too_few() {
         let error = sample_frames(1, 30.0, &[], &FrameSampling::default()).expect_err("one frame");
         assert!(matches!(error, MediaError::TooFewFrames { expected: 2, .. }));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let default = FrameSampling::default();
+        for sampling in [
+            FrameSampling { fps: 0.0, ..default },
+            FrameSampling { fps: f64::NAN, ..default },
+            FrameSampling { frame_factor: 0, ..default },
+            FrameSampling { max_frames: 1, min_frames: 1, ..default },
+            FrameSampling { max_frames: 8, min_frames: 10, ..default },
+        ] {
+            let outcome = sample_frames(300, 30.0, &[], &sampling);
+            assert!(matches!(outcome, Err(MediaError::InvalidArgument { .. })), "{sampling:?}");
+        }
+        assert!(sample_frames(300, 0.0, &[], &default).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::limits::{Deadline, DecodeLimits};
 use crate::report::{Report, shortfall};
 
 /// Rows left out of the listed pictures, so that a change of size always changes the listed number of bytes: a picture
-/// turned by a quarter has as many pixels as before, but not when both have two rows less. `-autoscale 0` keeps ffmpeg
+/// turned by a quarter has as many pixels as before, but not when both have two rows less. `-noautoscale` keeps ffmpeg
 /// from hiding such a change.
 const CUT_ROWS: &str = "crop=iw:ih-2:0:0:exact=1";
 const ROWS_CUT: usize = 2;
@@ -60,16 +60,7 @@ pub(crate) fn scan_before(
 ) -> Result<VideoScan, MediaError> {
     check_file(path)?;
     let mut arguments = input_arguments(path, limits);
-    arguments.extend(words(&[
-        "-map",
-        "0:V:0",
-        "-vf",
-        CUT_ROWS,
-        "-fps_mode",
-        "passthrough",
-        "-autoscale",
-        "0",
-    ]));
+    arguments.extend(words(&["-map", "0:V:0", "-vf", CUT_ROWS, "-fps_mode", "passthrough", "-noautoscale"]));
     arguments.extend(words(&ffmpeg.demuxer_time_base()));
     arguments.extend(words(&["-f", "framecrc", "pipe:1"]));
     let task = ChildTask {

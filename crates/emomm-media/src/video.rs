@@ -39,6 +39,8 @@ pub struct VideoFrames {
 
 /// Decodes a video and keeps the frames that `sampling` chooses.
 ///
+/// With several video streams it is the first that is not a cover picture.
+///
 /// # Errors
 /// [`MediaError::NotAMediaFile`] for a missing or empty file, [`MediaError::NoStream`] without video,
 /// [`MediaError::EmptyStream`] when nothing decodes, [`MediaError::TooFewFrames`] when the rule cannot take the clip

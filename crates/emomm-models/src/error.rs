@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use emomm_eval::prompt::PromptError;
 use emomm_media::MediaError;
 use thiserror::Error;
 
@@ -70,11 +71,27 @@ pub enum ModelError {
     /// A clip's media could not be decoded.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// The prompt cannot be built for this clip.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
     /// The request cannot be answered, for example a coalition with a modality that the clip lacks.
-    #[error("{0}")]
-    Request(String),
+    #[error("{message}")]
+    Request {
+        /// What was asked and what is possible.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The model computes no numbers that could be compared.
+    #[error("{}: the letters' logits are {letter_logits:?}, expected finite numbers", path.display())]
+    NotFinite {
+        /// The checkpoint folder.
+        path: PathBuf,
+        /// Logits of A to E.
+        letter_logits: [f32; 5],
+    },
     /// The tensor engine failed.
-    #[error("tensor engine: {0}")]
+    #[error("tensor engine: {}", first_line(.0))]
     Engine(#[from] candle_core::Error),
 }
 
@@ -87,6 +104,20 @@ impl ModelError {
         Self::Config { path: path.to_owned(), message: message.into() }
     }
 
+    pub(crate) fn request(message: impl Into<String>, hint: &'static str) -> Self {
+        Self::Request { message: message.into(), hint }
+    }
+
+    /// The same error with the file named, for requests that fail on a medium whose file the callee does not know.
+    pub(crate) fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::Request { message, hint } => {
+                Self::Request { message: format!("{}: {message}", file.display()), hint }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn tokenizer(path: &Path, message: impl Into<String>) -> Self {
         Self::Tokenizer { path: path.to_owned(), message: message.into() }
     }
@@ -97,30 +128,37 @@ impl ModelError {
             Self::Io { .. } => {
                 "give --model a Hugging Face model folder with config.json, tokenizer.json and *.safetensors"
             }
-            Self::Config { .. } => "compare the file with the config.json of the released checkpoint",
+            Self::Config { .. } => "compare the file with that of the released checkpoint",
             Self::UnsupportedModel { .. } => {
                 "run `emomm models` for the list; predictions of other models can be scored from a file"
             }
-            Self::Tokenizer { .. } => "copy tokenizer.json from the released checkpoint into the model folder",
-            Self::Safetensors { .. } => "the file is incomplete or damaged: download it again and compare its size",
-            Self::Weights { .. } => "check that config.json and the safetensors files belong to the same checkpoint",
+            Self::Tokenizer { .. } => {
+                "copy tokenizer.json from the released checkpoint into the model folder"
+            }
+            Self::Safetensors { .. } => {
+                "the file is incomplete or damaged: download it again and compare its size"
+            }
+            Self::Weights { .. } => {
+                "check that config.json and the safetensors files belong to the same checkpoint"
+            }
             Self::Device { .. } => "run with --device cpu, or build with --features cuda (or metal)",
             Self::Media(error) => return error.hint(),
-            Self::Request(_) | Self::Engine(_) => return None,
+            Self::Prompt(error) => return Some(error.hint()),
+            Self::Request { hint, .. } => hint,
+            Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
+            Self::Engine(_) => return None,
         };
         Some(text.to_owned())
     }
 }
 
-/// At most this many problems are printed; the count above them tells the rest.
-const LISTED_PROBLEMS: usize = 60;
-
 fn list(problems: &[String]) -> String {
-    let mut lines: Vec<String> = problems.iter().take(LISTED_PROBLEMS).map(|p| format!("  {p}")).collect();
-    if problems.len() > LISTED_PROBLEMS {
-        lines.push(format!("  … and {} more", problems.len() - LISTED_PROBLEMS));
-    }
-    lines.join("\n")
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The engine's message without the stack trace that it adds when `RUST_BACKTRACE` is set.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// Result of this crate.

@@ -83,7 +83,7 @@ mod tests {
         layout.push(None, 1);
         layout.push(Some(Modality::Text), 0);
         layout.push(Some(Modality::Audio), 2);
-        assert_eq!(layout.spans(Modality::Video), [3..9]);
+        assert_eq!(layout.spans(Modality::Video), std::slice::from_ref(&(3..9)));
         assert!(layout.spans(Modality::Text).is_empty());
         assert_eq!(layout.class(8), Some(Modality::Video));
         assert_eq!(layout.class(9), None);

@@ -1,6 +1,6 @@
 //! RMS normalisation and layer normalisation over the last dimension.
 
-use candle_core::{Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 
 use crate::weights::Weights;
 
@@ -20,7 +20,14 @@ impl RmsNorm {
     /// # Shapes
     /// `x [.., size]` → `[.., size]`
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32)
+        let x = x.contiguous()?;
+        if x.dtype() == DType::F32 {
+            return candle_nn::ops::rms_norm(&x, &self.weight, self.eps as f32);
+        }
+        // The engine's kernels for half types round the row's norm itself.
+        let wide = x.to_dtype(DType::F32)?;
+        let scale = (wide.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?.recip()?;
+        wide.broadcast_mul(&scale)?.to_dtype(x.dtype())?.broadcast_mul(&self.weight)
     }
 }
 

@@ -144,12 +144,12 @@ pub fn embed(decoder: &Decoder, tokens: &[PromptToken], media: &MediaEmbeddings)
             Some(Modality::Audio) => media.audio.as_ref(),
             Some(Modality::Video) => media.video.as_ref(),
         };
-        parts.push(match (source, &run[0]) {
-            (Some(source), PromptToken::Media(_, first)) => source.narrow(0, *first, count)?.to_dtype(decoder.dtype())?,
-            _ => {
-                let ids: Vec<u32> = run.iter().map(|t| if let PromptToken::Id(id) = t { *id } else { 0 }).collect();
-                decoder.embed(&ids)?
-            }
+        parts.push(if let (Some(source), PromptToken::Media(_, first)) = (source, &run[0]) {
+            source.narrow(0, *first, count)?.to_dtype(decoder.dtype())?
+        } else {
+            let ids: Vec<u32> =
+                run.iter().map(|t| if let PromptToken::Id(id) = t { *id } else { 0 }).collect();
+            decoder.embed(&ids)?
         });
         start += count;
     }

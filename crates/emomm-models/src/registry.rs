@@ -8,7 +8,9 @@ use emomm_media::{DecodeLimits, SamplingMode};
 
 use crate::device::{ComputeType, DeviceKind};
 use crate::error::{ModelError, Result};
-use crate::qwen2_5_omni::{self, Omni, OmniPredictor};
+use crate::front_end::MediaReader;
+use crate::predictor::ClipPredictor;
+use crate::qwen2_5_omni::{self, Omni};
 use crate::weights::Weights;
 
 /// A model that a checkpoint folder may hold.
@@ -81,11 +83,12 @@ impl ModelSummary {
 }
 
 /// Loads the model of a checkpoint folder.
-pub fn open(folder: &Path, options: &LoadOptions) -> Result<Box<dyn Predictor>> {
+pub fn open(folder: &Path, options: &LoadOptions) -> Result<Box<dyn Predictor + Send>> {
+    let reader = MediaReader::new(options.sampling, options.limits.clone());
     match model_type(folder)?.as_str() {
         qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
             let model = Omni::load(folder, &options.device.open()?, options.dtype.dtype())?;
-            Ok(Box::new(OmniPredictor::new(model, options.sampling, options.limits.clone())))
+            Ok(Box::new(ClipPredictor::new(model, reader)))
         }
         found => Err(unsupported(folder, found)),
     }
@@ -115,9 +118,11 @@ pub fn inspect(folder: &Path) -> Result<ModelSummary> {
 fn model_type(folder: &Path) -> Result<String> {
     let path = folder.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(|e| ModelError::io(&path, e))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::config(&path, e.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(&path, e.to_string()))?;
     let found = json.get("model_type").and_then(serde_json::Value::as_str);
-    let found = found.ok_or_else(|| ModelError::config(&path, "no field `model_type`, expected a model's name"))?;
+    let found =
+        found.ok_or_else(|| ModelError::config(&path, "no field `model_type`, expected a model's name"))?;
     Ok(found.to_owned())
 }
 

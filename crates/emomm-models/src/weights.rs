@@ -28,6 +28,8 @@ pub struct Weights {
     dtype: DType,
     used: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<String>>,
+    /// Whether names and shapes were checked; before that, [`Weights::get`] reads nothing.
+    checked: bool,
     /// Set when tensors are drawn instead of read.
     drawn: Option<RefCell<Drawn>>,
 }
@@ -101,6 +103,7 @@ impl Weights {
             dtype,
             used: RefCell::default(),
             problems: RefCell::new(problems),
+            checked: false,
             drawn: None,
         })
     }
@@ -116,6 +119,7 @@ impl Weights {
             dtype: DType::F32,
             used: RefCell::default(),
             problems: RefCell::default(),
+            checked: true,
             drawn: Some(RefCell::new(Drawn { state: seed, tensors: BTreeMap::new() })),
         }
     }
@@ -142,7 +146,8 @@ impl Weights {
 
     /// Reads one tensor, converted to the compute type.
     ///
-    /// A missing or misshapen tensor is noted for [`Weights::finish`] and replaced by zeros that take no memory.
+    /// Before [`Weights::check`] nothing is read: a missing or misshapen tensor is noted, and every tensor is replaced by
+    /// zeros that take no memory.
     pub fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         if let Some(drawn) = &self.drawn {
@@ -150,18 +155,38 @@ impl Weights {
         }
         self.used.borrow_mut().insert(name.to_owned());
         match self.locate(name, &shape) {
-            Ok((shard, info)) => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
+            Ok((shard, info)) if self.checked => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
+            Ok(_) => Ok(self.placeholder(shape)?),
             Err(problem) => {
                 self.problems.borrow_mut().push(problem);
-                Ok(Tensor::zeros(1, self.dtype, &self.device)?.broadcast_as(shape)?)
+                Ok(self.placeholder(shape)?)
             }
         }
     }
 
+    /// Reads one tensor that is stored under another shape of as many elements.
+    pub fn get_reshaped(
+        &self,
+        name: &str,
+        stored: impl Into<Shape>,
+        shape: impl Into<Shape>,
+    ) -> Result<Tensor> {
+        let tensor = self.get(name, stored)?;
+        // Reshaping a placeholder would write it out.
+        let unread = !self.checked;
+        Ok(if unread { self.placeholder(shape.into())? } else { tensor.reshape(shape.into())? })
+    }
+
+    fn placeholder(&self, shape: Shape) -> candle_core::Result<Tensor> {
+        Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape)
+    }
+
     fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
-        let (shard, stored) = self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;
+        let (shard, stored) =
+            self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;
         let shard = &self.shards[*shard];
-        let info = shard.metadata.info(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
+        let info =
+            shard.metadata.info(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
         if info.shape != shape.dims() {
             return Err(format!("{name}: shape {:?}, expected {:?}", info.shape, shape.dims()));
         }
@@ -176,13 +201,17 @@ impl Weights {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
-    /// Ends loading: an error if anything was missing, misshapen or left over.
-    pub fn finish(self) -> Result<()> {
-        let used = self.used.into_inner();
-        let mut problems = self.problems.into_inner();
-        problems.extend(self.names.keys().filter(|n| !used.contains(*n)).map(|n| format!("{n}: not part of this model")));
+    /// Ends the first pass of a loader: an error if anything was missing, misshapen or left over. The same loader then
+    /// reads the tensors in a second pass.
+    pub fn check(mut self) -> Result<Self> {
+        let used = self.used.take();
+        let mut problems = self.problems.take();
+        problems.extend(
+            self.names.keys().filter(|n| !used.contains(*n)).map(|n| format!("{n}: not part of this model")),
+        );
         if problems.is_empty() {
-            return Ok(());
+            self.checked = true;
+            return Ok(self);
         }
         problems.sort();
         Err(ModelError::Weights { path: self.folder, problems })
@@ -265,7 +294,8 @@ pub(crate) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     paths.sort();
     if paths.is_empty() {
-        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no *.safetensors file in this folder");
+        let missing =
+            std::io::Error::new(std::io::ErrorKind::NotFound, "no *.safetensors file in this folder");
         return Err(ModelError::io(folder, missing));
     }
     Ok(paths)
@@ -273,17 +303,19 @@ pub(crate) fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn indexed_shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     let text = std::fs::read_to_string(index).map_err(|e| ModelError::io(index, e))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::config(index, e.to_string()))?;
-    let map = json
-        .get("weight_map")
-        .and_then(serde_json::Value::as_object)
-        .ok_or_else(|| ModelError::config(index, "no object `weight_map`, expected tensor name → file name"))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(index, e.to_string()))?;
+    let map = json.get("weight_map").and_then(serde_json::Value::as_object).ok_or_else(|| {
+        ModelError::config(index, "no object `weight_map`, expected tensor name → file name")
+    })?;
     let mut files = BTreeSet::new();
     for (tensor, file) in map {
         let name = file
             .as_str()
             .filter(|f| Path::new(f).components().count() == 1 && !f.starts_with('.'))
-            .ok_or_else(|| ModelError::config(index, format!("`weight_map`: {tensor} → {file}, expected a file name")))?;
+            .ok_or_else(|| {
+                ModelError::config(index, format!("`weight_map`: {tensor} → {file}, expected a file name"))
+            })?;
         files.insert(folder.join(name));
     }
     Ok(files.into_iter().collect())

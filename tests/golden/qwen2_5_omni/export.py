@@ -128,6 +128,11 @@ class Case:
     towers_alone: bool = False
     full_patches: bool = False  # all rows of pixel_values_videos, not a sample
     padding_side: str = "right"  # of the waveform; copies of the released file say "right"
+    tied: bool = False  # the output layer is the embedding; no `lm_head.weight` on disk
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 1_000_000.0
+    preprocessor: dict[str, Any] = field(default_factory=dict)  # unlike the released file
+    patch_stride: int = 23  # of the rows in pixel_values_videos.sample
     features: list[str] = field(default_factory=list)
 
 
@@ -269,6 +274,76 @@ CASES = [
         rope_spelling="rope_parameters",
         features=["f16 on disk", "as many key/value heads as heads", "rope_parameters"],
     ),
+    Case(
+        name="other_sizes",
+        seed=44,
+        note="sizes unlike the released ones: 98x154 frames are scaled down to 84x140, below "
+        "min_pixels, so the processor scales them up to 144x192 (merge groups of 48 pixels), "
+        "merged grid 3x4 in windows of 2; 6 frames make two temporal patches of 4; the sound is "
+        "two whole chunks of 74 mel frames and one of 22, the last row odd",
+        transcript="Is it worth your money? Well, the plot made no sense!",
+        corpus="cmu-mosi",
+        frames=(6, 98, 154),
+        samples=27_200 - 61,
+        text={
+            "hidden_size": 96,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 32,
+        },
+        mrope_section=[7, 4, 5],
+        vision={
+            "depth": 3,
+            "hidden_size": 12,
+            "intermediate_size": 20,
+            "num_heads": 1,
+            "fullatt_block_indexes": [1],
+            "patch_size": 16,
+            "temporal_patch_size": 4,
+            "spatial_merge_size": 3,
+            "window_size": 104,
+        },
+        audio={
+            "encoder_layers": 2,
+            "d_model": 18,
+            "encoder_attention_heads": 3,
+            "encoder_ffn_dim": 28,
+            "num_mel_bins": 80,
+            "n_window": 37,
+        },
+        merges=300,
+        vocab_size=568,
+        dtype=torch.float16,
+        settings={**settings(6, 24, 200), "min_pixels": 16_200, "max_pixels": 17_000},
+        special_order=9,
+        tied=True,
+        rms_norm_eps=1e-5,
+        rope_theta=50_000.0,
+        preprocessor={
+            "chunk_length": 30,
+            "feature_size": 80,
+            "image_mean": [0.5, 0.4, 0.45],
+            "image_std": [0.5, 0.25, 0.3],
+            "merge_size": 3,
+            "n_samples": 480_000,
+            "nb_max_frames": 3000,
+            "patch_size": 16,
+            "temporal_patch_size": 4,
+        },
+        patch_stride=109,
+        features=[
+            "tied embeddings, no lm_head.weight",
+            "head_dim 32 beside hidden_size 96 and 4 heads",
+            "other rms_norm_eps and rope_theta",
+            "temporal patches of 4 frames, so 2 seconds for each grid step",
+            "patches of 16 pixels, merge groups of 3 x 3, windows of 2 x 2 merged tokens",
+            "80 mel bands, audio chunks of 74 mel frames, 3 audio heads",
+            "sound padded to 30 s",
+            "other image_mean and image_std",
+        ],
+    ),
 ]
 
 
@@ -344,16 +419,16 @@ def thinker_config(case: Case, ids: dict[str, int]):
         text_config={
             **case.text,
             "vocab_size": case.vocab_size,
-            "rms_norm_eps": 1e-6,
+            "rms_norm_eps": case.rms_norm_eps,
             "max_position_embeddings": 32768,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 1_000_000.0,
+                "rope_theta": case.rope_theta,
                 "mrope_section": case.mrope_section,
             },
-            "tie_word_embeddings": False,
+            "tie_word_embeddings": case.tied,
         },
-        vision_config={**case.vision, "window_size": 112, "out_hidden_size": hidden},
+        vision_config={"window_size": 112, **case.vision, "out_hidden_size": hidden},
         audio_config={**case.audio, "output_dim": hidden},
         audio_token_index=ids["<|AUDIO|>"],
         image_token_index=ids["<|IMAGE|>"],
@@ -367,10 +442,11 @@ def thinker_config(case: Case, ids: dict[str, int]):
         bos_token_id=ids["<|im_start|>"],
         eos_token_id=ids["<|im_end|>"],
         user_token_id=0,
+        tie_word_embeddings=case.tied,
     )
 
 
-def randomise(model: torch.nn.Module, seed: int) -> None:
+def randomise(model: torch.nn.Module, seed: int, tied: bool) -> None:
     """Random weights with enough spread that attention is far from uniform."""
     gen = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -387,7 +463,8 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
                 gain = 2.0
             fan_in = p[0].numel()
             if "embed" in name and "patch_embed" not in name:
-                fan_in, gain = 1, 0.7
+                # Tied, this is also the output layer, which must not merely repeat the last token.
+                fan_in, gain = 1, 0.1 if tied else 0.7
             p.copy_(noise * gain / fan_in**0.5)
 
 
@@ -395,7 +472,7 @@ def released_text_config(text: dict[str, Any], case: Case) -> dict[str, Any]:
     """Respells rope fields in the way of the released checkpoints."""
     text = dict(text)
     text.pop("rope_parameters", None)
-    text["rope_theta"] = 1_000_000.0
+    text["rope_theta"] = case.rope_theta
     text["rope_scaling"] = {
         "mrope_section": case.mrope_section,
         "rope_type": "default",
@@ -413,7 +490,7 @@ def build_checkpoint(case: Case, out: Path) -> dict[str, torch.Tensor]:
     config = thinker_config(case, ids)
     torch.manual_seed(case.seed)
     model = Qwen2_5OmniThinkerForConditionalGeneration(config)
-    randomise(model, case.seed)
+    randomise(model, case.seed, case.tied)
     model = model.to(case.dtype)
 
     write_preprocessing(case, out)
@@ -433,7 +510,7 @@ def build_checkpoint(case: Case, out: Path) -> dict[str, torch.Tensor]:
 
 def write_preprocessing(case: Case, out: Path) -> None:
     """Preprocessing files: the released single file, or what transformers writes today."""
-    written = {**RELEASED_PREPROCESSOR, "padding_side": case.padding_side}
+    written = {**RELEASED_PREPROCESSOR, "padding_side": case.padding_side, **case.preprocessor}
     write_json(out / "preprocessor_config.json", written)
     if case.released_preprocessor:
         return
@@ -583,6 +660,7 @@ def export_case(case: Case) -> None:
     loaded = model.state_dict()
     assert loaded.keys() == weights.keys()
     assert all(torch.equal(loaded[k], w.float()) for k, w in weights.items())
+    check_sizes(case, model, processor, checkpoint)
     check_tokenizer(processor, checkpoint)
 
     frames = make_frames(*case.frames, seed=case.seed)
@@ -707,7 +785,7 @@ def media(
     if case.full_patches:
         tensors["pixel_values_videos"] = patches
     else:  # a sample of the rows, for size
-        rows = torch.arange(0, patches.shape[0], 23)
+        rows = torch.arange(0, patches.shape[0], case.patch_stride)
         tensors["pixel_values_videos.rows"] = rows
         tensors["pixel_values_videos.sample"] = patches[rows].contiguous()
     tensors["video_grid_thw"] = grid
@@ -722,7 +800,8 @@ def media(
     summary["feature_start"] = int(valid.nonzero()[0])
     summary["patch_count"] = patches.shape[0]
     summary["second_per_grid"] = [float(s) for s in inputs["video_second_per_grid"]]
-    summary["processor_size"] = {"height": int(grid[0, 1]) * 14, "width": int(grid[0, 2]) * 14}
+    side = model.config.vision_config.patch_size
+    summary["processor_size"] = {"height": int(grid[0, 1]) * side, "width": int(grid[0, 2]) * side}
 
 
 @torch.no_grad()
@@ -848,6 +927,43 @@ def load_video_processor():
     from transformers import Qwen2VLVideoProcessor
 
     return Qwen2VLVideoProcessor(image_mean=MEAN, image_std=STD)
+
+
+def check_sizes(case: Case, model, processor, checkpoint: Path) -> None:
+    """The reference must have taken the case's sizes, not its own defaults."""
+    from safetensors import safe_open
+
+    names: set[str] = set()
+    for path in checkpoint.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            names.update(file.keys())
+    assert any(n.endswith("embed_tokens.weight") for n in names)
+    assert any(n.endswith("lm_head.weight") for n in names) != case.tied
+    embedding = model.model.language_model.embed_tokens.weight
+    assert (model.lm_head.weight.data_ptr() == embedding.data_ptr()) == case.tied
+    heads = case.text["num_attention_heads"]
+    head_dim = case.text.get("head_dim", case.text["hidden_size"] // heads)
+    assert 2 * sum(case.mrope_section) == head_dim
+    for layer in model.model.language_model.layers:
+        assert layer.self_attn.head_dim == head_dim
+        assert layer.self_attn.q_proj.weight.shape[0] == heads * head_dim
+        assert layer.input_layernorm.variance_epsilon == case.rms_norm_eps
+    frequencies = model.model.language_model.rotary_emb.inv_freq
+    assert len(frequencies) == head_dim // 2
+    assert abs(float(frequencies[1]) - case.rope_theta ** (-2 / head_dim)) < 1e-6
+    extractor, video = processor.feature_extractor, processor.video_processor
+    written = {**RELEASED_PREPROCESSOR, "padding_side": case.padding_side, **case.preprocessor}
+    for name in ("feature_size", "chunk_length", "n_samples", "nb_max_frames", "padding_side"):
+        assert getattr(extractor, name) == written[name], name
+    for name in ("patch_size", "temporal_patch_size", "merge_size"):
+        assert getattr(video, name) == written[name], name
+    for name in ("image_mean", "image_std"):
+        assert list(getattr(video, name)) == written[name], name
+    tower, vision = model.model.visual, model.config.vision_config
+    assert tower.patch_size == vision.patch_size == video.patch_size
+    assert vision.temporal_patch_size == video.temporal_patch_size
+    assert tower.spatial_merge_size == video.merge_size
+    assert model.model.audio_tower.num_mel_bins == extractor.feature_size
 
 
 def check_tokenizer(processor, checkpoint: Path) -> None:

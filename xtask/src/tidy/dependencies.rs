@@ -53,7 +53,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             continue;
         };
         for (line, dependency) in dependencies(&file.text) {
-            if dependency.starts_with("emomm-") && dependency != name && !allowed.contains(&dependency.as_str()) {
+            if dependency.starts_with("emomm-")
+                && dependency != name
+                && !allowed.contains(&dependency.as_str())
+            {
                 let allowed = if allowed.is_empty() { "none of ours".to_owned() } else { allowed.join(", ") };
                 findings.push(Finding::error(
                     &file.path,

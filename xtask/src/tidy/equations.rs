@@ -14,16 +14,22 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    let rows = document.text.lines().enumerate().skip_while(|(_, line)| *line != HEADING);
-    for (index, row) in rows.filter(|(_, line)| line.starts_with('|')) {
-        let words: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+    // A sentence above a table may name the file of all its rows.
+    let mut above = Vec::new();
+    for (index, row) in document.text.lines().enumerate().skip_while(|(_, line)| *line != HEADING) {
+        let own: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        if !row.starts_with('|') {
+            above.extend(own);
+            continue;
+        }
+        let words: Vec<&str> = own.iter().chain(&above).copied().collect();
         let texts: Vec<&str> = words
             .iter()
             .filter_map(|w| tree.files().iter().find(|f| f.path == Path::new(w)))
             .map(|f| &*f.text)
             .collect();
         // A path that does not exist is the business of another rule.
-        for name in words.iter().filter(|w| !w.contains('/')) {
+        for name in own.iter().filter(|w| !w.contains('/')) {
             let last = name.rsplit("::").next().unwrap_or(name);
             if !texts.iter().any(|text| names(text, last)) {
                 let message = format!("`{name}` is in none of the files that its row names");

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Folders that hold nothing written by hand.
-const SKIPPED: [&str; 7] = [".git", "target", "out", ".venv", "__pycache__", "artifacts", "coverage"];
+const SKIPPED: [&str; 8] =
+    [".git", "target", "out", "emomm-demo", ".venv", "__pycache__", "artifacts", "coverage"];
 
 /// One text file that some rule reads.
 pub(super) struct File {

@@ -10,6 +10,8 @@ use super::words::{ClassWord, Word, class_of};
 
 const SEVERAL: &str = "several letters are offered";
 const CONTRADICTION: &str = "letter and class name contradict each other";
+const DEFINITION: &str = "a letter before `=` is a definition, not an answer";
+const GRADE: &str = "a dash at the letter leaves open what is meant";
 const NOT_PLAIN: &str = "the score is not a single plain number";
 
 /// What a line states.
@@ -56,7 +58,8 @@ pub(super) fn read(tokens: &[Token], is_first: bool, found: &mut dyn FnMut(Findi
 fn read_score(tokens: &[Token], heading: usize) -> Option<(Option<Finding>, usize)> {
     let mut separated = false;
     let mut dashes = 0;
-    for (at, token) in tokens.iter().enumerate().skip(heading + 1) {
+    let after_remark = remark_end(&tokens[heading + 1..]).map_or(heading + 1, |length| heading + 1 + length);
+    for (at, token) in tokens.iter().enumerate().skip(after_remark) {
         match token.kind {
             Kind::Mark(':' | '=') => separated = true,
             Kind::Mark('-') => dashes += 1,
@@ -83,6 +86,16 @@ fn read_score(tokens: &[Token], heading: usize) -> Option<(Option<Finding>, usiz
     Some((None, tokens.len()))
 }
 
+/// Length of a remark between heading and separator, as in "Score (-1 to 1): 0.4".
+fn remark_end(tokens: &[Token]) -> Option<usize> {
+    if tokens.first()?.kind != Kind::Mark('(') {
+        return None;
+    }
+    // A remark is short; without the bound, many headings before a far bracket would take quadratic time.
+    let close = tokens.iter().take(16).position(|t| t.kind == Kind::Mark(')'))?;
+    matches!(tokens.get(close + 1)?.kind, Kind::Mark(':' | '=')).then_some(close + 1)
+}
+
 fn negated(score: GridScore) -> Option<GridScore> {
     GridScore::from_steps(-score.steps())
 }
@@ -91,7 +104,7 @@ fn negated(score: GridScore) -> Option<GridScore> {
 fn ends_plainly(after: &[Token], score: Option<GridScore>) -> bool {
     for token in after {
         match token.kind {
-            Kind::Mark('/' | '-') => return false,
+            Kind::Mark('/') => return false,
             Kind::Mark(c) if is_decoration(c) => {}
             Kind::Number(other) => return other.score == score,
             Kind::Word(word) => return !matches!(word, Word::Range | Word::Connective),
@@ -115,6 +128,10 @@ struct Statement {
     class: Option<Sentiment>,
     classes_differ: bool,
     numbers: Vec<Number>,
+    /// `=` stands somewhere behind the letter, as in the instruction's own "A (Negative) = {-1.0, -0.8}".
+    defined: bool,
+    /// A dash touches the letter from behind and joins it to nothing, as in "A-".
+    graded: bool,
 }
 
 fn read_letter(part: &[Token], is_first: bool, score_announced: bool, found: &mut dyn FnMut(Finding)) {
@@ -124,6 +141,8 @@ fn read_letter(part: &[Token], is_first: bool, score_announced: bool, found: &mu
     };
     match statement.letter {
         Some(_) if statement.several => found(Finding::NoLetter(SEVERAL)),
+        Some(_) if statement.defined => return found(Finding::Remark(DEFINITION)),
+        Some(_) if statement.graded => found(Finding::NoLetter(GRADE)),
         Some(letter) if statement.classes_differ || statement.class.is_some_and(|c| c != letter) => {
             found(Finding::NoLetter(CONTRADICTION));
         }
@@ -172,6 +191,7 @@ impl Statement {
                 Kind::Letter(letter) => {
                     statement.several |= statement.letter.is_some_and(|earlier| earlier != letter);
                     statement.letter = Some(letter);
+                    statement.graded |= is_graded(&part[at + 1..]);
                     mark_since_letter = false;
                 }
                 Kind::Lower(letter) => {
@@ -180,6 +200,7 @@ impl Statement {
                         return None;
                     }
                     statement.letter = Some(letter);
+                    statement.graded |= is_graded(&part[at + 1..]);
                 }
                 Kind::Number(mut number) => {
                     // In "A - 0.8" the dash may be a minus sign or a separator.
@@ -191,10 +212,12 @@ impl Statement {
                     if !is_decoration(c) {
                         return None;
                     }
+                    statement.defined |= c == '=' && statement.letter.is_some();
                     mark_since_letter = true;
                 }
                 Kind::Word(Word::Label | Word::Filler) => {
-                    if statement.letter.is_some() && !mark_since_letter {
+                    // A word that touches the letter is Chinese: "D选项".
+                    if statement.letter.is_some() && !mark_since_letter && token.spaced {
                         return None;
                     }
                 }
@@ -220,6 +243,16 @@ impl Statement {
     }
 }
 
+/// Whether a letter is followed by a dash of its own: "A-", not "A - Negative", "A-E" or "A-0.8".
+fn is_graded(after: &[Token]) -> bool {
+    let [Token { kind: Kind::Mark('-'), spaced: false }, rest @ ..] = after else { return false };
+    rest.first().is_none_or(|t| match t.kind {
+        Kind::Mark(_) => true,
+        Kind::Word(word) => !matches!(word, Word::Class(_) | Word::Connective),
+        Kind::Letter(_) | Kind::Lower(_) | Kind::Number(_) => false,
+    })
+}
+
 /// A sentence states a letter in two ways: "E. The speaker smiles" on the first line, or "… the answer is E.".
 fn read_sentence(part: &[Token], is_first: bool, found: &mut dyn FnMut(Finding)) {
     let first = part.iter().position(|t| !matches!(t.kind, Kind::Mark(_)));
@@ -240,7 +273,11 @@ fn leading_letter(letter: Sentiment, rest: &[Token]) -> Finding {
         Kind::Mark(c) => matches!(c, '.' | ':' | ';' | ')' | ']' | '>' | '*' | '"' | '`') && !t.spaced,
         _ => false,
     });
-    let decorated = rest[..marks].iter().all(|t| matches!(t.kind, Kind::Mark(c) if is_decoration(c)));
+    let decorated =
+        rest[..marks].iter().all(|t| matches!(t.kind, Kind::Mark(c) if is_decoration(c) && c != '='));
+    if is_graded(rest) {
+        return Finding::Sentence;
+    }
     let rest = &rest[marks..];
     if !closed || !decorated || !rest.first().is_some_and(|t| t.spaced) {
         return Finding::Sentence;
@@ -313,6 +350,12 @@ fn announced_letter(letter: Sentiment, rest: &[Token]) -> Option<Finding> {
         .any(|t| matches!(t.kind, Kind::Mark('/')) || !matches!(t.kind, Kind::Mark(c) if is_decoration(c)))
     {
         return Some(Finding::NoLetter(SEVERAL));
+    }
+    if rest[..marks].iter().any(|t| t.kind == Kind::Mark('=')) {
+        return Some(Finding::Remark(DEFINITION));
+    }
+    if is_graded(rest) {
+        return Some(Finding::NoLetter(GRADE));
     }
     match rest.get(marks).map(|t| t.kind) {
         None => Some(Finding::Letter(letter)),

@@ -28,6 +28,8 @@ pub(super) enum Word {
 pub(super) enum ClassWord {
     /// "weakly", "slightly", "弱".
     Weak,
+    /// "strongly", "very": names the same class as the sign alone.
+    Strong,
     /// "negative", "消极".
     Negative,
     /// "neutral", "中性".
@@ -42,7 +44,7 @@ pub(super) enum ClassWord {
 const LONGEST: usize = 48;
 
 /// The pieces of Chinese announcing words.
-const PIECES: [(&str, Word); 22] = [
+const PIECES: [(&str, Word); 23] = [
     ("情感", Word::Label),
     ("情绪", Word::Label),
     ("答案", Word::Label),
@@ -52,6 +54,7 @@ const PIECES: [(&str, Word); 22] = [
     ("类别", Word::Label),
     ("分类", Word::Label),
     ("选择", Word::Label),
+    ("选", Word::Label),
     ("倾向", Word::Label),
     ("最终", Word::Filler),
     ("结果", Word::Filler),
@@ -79,13 +82,13 @@ pub(super) fn meaning(word: &str) -> Word {
     match word.as_str() {
         "answer" | "label" | "letter" | "sentiment" | "option" | "choice" | "class" | "category"
         | "emotion" => Word::Label,
-        "the" | "my" | "final" | "is" | "output" | "result" | "prediction" | "predicted" | "overall" => {
-            Word::Filler
-        }
+        "the" | "my" | "final" | "is" | "output" | "result" | "prediction" | "predicted" | "overall"
+        | "assistant" => Word::Filler,
         "score" => Word::Score,
         "or" | "and" => Word::Connective,
         "to" | "out" | "of" | "percent" => Word::Range,
         "weakly" | "weak" | "slightly" | "mildly" => Word::Class(ClassWord::Weak),
+        "strongly" | "strong" | "very" => Word::Class(ClassWord::Strong),
         "negative" => Word::Class(ClassWord::Negative),
         "neutral" => Word::Class(ClassWord::Neutral),
         "positive" => Word::Class(ClassWord::Positive),
@@ -128,16 +131,19 @@ fn chinese(word: &str) -> Word {
 }
 
 fn chinese_class(word: &str) -> Option<ClassWord> {
+    let word = ["情感", "情绪"].into_iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
     let (weak, sign) = ["轻微", "略微", "稍微", "弱", "偏"]
         .into_iter()
         .find_map(|prefix| word.strip_prefix(prefix))
         .map_or((false, word), |rest| (true, rest));
     let class = match (sign, weak) {
         ("", true) => ClassWord::Weak,
-        ("消极" | "负面" | "负向", true) => ClassWord::Whole(Sentiment::WeaklyNegative),
-        ("积极" | "正面" | "正向", true) => ClassWord::Whole(Sentiment::WeaklyPositive),
-        ("消极" | "负面" | "负向", false) => ClassWord::Negative,
-        ("积极" | "正面" | "正向", false) => ClassWord::Positive,
+        ("消极" | "消極" | "负面" | "負面" | "负向", true) => {
+            ClassWord::Whole(Sentiment::WeaklyNegative)
+        }
+        ("积极" | "積極" | "正面" | "正向", true) => ClassWord::Whole(Sentiment::WeaklyPositive),
+        ("消极" | "消極" | "负面" | "負面" | "负向", false) => ClassWord::Negative,
+        ("积极" | "積極" | "正面" | "正向", false) => ClassWord::Positive,
         ("中性" | "中立", false) => ClassWord::Neutral,
         _ => return None,
     };
@@ -147,11 +153,11 @@ fn chinese_class(word: &str) -> Option<ClassWord> {
 /// The class that a run of class words names, `None` if they name none or more than one.
 pub(super) fn class_of(words: &[ClassWord]) -> Option<Sentiment> {
     match words {
-        [ClassWord::Negative] => Some(Sentiment::Negative),
+        [ClassWord::Negative] | [ClassWord::Strong, ClassWord::Negative] => Some(Sentiment::Negative),
         [ClassWord::Weak, ClassWord::Negative] => Some(Sentiment::WeaklyNegative),
         [ClassWord::Neutral] => Some(Sentiment::Neutral),
         [ClassWord::Weak, ClassWord::Positive] => Some(Sentiment::WeaklyPositive),
-        [ClassWord::Positive] => Some(Sentiment::Positive),
+        [ClassWord::Positive] | [ClassWord::Strong, ClassWord::Positive] => Some(Sentiment::Positive),
         [ClassWord::Whole(class)] => Some(*class),
         _ => None,
     }

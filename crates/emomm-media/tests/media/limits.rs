@@ -58,6 +58,55 @@ fn sound_is_limited_too() {
     assert!(matches!(error, MediaError::Decode { .. } | MediaError::LimitExceeded { .. }), "{error}");
 }
 
+/// Equal rates, exact phases, interpolated phases.
+#[test]
+fn decoding_stops_at_what_is_used() {
+    let clips = Clips::new();
+    for rate in [16_000u32, 44_100, 47_999] {
+        let values = (0..rate * 5).map(|i| ((i * 7919) % 65_536) as u16);
+        let path = clips
+            .write("a.wav", &wav(rate, 1, 1, 16, &values.flat_map(u16::to_le_bytes).collect::<Vec<_>>()));
+        let decode =
+            |limits: &DecodeLimits| decode_audio(&clips.ffmpeg, &path, 16_000, limits).expect("good sound");
+        let whole = decode(&DecodeLimits::default());
+        assert!(whole.warnings.is_empty(), "{:?}", whole.warnings);
+        // More bytes and seconds than the whole track may have.
+        let used = DecodeLimits {
+            max_output_seconds: Some(1.5),
+            max_seconds: 2.6,
+            max_bytes: u64::from(rate) * 4 * 3,
+            ..DecodeLimits::default()
+        };
+        let start = decode(&used);
+        assert_eq!(start.samples, whole.samples[..24_000], "{rate} Hz");
+        assert_eq!(start.warnings, ["only the first 1.5 s of sound are used, the track is longer"]);
+        let all = decode(&DecodeLimits { max_output_seconds: Some(5.0), ..DecodeLimits::default() });
+        assert_eq!(all, whole);
+    }
+    // The clock of this container does not begin at 0.
+    clips.run("-f lavfi -i sine=440:r=16000:d=5 -output_ts_offset 900 -c:a mp2 late.ts");
+    let limits = DecodeLimits { max_output_seconds: Some(2.0), ..DecodeLimits::default() };
+    let wave = decode_audio(&clips.ffmpeg, &clips.path("late.ts"), 16_000, &limits).expect("good sound");
+    assert_eq!(wave.samples.len(), 32_000);
+    for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let limits = DecodeLimits { max_output_seconds: Some(seconds), ..DecodeLimits::default() };
+        let outcome = decode_audio(&clips.ffmpeg, &clips.path("late.ts"), 16_000, &limits);
+        assert!(matches!(outcome, Err(MediaError::InvalidArgument { .. })), "{seconds}");
+    }
+}
+
+/// ffmpeg is done in a fraction of the time; the rest is the resampler's.
+#[test]
+fn resampling_is_under_the_deadline() {
+    let clips = Clips::new();
+    let path = clips.write("a.wav", &wav(767_999, 1, 1, 16, &vec![1; 767_999 * 2 * 40]));
+    let limits = DecodeLimits { timeout: Duration::from_millis(1000), ..DecodeLimits::default() };
+    let start = Instant::now();
+    let error = decode_audio(&clips.ffmpeg, &path, 16_000, &limits).expect_err("too little time");
+    assert!(matches!(error, MediaError::TimedOut { .. }), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3), "took {:?}", start.elapsed());
+}
+
 #[test]
 fn a_long_decode_is_ended_in_time() {
     let clips = Clips::new();

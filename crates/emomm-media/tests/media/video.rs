@@ -58,7 +58,9 @@ fn constant_rate_with_b_frames() {
 fn the_rate_of_ntsc_is_exact_in_every_clock() {
     // 2997 frames at 30000/1001 are sampled to 198 frames; at 29.97, as ffmpeg prints it, to 200.
     let clips = Clips::new();
-    let path = clips.h264("30000/1001", 2997, "a.mp4");
+    let source = "color=black:s=16x16:r=30000/1001";
+    clips.run(&format!("-f lavfi -i {source} -frames:v 2997 -c:v libx264 -preset ultrafast -bf 2 a.mp4"));
+    let path = clips.path("a.mp4");
     clips.run("-i a.mp4 -c copy a.mkv");
     for path in [path, clips.path("a.mkv")] {
         let scan = scan_video(&clips.ffmpeg, &path, &DecodeLimits::default()).expect("a good clip");
@@ -66,6 +68,17 @@ fn the_rate_of_ntsc_is_exact_in_every_clock() {
         let count = FrameSampling::default().frame_count(scan.total_frames(), scan.avg_fps).expect("enough");
         assert_eq!(count, 198);
     }
+}
+
+#[test]
+fn times_are_on_the_clock_of_the_file() {
+    let clips = Clips::new();
+    clips.numbered("64x48", "25", 50, "", &format!("{LOSSLESS} -output_ts_offset 1.48 late.mkv"));
+    let path = clips.path("late.mkv");
+    let video = decode(&clips, &path);
+    assert_right_frames(&clips, &path, &video, true);
+    assert_close(video.times_seconds[0], 1.48, "time of the first frame");
+    assert_close(video.avg_fps, 25.0, "rate");
 }
 
 #[test]

@@ -193,8 +193,7 @@ fn sinusoids(length: usize, channels: usize, device: &Device) -> Result<Tensor> 
     let half = channels / 2;
     let step = f64::from(MAX_TIMESCALE).ln() / (half.max(2) - 1) as f64;
     let timescales: Vec<f32> = (0..half).map(|i| (-(step as f32) * i as f32).exp()).collect();
-    let angles: Vec<f32> =
-        (0..length).flat_map(|t| timescales.iter().map(move |s| t as f32 * s)).collect();
+    let angles: Vec<f32> = (0..length).flat_map(|t| timescales.iter().map(move |s| t as f32 * s)).collect();
     let angles = Tensor::from_vec(angles, (length, half), device)?;
     Tensor::cat(&[angles.sin()?, angles.cos()?], 1)
 }

@@ -31,6 +31,10 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask)
     let kv_heads = k.dim(0)?;
     let group = heads / kv_heads;
     let q = q.reshape((kv_heads, group, queries, dim))?;
+    let triangle = match mask {
+        Mask::Causal { .. } => Some(causal_block(BLOCK.min(queries), q.device())?),
+        Mask::Full => None,
+    };
     let mut blocks = Vec::with_capacity(queries.div_ceil(BLOCK));
     for start in (0..queries).step_by(BLOCK) {
         let rows = BLOCK.min(queries - start);
@@ -41,10 +45,13 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask)
         let qb = q.narrow(2, start, rows)?.contiguous()?.reshape((kv_heads, group * rows, dim))?;
         let (kb, vb) = (k.narrow(1, 0, keys)?, v.narrow(1, 0, keys)?);
         let mut scores = (qb.matmul(&kb.transpose(1, 2)?)?.to_dtype(DType::F32)? * scale)?;
-        if matches!(mask, Mask::Causal { .. }) && rows > 1 {
-            let triangle = causal_block(rows, keys, q.device())?;
-            let square = scores.reshape((kv_heads, group, rows, keys))?;
-            scores = square.broadcast_add(&triangle)?.reshape((kv_heads, group * rows, keys))?;
+        if let Some(triangle) = &triangle {
+            // Only the block's own keys can lie in a row's future.
+            let own = scores.narrow(2, keys - rows, rows)?.reshape((kv_heads, group, rows, rows))?;
+            let own = own.broadcast_add(&triangle.narrow(0, 0, rows)?.narrow(1, 0, rows)?)?;
+            let own = own.reshape((kv_heads, group * rows, rows))?;
+            scores =
+                if keys == rows { own } else { Tensor::cat(&[&scores.narrow(2, 0, keys - rows)?, &own], 2)? };
         }
         let pattern = softmax_last_dim(&scores)?.to_dtype(v.dtype())?;
         let out = pattern.matmul(&vb)?.reshape((heads, rows, dim))?;
@@ -53,13 +60,11 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask)
     if blocks.len() == 1 { Ok(blocks.remove(0)) } else { Tensor::cat(&blocks, 0) }
 }
 
-/// Additive mask of one block: row `i` of `rows` sees all but the last `rows − 1 − i` keys.
-fn causal_block(rows: usize, keys: usize, device: &Device) -> Result<Tensor> {
-    let first = keys - rows;
-    let values: Vec<f32> = (0..rows)
-        .flat_map(|i| (0..keys).map(move |j| if j > first + i { f32::NEG_INFINITY } else { 0.0 }))
-        .collect();
-    Tensor::from_vec(values, (rows, keys), device)
+/// Additive mask of a block against its own keys: row `i` sees the first `i + 1`.
+fn causal_block(rows: usize, device: &Device) -> Result<Tensor> {
+    let values: Vec<f32> =
+        (0..rows).flat_map(|i| (0..rows).map(move |j| if j > i { f32::NEG_INFINITY } else { 0.0 })).collect();
+    Tensor::from_vec(values, (rows, rows), device)
 }
 
 /// Attention inside each of several equally long blocks at once (windows of a picture, chunks of a sound).

@@ -49,14 +49,20 @@ impl DecoderConfig {
                 return Err(format!("`{name}` is 0, expected at least 1"));
             }
         }
-        if self.n_heads % self.n_kv_heads != 0 {
+        if !self.n_heads.is_multiple_of(self.n_kv_heads) {
             return Err(format!(
                 "`num_attention_heads` is {}, expected a multiple of `num_key_value_heads` {}",
                 self.n_heads, self.n_kv_heads
             ));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(format!("`head_dim` is {}, expected an even number", self.head_dim));
+        }
+        if !(self.rms_norm_eps.is_finite() && self.rms_norm_eps >= 0.0) {
+            return Err(format!("`rms_norm_eps` is {}, expected a number of at least 0", self.rms_norm_eps));
+        }
+        if !(self.rope_theta.is_finite() && self.rope_theta > 0.0) {
+            return Err(format!("`rope_theta` is {}, expected a number above 0", self.rope_theta));
         }
         let covered: usize = self.rope_sections.iter().sum();
         if covered != self.head_dim / 2 {

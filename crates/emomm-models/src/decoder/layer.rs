@@ -41,9 +41,13 @@ impl Layer {
         };
         let head_norm = |part: &str| {
             let name = format!("{name}.self_attn.{part}");
-            config.qk_norm.then(|| RmsNorm::load(weights, &name, config.head_dim, config.rms_norm_eps)).transpose()
+            config
+                .qk_norm
+                .then(|| RmsNorm::load(weights, &name, config.head_dim, config.rms_norm_eps))
+                .transpose()
         };
-        let norm = |part: &str| RmsNorm::load(weights, &format!("{name}.{part}"), hidden, config.rms_norm_eps);
+        let norm =
+            |part: &str| RmsNorm::load(weights, &format!("{name}.{part}"), hidden, config.rms_norm_eps);
         Ok(Self {
             q_proj: attn("q_proj", q_width)?,
             k_proj: attn("k_proj", kv_width)?,
@@ -63,27 +67,48 @@ impl Layer {
         })
     }
 
-    /// Rotated queries, rotated keys and values of a run of rows.
+    /// # Shapes
+    /// `[rows, heads · head_dim]` → `[heads, rows, head_dim]`
+    fn split(&self, y: &Tensor, heads: usize, norm: Option<&RmsNorm>) -> Result<Tensor> {
+        let y = y.reshape((y.dim(0)?, heads, self.head_dim))?;
+        let y = if let Some(norm) = norm { norm.forward(&y)? } else { y };
+        y.transpose(0, 1)
+    }
+
+    /// Rotated queries of a run of rows.
     ///
     /// # Shapes
-    /// `x [rows, hidden]` → `[n_heads, rows, head_dim]`, twice `[n_kv_heads, rows, head_dim]`
-    fn qkv(&self, x: &Tensor, rope: &(Tensor, Tensor)) -> Result<(Tensor, Tensor, Tensor)> {
-        let rows = x.dim(0)?;
-        let split = |y: Tensor, heads: usize, norm: Option<&RmsNorm>| {
-            let y = y.reshape((rows, heads, self.head_dim))?;
-            let y = if let Some(norm) = norm { norm.forward(&y)? } else { y };
-            y.transpose(0, 1)
-        };
-        let q = split(self.q_proj.forward(x)?, self.n_heads, self.q_norm.as_ref())?;
-        let k = split(self.k_proj.forward(x)?, self.n_kv_heads, self.k_norm.as_ref())?;
-        let v = split(self.v_proj.forward(x)?, self.n_kv_heads, None)?;
-        Ok((rotate(&q, rope)?, rotate(&k, rope)?, v.contiguous()?))
+    /// `x [rows, hidden]` → `[n_heads, rows, head_dim]`
+    fn q(&self, x: &Tensor, rope: &(Tensor, Tensor)) -> Result<Tensor> {
+        rotate(&self.split(&self.q_proj.forward(x)?, self.n_heads, self.q_norm.as_ref())?, rope)
+    }
+
+    /// Rotated keys and values of a run of rows.
+    ///
+    /// # Shapes
+    /// `x [rows, hidden]` → twice `[n_kv_heads, rows, head_dim]`
+    fn kv(&self, x: &Tensor, rope: &(Tensor, Tensor)) -> Result<(Tensor, Tensor)> {
+        let k = self.split(&self.k_proj.forward(x)?, self.n_kv_heads, self.k_norm.as_ref())?;
+        let v = self.split(&self.v_proj.forward(x)?, self.n_kv_heads, None)?;
+        Ok((rotate(&k, rope)?, v.contiguous()?))
     }
 
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = self.post_attention_layernorm.forward(x)?;
         let gated = (self.gate_proj.forward(&y)?.silu()? * self.up_proj.forward(&y)?)?;
         x + self.down_proj.forward(&gated)?
+    }
+
+    /// Keys and values of past and run, for the last layer of a prefix, whose output nobody reads.
+    pub(crate) fn cache(
+        &self,
+        resid_pre: &Tensor,
+        past: Option<&LayerCache>,
+        rope: &(Tensor, Tensor),
+    ) -> Result<LayerCache> {
+        let x = self.input_layernorm.forward(resid_pre)?;
+        let (k, v) = self.kv(&x, rope)?;
+        joined(past, k, v)
     }
 
     /// Reads a run of tokens after `past`; returns the layer's output and the keys and values of past and run.
@@ -96,15 +121,13 @@ impl Layer {
         past: Option<&LayerCache>,
         rope: &(Tensor, Tensor),
     ) -> Result<(Tensor, LayerCache)> {
-        let (q, k, v) = self.qkv(&self.input_layernorm.forward(resid_pre)?, rope)?;
-        let (k, v) = match past {
-            Some(past) => (Tensor::cat(&[&past.k, &k], 1)?, Tensor::cat(&[&past.v, &v], 1)?),
-            None => (k, v),
-        };
-        let mask = Mask::Causal { past: k.dim(1)? - q.dim(1)? };
-        let z = attend(&q, &k, &v, self.scale, mask)?;
+        let x = self.input_layernorm.forward(resid_pre)?;
+        let (q, (k, v)) = (self.q(&x, rope)?, self.kv(&x, rope)?);
+        let cache = joined(past, k, v)?;
+        let mask = Mask::Causal { past: cache.k.dim(1)? - q.dim(1)? };
+        let z = attend(&q, &cache.k, &cache.v, self.scale, mask)?;
         let resid_mid = (resid_pre + self.o_proj.forward(&z)?)?;
-        Ok((self.feed_forward(&resid_mid)?, LayerCache { k, v }))
+        Ok((self.feed_forward(&resid_mid)?, cache))
     }
 
     /// One decode step for a batch of variants of a row: explicit f32 scores, the hook, softmax.
@@ -124,7 +147,8 @@ impl Layer {
     ) -> Result<(Tensor, LayerCache)> {
         let variants = resid_pre.dim(0)?;
         let group = self.n_heads / self.n_kv_heads;
-        let (q, k, v) = self.qkv(&self.input_layernorm.forward(resid_pre)?, rope)?;
+        let x = self.input_layernorm.forward(resid_pre)?;
+        let (q, (k, v)) = (self.q(&x, rope)?, self.kv(&x, rope)?);
         // Keys and values of the rows after the prefix, one set for each variant.
         let own = |x: &Tensor| x.transpose(0, 1)?.unsqueeze(2)?.contiguous();
         let (k, v) = match tail {
@@ -134,22 +158,25 @@ impl Layer {
         let tail_rows = k.dim(2)?;
 
         // Prefix scores: variants and query heads of a group are rows of one product with the shared keys.
-        let q_shared = q
-            .reshape((self.n_kv_heads, group, variants, self.head_dim))?
-            .reshape((self.n_kv_heads, group * variants, self.head_dim))?;
+        let q_shared = q.reshape((self.n_kv_heads, group, variants, self.head_dim))?.reshape((
+            self.n_kv_heads,
+            group * variants,
+            self.head_dim,
+        ))?;
         let to_variant = |x: Tensor, keys: usize| {
             let x = x.reshape((self.n_kv_heads, group, variants, keys))?.permute((2, 0, 1, 3))?;
             x.contiguous()?.reshape((variants, self.n_heads, keys))
         };
         // Tail scores: each variant against its own keys.
-        let q_own = q.transpose(0, 1)?.contiguous()?.reshape((variants * self.n_kv_heads, group, self.head_dim))?;
+        let q_own =
+            q.transpose(0, 1)?.contiguous()?.reshape((variants * self.n_kv_heads, group, self.head_dim))?;
         let k_own = k.reshape((variants * self.n_kv_heads, tail_rows, self.head_dim))?;
-        let own_scores = q_own.matmul(&k_own.transpose(1, 2)?)?.to_dtype(DType::F32)?;
+        let own_scores = f32_scores(&q_own, &k_own)?;
         let own_scores = own_scores.reshape((variants, self.n_heads, tail_rows))?;
         let past = prefill.layers.as_ref().map(|layers| &layers[layer]);
         let attn_scores = match past {
             Some(past) => {
-                let shared = q_shared.matmul(&past.k.transpose(1, 2)?)?.to_dtype(DType::F32)?;
+                let shared = f32_scores(&q_shared, &past.k)?;
                 Tensor::cat(&[&to_variant(shared, prefill.len)?, &own_scores], 2)?
             }
             None => own_scores,
@@ -159,8 +186,7 @@ impl Layer {
         let pattern = match hook {
             None => softmax_last_dim(&attn_scores)?,
             Some(hook) => {
-                let seen =
-                    DecisionLayer { layer, n_layers, resid_pre, attn_scores: &attn_scores, prefill };
+                let seen = DecisionLayer { layer, n_layers, resid_pre, attn_scores: &attn_scores, prefill };
                 let steered = match hook.attn_bias(&seen)? {
                     Some(bias) => (&attn_scores + bias)?,
                     None => attn_scores,
@@ -189,4 +215,16 @@ impl Layer {
         let resid_mid = (resid_pre + self.o_proj.forward(&z)?)?;
         Ok((self.feed_forward(&resid_mid)?, LayerCache { k, v }))
     }
+}
+
+fn joined(past: Option<&LayerCache>, k: Tensor, v: Tensor) -> Result<LayerCache> {
+    Ok(match past {
+        Some(past) => LayerCache { k: Tensor::cat(&[&past.k, &k], 1)?, v: Tensor::cat(&[&past.v, &v], 1)? },
+        None => LayerCache { k, v },
+    })
+}
+
+/// `q kᵀ` with products and sums in f32, whatever the model's type.
+fn f32_scores(q: &Tensor, k: &Tensor) -> Result<Tensor> {
+    q.to_dtype(DType::F32)?.matmul(&k.to_dtype(DType::F32)?.transpose(1, 2)?)
 }

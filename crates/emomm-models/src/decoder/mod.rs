@@ -20,8 +20,8 @@ pub(crate) use attention::{Mask, attend, attend_batched};
 pub use config::DecoderConfig;
 pub use hook::{DecisionHook, DecisionLayer};
 use layer::Layer;
-pub use prefill::Prefill;
 use prefill::LayerCache;
+pub use prefill::Prefill;
 pub use rope::Positions;
 use rope::Rope;
 
@@ -117,27 +117,28 @@ impl Decoder {
         positions: &[[u32; 3]],
         groups: &[Vec<Range<usize>>],
     ) -> Result<Prefill> {
-        Ok(self.read(parent, embeddings, positions, groups)?.0)
+        Ok(self.read(parent, embeddings, positions, groups, false)?.0)
     }
 
-    /// Logits of the token after `embeddings` by one plain forward pass without decision row, hook or tree: the form
-    /// that every textbook implementation has, kept as the yardstick of [`Decoder::decide`].
+    /// Logits of the token after row `at` by one plain forward pass over all rows, without decision row, hook or tree:
+    /// the form that every textbook implementation has, kept as the yardstick of [`Decoder::decide`].
     ///
     /// # Shapes
     /// → `[vocab]`, f32
-    pub fn full_forward(&self, embeddings: &Tensor, positions: &[[u32; 3]]) -> Result<Tensor> {
+    pub fn full_forward(&self, embeddings: &Tensor, positions: &[[u32; 3]], at: usize) -> Result<Tensor> {
         let no_groups = vec![Vec::new(); self.n_groups];
-        let (_, resid) = self.read(&self.root(), embeddings, positions, &no_groups)?;
-        let last = resid.narrow(0, resid.dim(0)? - 1, 1)?;
-        Ok(self.unembed(&last)?.squeeze(0)?)
+        let (_, resid) = self.read(&self.root(), embeddings, positions, &no_groups, true)?;
+        Ok(self.unembed(&resid.narrow(0, at, 1)?)?.squeeze(0)?)
     }
 
+    /// Reads tokens; the tensor is the output of the last layer if `output` asks for it, its input otherwise.
     fn read(
         &self,
         parent: &Prefill,
         embeddings: &Tensor,
         positions: &[[u32; 3]],
         groups: &[Vec<Range<usize>>],
+        output: bool,
     ) -> Result<(Prefill, Tensor)> {
         let rope = self.rope.tables(positions, self.dtype(), self.device())?;
         let mut resid = embeddings.to_dtype(self.dtype())?;
@@ -146,6 +147,10 @@ impl Decoder {
         for (i, layer) in self.layers.iter().enumerate() {
             pooled.add(&parent.pooled, i, &resid, groups)?;
             let past = parent.layers.as_ref().map(|layers| &layers[i]);
+            if i + 1 == self.layers.len() && !output {
+                caches.push(layer.cache(&resid, past, &rope)?);
+                break;
+            }
             let (next, cache) = layer.prefill(&resid, past, &rope)?;
             resid = next;
             caches.push(cache);

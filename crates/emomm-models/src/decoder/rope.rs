@@ -54,8 +54,12 @@ impl Rope {
         let half = config.head_dim / 2;
         let base = config.rope_theta as f32;
         let inv_freq = (0..half).map(|i| 1.0 / base.powf((2 * i) as f32 / config.head_dim as f32)).collect();
-        let row_of_freq =
-            config.rope_sections.iter().enumerate().flat_map(|(i, n)| std::iter::repeat_n(i % 3, *n)).collect();
+        let row_of_freq = config
+            .rope_sections
+            .iter()
+            .enumerate()
+            .flat_map(|(i, n)| std::iter::repeat_n(i % 3, *n))
+            .collect();
         Self { inv_freq, row_of_freq }
     }
 
@@ -63,7 +67,12 @@ impl Rope {
     ///
     /// # Shapes
     /// two tensors `[tokens, head_dim / 2]`
-    pub(crate) fn tables(&self, positions: &[[u32; 3]], dtype: DType, device: &Device) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn tables(
+        &self,
+        positions: &[[u32; 3]],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<(Tensor, Tensor)> {
         let angles: Vec<f32> = positions
             .iter()
             .flat_map(|p| self.inv_freq.iter().zip(&self.row_of_freq).map(|(f, row)| p[*row] as f32 * f))

@@ -9,7 +9,7 @@ use std::ops::Range;
 use emomm_dataset::Modality;
 use emomm_eval::prompt::{Part, Prompt};
 
-use super::positions::{Run, SECONDS_PER_GRID, tmrope};
+use super::positions::{Run, tmrope};
 use super::tokenizer::{
     AUDIO, AUDIO_BOS, AUDIO_EOS, IM_END, IM_START, OmniTokenizer, VIDEO, VISION_BOS, VISION_EOS,
 };
@@ -79,12 +79,14 @@ pub fn render(prompt: &Prompt) -> String {
 }
 
 /// What the chat needs to know of a clip's media.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MediaShape {
     /// Patches of the video, before merging.
     pub grid: Option<Grid>,
     /// Side of a merge group.
     pub merge: usize,
+    /// Seconds between two temporal patches.
+    pub seconds_per_grid: f64,
     /// Audio tokens.
     pub audio_tokens: usize,
     /// Position ids for each second.
@@ -108,7 +110,7 @@ pub fn prompt_row(prompt: &Prompt, tokenizer: &OmniTokenizer, media: &MediaShape
                 let count = grid.patches() / (media.merge * media.merge);
                 tokens.extend((0..count).map(|i| PromptToken::Media(Modality::Video, i)));
                 layout.push(Some(Modality::Video), count);
-                runs.push(Run::Video { grid, merge: media.merge, seconds_per_grid: SECONDS_PER_GRID });
+                runs.push(Run::Video { grid, merge: media.merge, seconds_per_grid: media.seconds_per_grid });
             }
             Piece::Audio => {
                 let count = media.audio_tokens;
@@ -120,8 +122,9 @@ pub fn prompt_row(prompt: &Prompt, tokenizer: &OmniTokenizer, media: &MediaShape
                 let encoded = tokenizer.encode(&text)?;
                 for token in &encoded {
                     // A token that straddles the transcript's border belongs to no modality.
-                    let inside =
-                        transcript.as_ref().is_some_and(|t| t.start <= token.bytes.start && token.bytes.end <= t.end);
+                    let inside = transcript
+                        .as_ref()
+                        .is_some_and(|t| t.start <= token.bytes.start && token.bytes.end <= t.end);
                     tokens.push(PromptToken::Id(token.id));
                     layout.push(inside.then_some(Modality::Text), 1);
                 }

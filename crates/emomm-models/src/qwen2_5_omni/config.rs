@@ -30,7 +30,24 @@ pub struct OmniConfig {
     pub video_token: u32,
     /// Position ids for each second of media.
     pub position_id_per_seconds: u32,
+    /// Longest prompt and reply together, in tokens.
+    pub max_tokens: usize,
 }
+
+/// `max_position_embeddings` of the released models, for a config that does not say.
+const DEFAULT_MAX_TOKENS: usize = 32_768;
+
+// A damaged config must not make the loader ask for absurd tensors, or for names of a billion layers. The bounds lie
+// far above every released model, and any product of a tensor's sides stays within 64 bits.
+
+/// Greatest width or number of heads.
+const MOST_WIDTH: usize = 1 << 20;
+/// Most layers of a tower or of the decoder.
+const MOST_LAYERS: usize = 1 << 10;
+/// Greatest side of a patch or merge group, and most frames of a patch.
+const MOST_PATCH: usize = 1 << 10;
+/// Greatest id, size of a vocabulary or length of a prompt.
+const MOST_IDS: usize = u32::MAX as usize;
 
 /// A JSON object together with its place in the file, so that messages can name the field.
 struct Section<'a> {
@@ -39,7 +56,7 @@ struct Section<'a> {
     object: &'a Map<String, Value>,
 }
 
-impl<'a> Section<'a> {
+impl Section<'_> {
     fn child(&self, field: &str) -> Result<Self> {
         let name = self.field(field);
         let object = self.object.get(field).and_then(Value::as_object).ok_or_else(|| {
@@ -61,18 +78,24 @@ impl<'a> Section<'a> {
     }
 
     fn size(&self, field: &str) -> Result<usize> {
-        self.object
-            .get(field)
-            .and_then(Value::as_u64)
-            .filter(|n| *n <= u64::from(u32::MAX))
-            .map(|n| n as usize)
-            .ok_or_else(|| self.missing(field, "a whole number"))
+        self.size_up_to(field, MOST_WIDTH)
+    }
+
+    fn size_up_to(&self, field: &str, most: usize) -> Result<usize> {
+        let found = self.object.get(field).and_then(Value::as_u64).map(|n| n as usize);
+        found
+            .filter(|n| *n <= most)
+            .ok_or_else(|| self.missing(field, &format!("a whole number of at most {most}")))
     }
 
     fn size_or(&self, field: &str, default: usize) -> Result<usize> {
+        self.size_up_to_or(field, MOST_WIDTH, default)
+    }
+
+    fn size_up_to_or(&self, field: &str, most: usize, default: usize) -> Result<usize> {
         match self.object.get(field) {
             None | Some(Value::Null) => Ok(default),
-            Some(_) => self.size(field),
+            Some(_) => self.size_up_to(field, most),
         }
     }
 
@@ -86,7 +109,7 @@ impl<'a> Section<'a> {
 
     fn sizes(&self, field: &str) -> Option<Vec<usize>> {
         let list = self.object.get(field)?.as_array()?;
-        list.iter().map(|v| v.as_u64().map(|n| n as usize)).collect()
+        list.iter().map(|v| v.as_u64().map(|n| n as usize).filter(|n| *n <= MOST_WIDTH)).collect()
     }
 
     fn expect_word(&self, field: &str, words: &[&str]) -> Result<()> {
@@ -108,19 +131,25 @@ impl OmniConfig {
     /// Parses the text of a `config.json`; `path` only serves the messages.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text).map_err(|e| ModelError::config(path, e.to_string()))?;
-        let object = json
-            .as_object()
-            .ok_or_else(|| ModelError::config(path, "expected a JSON object"))?;
+        let object = json.as_object().ok_or_else(|| ModelError::config(path, "expected a JSON object"))?;
         let root = Section { path, name: String::new(), object };
-        let thinker = if object.contains_key("thinker_config") { root.child("thinker_config")? } else { root };
+        let thinker =
+            if object.contains_key("thinker_config") { root.child("thinker_config")? } else { root };
         let decoder = decoder_config(&thinker)?;
-        decoder.validate().map_err(|e| ModelError::config(path, format!("{}: {e}", thinker.field("text_config"))))?;
+        decoder
+            .validate()
+            .map_err(|e| ModelError::config(path, format!("{}: {e}", thinker.field("text_config"))))?;
         let config = Self {
             vision: vision_config(&thinker.child("vision_config")?)?,
             audio: audio_config(&thinker.child("audio_config")?)?,
             audio_token: token_id(&thinker, "audio_token_index", "audio_token_id")?,
             video_token: token_id(&thinker, "video_token_index", "video_token_id")?,
             position_id_per_seconds: thinker.size("position_id_per_seconds")? as u32,
+            max_tokens: thinker.child("text_config")?.size_up_to_or(
+                "max_position_embeddings",
+                MOST_IDS,
+                DEFAULT_MAX_TOKENS,
+            )?,
             decoder,
         };
         config.validate_widths(path)?;
@@ -129,9 +158,10 @@ impl OmniConfig {
 
     fn validate_widths(&self, path: &Path) -> Result<()> {
         let hidden = self.decoder.hidden_size;
-        for (name, width) in
-            [("vision_config.out_hidden_size", self.vision.out_hidden_size), ("audio_config.output_dim", self.audio.output_dim)]
-        {
+        for (name, width) in [
+            ("vision_config.out_hidden_size", self.vision.out_hidden_size),
+            ("audio_config.output_dim", self.audio.output_dim),
+        ] {
             if width != hidden {
                 let message = format!("`{name}` is {width}, expected the decoder's hidden size {hidden}");
                 return Err(ModelError::config(path, message));
@@ -142,8 +172,9 @@ impl OmniConfig {
 }
 
 fn token_id(thinker: &Section, field: &str, other: &str) -> Result<u32> {
-    let field = if thinker.object.contains_key(field) || !thinker.object.contains_key(other) { field } else { other };
-    Ok(thinker.size(field)? as u32)
+    let field =
+        if thinker.object.contains_key(field) || !thinker.object.contains_key(other) { field } else { other };
+    Ok(thinker.size_up_to(field, MOST_IDS)? as u32)
 }
 
 fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
@@ -157,10 +188,10 @@ fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
     let head_dim = text.size_or("head_dim", hidden_size / n_heads.max(1))?;
     let (rope_theta, rope_sections) = rope(&text, head_dim)?;
     Ok(DecoderConfig {
-        vocab_size: text.size("vocab_size")?,
+        vocab_size: text.size_up_to("vocab_size", MOST_IDS)?,
         hidden_size,
         intermediate_size: text.size("intermediate_size")?,
-        n_layers: text.size("num_hidden_layers")?,
+        n_layers: text.size_up_to("num_hidden_layers", MOST_LAYERS)?,
         n_heads,
         n_kv_heads: text.size_or("num_key_value_heads", n_heads)?,
         head_dim,
@@ -169,7 +200,8 @@ fn decoder_config(thinker: &Section) -> Result<DecoderConfig> {
         rope_sections,
         qkv_bias: true,
         qk_norm: false,
-        tied_embeddings: thinker.flag_or("tie_word_embeddings", false) || text.flag_or("tie_word_embeddings", false),
+        tied_embeddings: thinker.flag_or("tie_word_embeddings", false)
+            || text.flag_or("tie_word_embeddings", false),
     })
 }
 
@@ -188,7 +220,9 @@ fn rope(text: &Section, head_dim: usize) -> Result<(f64, Vec<usize>)> {
     }
     let theta = rope.number("rope_theta").or_else(|| text.number("rope_theta"));
     let theta = theta.ok_or_else(|| text.missing("rope_theta", "a number, here or in `rope_parameters`"))?;
-    let sections = rope.sizes("mrope_section").ok_or_else(|| rope.missing("mrope_section", "a list of whole numbers"))?;
+    let sections = rope
+        .sizes("mrope_section")
+        .ok_or_else(|| rope.missing("mrope_section", "a list of whole numbers"))?;
     Ok((theta, sections))
 }
 
@@ -198,14 +232,14 @@ fn vision_config(vision: &Section) -> Result<VitConfig> {
         .sizes("fullatt_block_indexes")
         .ok_or_else(|| vision.missing("fullatt_block_indexes", "a list of block indexes"))?;
     let config = VitConfig {
-        depth: vision.size("depth")?,
+        depth: vision.size_up_to("depth", MOST_LAYERS)?,
         hidden_size: vision.size("hidden_size")?,
         intermediate_size: vision.size("intermediate_size")?,
         n_heads: vision.size("num_heads")?,
         in_channels: vision.size_or("in_channels", vision.size_or("in_chans", 3)?)?,
-        patch_size: vision.size("patch_size")?,
-        temporal_patch_size: vision.size("temporal_patch_size")?,
-        spatial_merge_size: vision.size("spatial_merge_size")?,
+        patch_size: vision.size_up_to("patch_size", MOST_PATCH)?,
+        temporal_patch_size: vision.size_up_to("temporal_patch_size", MOST_PATCH)?,
+        spatial_merge_size: vision.size_up_to("spatial_merge_size", MOST_PATCH)?,
         window_size: vision.size("window_size")?,
         out_hidden_size: vision.size("out_hidden_size")?,
         full_attention_blocks,
@@ -221,10 +255,14 @@ fn vision_config(vision: &Section) -> Result<VitConfig> {
             return Err(vision.missing(field, "at least 1"));
         }
     }
+    if config.hidden_size * config.merge_unit() > MOST_WIDTH {
+        let expected = format!("hidden_size times its square to be at most {MOST_WIDTH}");
+        return Err(vision.missing("spatial_merge_size", &expected));
+    }
     if config.in_channels != 3 {
         return Err(vision.missing("in_channels", "3 colour channels"));
     }
-    if config.hidden_size % (4 * config.n_heads) != 0 {
+    if !config.hidden_size.is_multiple_of(4 * config.n_heads) {
         return Err(vision.missing("hidden_size", "a multiple of 4 · num_heads"));
     }
     Ok(config)
@@ -234,7 +272,7 @@ fn audio_config(audio: &Section) -> Result<AudioConfig> {
     audio.expect_word("activation_function", &["gelu"])?;
     let config = AudioConfig {
         num_mel_bins: audio.size("num_mel_bins")?,
-        n_layers: audio.size("encoder_layers")?,
+        n_layers: audio.size_up_to("encoder_layers", MOST_LAYERS)?,
         n_heads: audio.size("encoder_attention_heads")?,
         ffn_dim: audio.size("encoder_ffn_dim")?,
         d_model: audio.size("d_model")?,
@@ -246,8 +284,11 @@ fn audio_config(audio: &Section) -> Result<AudioConfig> {
             return Err(audio.missing(field, "at least 1"));
         }
     }
-    if config.n_heads == 0 || config.d_model % (2 * config.n_heads) != 0 {
-        return Err(audio.missing("d_model", "an even multiple of encoder_attention_heads"));
+    if config.n_heads == 0
+        || !config.d_model.is_multiple_of(config.n_heads)
+        || !config.d_model.is_multiple_of(2)
+    {
+        return Err(audio.missing("d_model", "an even number and a multiple of encoder_attention_heads"));
     }
     Ok(config)
 }

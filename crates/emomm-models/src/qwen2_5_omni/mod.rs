@@ -5,8 +5,8 @@
 
 mod chat;
 mod config;
+mod front_end;
 mod positions;
-mod predictor;
 mod processor;
 mod settings;
 mod tokenizer;
@@ -18,9 +18,8 @@ use candle_core::{DType, Device, Tensor};
 
 pub use chat::{MediaShape, prompt_row, render};
 pub use config::{FULL_MODEL_TYPE, OmniConfig, THINKER_MODEL_TYPE};
-pub use positions::{Run, SECONDS_PER_GRID, tmrope};
-pub use predictor::OmniPredictor;
-pub use processor::{Patches, log_mel, patchify, scale_frames};
+pub use positions::{Run, seconds_per_grid, tmrope};
+pub use processor::{FrameScale, Patches, log_mel, patchify, scale_frames};
 pub use settings::{ProcessorConfig, SETTINGS_FILE, VideoSettings, smart_resize};
 pub use tokenizer::{OmniTokenizer, TextToken};
 
@@ -59,11 +58,13 @@ impl Omni {
             return Err(ModelError::config(&folder.join("config.json"), message));
         }
         let tokenizer = OmniTokenizer::read(&folder.join("tokenizer.json"), config.decoder.vocab_size)?;
+        tokenizer.expect_placeholders(config.audio_token, config.video_token)?;
+        // Names and shapes are checked against the headers first, so that a wrong checkpoint is refused before anything
+        // is read.
         let weights = Weights::open(folder, device, dtype, normalise)?;
-        let decoder = Decoder::load(&weights, config.decoder.clone(), N_GROUPS)?;
-        let vision = Qwen2_5Vit::load(&weights, config.vision.clone())?;
-        let audio = Qwen2_5Audio::load(&weights, config.audio.clone())?;
-        weights.finish()?;
+        load_parts(&weights, &config)?;
+        let weights = weights.check()?;
+        let (decoder, vision, audio) = load_parts(&weights, &config)?;
         Ok(Self { config, processor, tokenizer, decoder, vision, audio, folder: folder.to_owned() })
     }
 
@@ -91,12 +92,24 @@ impl Omni {
     /// A sound too short for one token (three mel frames, 30 ms) is refused.
     pub fn encode_audio(&self, mel: &[f32], frames: usize) -> Result<Tensor> {
         if AudioConfig::tokens(frames) == 0 {
-            return Err(ModelError::Request(format!(
-                "the sound has {frames} spectrogram frames of 10 ms, expected at least 3"
-            )));
+            return Err(ModelError::request(
+                format!("the sound has {frames} spectrogram frames, expected at least 3"),
+                "evaluate this clip without the audio modality",
+            ));
         }
         let mel = Tensor::from_slice(mel, (self.config.audio.num_mel_bins, frames), self.decoder.device())?;
         Ok(self.audio.forward(&mel.to_dtype(self.decoder.dtype())?)?)
+    }
+
+    /// Shape of a clip without media, for [`prompt_row`].
+    pub fn media_shape(&self) -> MediaShape {
+        MediaShape {
+            grid: None,
+            merge: self.config.vision.spatial_merge_size,
+            seconds_per_grid: seconds_per_grid(self.config.vision.temporal_patch_size),
+            audio_tokens: 0,
+            position_id_per_seconds: self.config.position_id_per_seconds,
+        }
     }
 
     /// Size of the side of a merge group in pixels.
@@ -105,10 +118,18 @@ impl Omni {
     }
 }
 
+fn load_parts(weights: &Weights, config: &OmniConfig) -> Result<(Decoder, Qwen2_5Vit, Qwen2_5Audio)> {
+    let decoder = Decoder::load(weights, config.decoder.clone(), N_GROUPS)?;
+    let vision = Qwen2_5Vit::load(weights, config.vision.clone())?;
+    let audio = Qwen2_5Audio::load(weights, config.audio.clone())?;
+    Ok((decoder, vision, audio))
+}
+
 /// Names with and without the `thinker.` prefix are one; speech output is another component.
 pub(crate) fn normalise(name: &str) -> Option<String> {
     let other = ["talker.", "token2wav."];
-    let buffers = ["rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", "positional_embedding.positional_embedding"];
+    let buffers =
+        ["rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", "positional_embedding.positional_embedding"];
     if other.iter().any(|p| name.starts_with(p)) || buffers.iter().any(|b| name.ends_with(b)) {
         return None;
     }

@@ -6,9 +6,14 @@
 use crate::decoder::Positions;
 use crate::vision::Grid;
 
-/// Seconds between two temporal patches. The published processor computes it from its default frame rate (2 frames
-/// at 2 per second), whatever the true sampling rate was; the model was trained this way.
-pub const SECONDS_PER_GRID: f64 = 1.0;
+/// Frame rate from which the published processor computes the time of a patch, whatever the true sampling rate was; the
+/// model was trained this way.
+const PROCESSOR_FPS: f64 = 2.0;
+
+/// Seconds between two temporal patches.
+pub fn seconds_per_grid(temporal_patch_size: usize) -> f64 {
+    temporal_patch_size as f64 / PROCESSOR_FPS
+}
 
 /// A run of tokens of one kind.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,8 +66,9 @@ mod tests {
     #[test]
     fn separate_audio_begins_after_the_video() {
         let grid = Grid { t: 5, h: 4, w: 6 };
-        let video = Run::Video { grid, merge: 2, seconds_per_grid: SECONDS_PER_GRID };
-        let runs = [Run::Text(3), Run::Text(1), video, Run::Text(1), Run::Text(1), Run::Audio(125), Run::Text(1)];
+        let video = Run::Video { grid, merge: 2, seconds_per_grid: seconds_per_grid(2) };
+        let runs =
+            [Run::Text(3), Run::Text(1), video, Run::Text(1), Run::Text(1), Run::Audio(125), Run::Text(1)];
         let positions = tmrope(&runs, 25);
         let ids = positions.as_slice();
         let times: Vec<u32> = ids[4..34].iter().step_by(6).map(|p| p[0]).collect();

@@ -1,6 +1,6 @@
 //! Frames to patches, waveform to mel frames: the arithmetic of the reference's processor.
 
-use emomm_media::{LogMel, RgbImage, Waveform, WhisperMel, resize_bicubic};
+use emomm_media::{FloatImage, LogMel, RgbImage, Waveform, WhisperMel, resize_bicubic, resize_bicubic_float};
 
 use super::settings::{ProcessorConfig, smart_resize};
 use crate::error::{ModelError, Result};
@@ -20,18 +20,65 @@ pub struct Patches {
 /// `qwen_omni_utils` rounds to whole tokens of this side, in pixels, whatever the model.
 const FIRST_STAGE_FACTOR: usize = 28;
 
-/// Scales the frames of a clip through both stages; `factor` is the model's own side of a token in pixels. The first stage rounds to whole 8-bit values, as the reference
-/// does; the second leaves the frames as they are unless its bounds ask for another size.
-pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<RgbImage>> {
-    let first = frames.first().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
-    let bounds = config.video.frame_bounds(frames.len());
-    let (height, width) = smart_resize(first.height, first.width, FIRST_STAGE_FACTOR, bounds)?;
-    let (height2, width2) = smart_resize(height, width, factor, config.processor_pixels)?;
-    let scale = |image: &RgbImage| {
-        let once = resize_bicubic(image, width, height);
-        if (width2, height2) == (width, height) { once } else { resize_bicubic(&once, width2, height2) }
-    };
-    Ok(frames.iter().map(scale).collect())
+/// The way of a clip's frames through both stages. The first rounds to whole 8-bit values, the second does not round; it
+/// leaves the frames as they are unless its bounds ask for another size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameScale {
+    /// Width and height after the first stage.
+    first: (usize, usize),
+    /// Width and height after the second.
+    second: (usize, usize),
+}
+
+impl FrameScale {
+    /// For `count` frames of `(width, height)` pixels; `factor` is the model's own side of a token in pixels.
+    ///
+    /// # Errors
+    /// Frames too long and narrow to be shown.
+    pub fn new(
+        (width, height): (usize, usize),
+        count: usize,
+        config: &ProcessorConfig,
+        factor: usize,
+    ) -> Result<Self> {
+        let bounds = config.video.frame_bounds(count.max(1));
+        let (h1, w1) = smart_resize(height, width, FIRST_STAGE_FACTOR, bounds)?;
+        let (h2, w2) = smart_resize(h1, w1, factor, config.processor_pixels)?;
+        Ok(Self { first: (w1, h1), second: (w2, h2) })
+    }
+
+    /// The patches that `count` frames of this size give.
+    pub fn grid(&self, count: usize, vit: &VitConfig) -> Grid {
+        let (width, height) = self.second;
+        Grid {
+            t: count.div_ceil(vit.temporal_patch_size),
+            h: height / vit.patch_size,
+            w: width / vit.patch_size,
+        }
+    }
+
+    /// Scales one frame.
+    pub fn apply(&self, frame: &RgbImage) -> FloatImage {
+        let rounded = FloatImage::from(&resize_bicubic(frame, self.first.0, self.first.1));
+        resize_bicubic_float(&rounded, self.second.0, self.second.1)
+    }
+}
+
+/// Scales all frames of a clip.
+///
+/// # Errors
+/// Those of [`FrameScale::new`], and a clip without frames.
+pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize) -> Result<Vec<FloatImage>> {
+    let first = frames.first().ok_or_else(no_frames)?;
+    let scale = FrameScale::new((first.width, first.height), frames.len(), config, factor)?;
+    Ok(frames.iter().map(|frame| scale.apply(frame)).collect())
+}
+
+fn no_frames() -> ModelError {
+    ModelError::request(
+        "a clip without frames cannot be shown",
+        "evaluate this clip without the video modality",
+    )
 }
 
 /// Normalises scaled frames and cuts them into patches; the last frame is repeated until whole temporal patches
@@ -39,8 +86,8 @@ pub fn scale_frames(frames: &[RgbImage], config: &ProcessorConfig, factor: usize
 ///
 /// # Shapes
 /// patch vectors are ordered (channel, frame, row, column); patches (time, group row, group column, row, column)
-pub fn patchify(frames: &[RgbImage], config: &ProcessorConfig, vit: &VitConfig) -> Result<Patches> {
-    let last = frames.last().ok_or_else(|| ModelError::Request("a clip without frames cannot be shown".to_owned()))?;
+pub fn patchify(frames: &[FloatImage], config: &ProcessorConfig, vit: &VitConfig) -> Result<Patches> {
+    let last = frames.last().ok_or_else(no_frames)?;
     let (side, merge, depth) = (vit.patch_size, vit.spatial_merge_size, vit.temporal_patch_size);
     let grid = Grid { t: frames.len().div_ceil(depth), h: last.height / side, w: last.width / side };
     let mean = config.image_mean.map(|m| m * 255.0);
@@ -55,9 +102,10 @@ pub fn patchify(frames: &[RgbImage], config: &ProcessorConfig, vit: &VitConfig) 
                     for dt in 0..depth {
                         let image = frame(t, dt);
                         for y in top..top + side {
-                            let row = &image.data[(y * image.width + left) * 3..(y * image.width + left + side) * 3];
+                            let row = &image.data
+                                [(y * image.width + left) * 3..(y * image.width + left + side) * 3];
                             let values = row.iter().skip(channel).step_by(3);
-                            data.extend(values.map(|v| (f32::from(*v) - mean[channel]) / std[channel]));
+                            data.extend(values.map(|v| (v - mean[channel]) / std[channel]));
                         }
                     }
                 }
@@ -89,6 +137,7 @@ pub fn log_mel(waveform: &Waveform, config: &ProcessorConfig) -> Result<LogMel> 
     let all = mel.compute(&padded, None)?;
     let first = silence.div_ceil(hop);
     let n_frames = all.n_frames - first.min(all.n_frames);
-    let data = all.data.chunks(all.n_frames).flat_map(|band| band[all.n_frames - n_frames..].to_vec()).collect();
+    let data =
+        all.data.chunks(all.n_frames).flat_map(|band| band[all.n_frames - n_frames..].to_vec()).collect();
     Ok(LogMel { n_mels: all.n_mels, n_frames, data })
 }

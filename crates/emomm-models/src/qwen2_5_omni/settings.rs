@@ -4,6 +4,7 @@
 //! carry other bounds in `emomm_settings.json` beside its config. Then the processor's own rounding to whole merge
 //! groups, which leaves frames of the first stage as they are unless they lie outside of the bounds.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use emomm_media::FrameSampling;
@@ -124,7 +125,8 @@ impl ProcessorConfig {
         let nested = folder.join("processor_config.json");
         if nested.is_file() {
             let json = read_json(&nested)?;
-            if let (Some(audio), Some(frames)) = (json.get("feature_extractor"), json.get("video_processor")) {
+            if let (Some(audio), Some(frames)) = (json.get("feature_extractor"), json.get("video_processor"))
+            {
                 return Self::from_json(&nested, audio, frames, video);
             }
         }
@@ -134,18 +136,41 @@ impl ProcessorConfig {
     }
 
     fn from_json(path: &Path, audio: &Value, frames: &Value, video: VideoSettings) -> Result<Self> {
-        let size = |field: &str, default: usize| match audio.get(field) {
+        let size = |field: &str, default: usize, range: RangeInclusive<usize>| match audio.get(field) {
             None | Some(Value::Null) => Ok(default),
-            Some(value) => value.as_u64().filter(|n| *n > 0).map(|n| n as usize).ok_or_else(|| {
-                ModelError::config(path, format!("`{field}` is {value}, expected a positive whole number"))
-            }),
+            Some(value) => {
+                let found = value.as_u64().map(|n| n as usize).filter(|n| range.contains(n));
+                found.ok_or_else(|| {
+                    let (least, most) = (range.start(), range.end());
+                    let message =
+                        format!("`{field}` is {value}, expected a whole number from {least} to {most}");
+                    ModelError::config(path, message)
+                })
+            }
         };
         let triple = |field: &str, default: [f32; 3]| match frames.get(field) {
             None | Some(Value::Null) => Ok(default),
-            Some(value) => serde_json::from_value::<[f32; 3]>(value.clone())
-                .map_err(|_| ModelError::config(path, format!("`{field}` is {value}, expected three numbers"))),
+            Some(value) => serde_json::from_value::<[f32; 3]>(value.clone()).map_err(|_| {
+                ModelError::config(path, format!("`{field}` is {value}, expected three numbers"))
+            }),
         };
-        let sample_rate = size("sampling_rate", 16_000)?;
+        let image_std = triple("image_std", CLIP_STD)?;
+        if image_std.iter().any(|s| *s <= 0.0) {
+            let message = format!("`image_std` is {image_std:?}, expected numbers above 0");
+            return Err(ModelError::config(path, message));
+        }
+        let sample_rate = size("sampling_rate", 16_000, RATES_HZ)?;
+        let mel_bands = size("feature_size", 128, 1..=MOST_BANDS)?;
+        let hop_length = size("hop_length", 160, 1..=MOST_WINDOW)?;
+        let max_samples = size("chunk_length", 300, 1..=MOST_SECONDS)? * sample_rate;
+        let values = max_samples / hop_length * mel_bands;
+        if values > MOST_MEL_VALUES {
+            let message = format!(
+                "`feature_size`, `hop_length`, `chunk_length` and `sampling_rate` make a spectrogram of {values} \
+                 values, expected at most {MOST_MEL_VALUES}"
+            );
+            return Err(ModelError::config(path, message));
+        }
         let processor_pixels = video.processor_bounds();
         let pad_left = match audio.get("padding_side").and_then(Value::as_str) {
             None | Some("right") => false,
@@ -159,12 +184,12 @@ impl ProcessorConfig {
             video,
             processor_pixels,
             image_mean: triple("image_mean", CLIP_MEAN)?,
-            image_std: triple("image_std", CLIP_STD)?,
-            mel_bands: size("feature_size", 128)?,
+            image_std,
+            mel_bands,
             sample_rate_hz: sample_rate as u32,
-            n_fft: size("n_fft", 400)?,
-            hop_length: size("hop_length", 160)?,
-            max_samples: size("chunk_length", 300)?.saturating_mul(sample_rate),
+            n_fft: size("n_fft", 400, 1..=MOST_WINDOW)?,
+            hop_length,
+            max_samples,
             pad_left,
         })
     }
@@ -175,10 +200,25 @@ fn read_json(path: &Path) -> Result<Value> {
     serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))
 }
 
+// Bounds on what a damaged file may ask for, far above every released model.
+
+/// Sample rates in Hz.
+const RATES_HZ: RangeInclusive<usize> = 1_000..=768_000;
+/// Most mel bands.
+const MOST_BANDS: usize = 1 << 10;
+/// Longest window or step of the spectrogram in samples.
+const MOST_WINDOW: usize = 1 << 14;
+/// Longest clip in seconds.
+const MOST_SECONDS: usize = 86_400;
+/// Most values of a spectrogram, 17 times those of the released models' longest clip.
+const MOST_MEL_VALUES: usize = 1 << 26;
+/// Most pixels of a frame, those of a picture of 8192x8192.
+const MOST_PIXELS: f64 = 67_108_864.0;
+
 /// Channel means of the CLIP family, the published default.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Channel deviations of the CLIP family, the published default.
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 fn video_settings(path: &Path) -> Result<VideoSettings> {
     let text = match std::fs::read_to_string(path) {
@@ -186,17 +226,20 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(VideoSettings::default()),
         Err(e) => return Err(ModelError::io(path, e)),
     };
-    let file: SettingsFile = serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))?;
+    let file: SettingsFile =
+        serde_json::from_str(&text).map_err(|e| ModelError::config(path, e.to_string()))?;
     let v = file.video;
     let (minimum, _) = v.frame_bounds(1);
-    let sane = minimum >= 1.0
+    let sane = (1.0..=MOST_PIXELS).contains(&minimum)
         && v.total_pixels >= 1.0
         && v.max_pixels.is_none_or(|m| m >= minimum)
         && v.fps > 0.0
         && v.fps.is_finite()
+        && v.max_frames >= VideoSettings::FRAME_FACTOR as usize
         && (1..=v.max_frames).contains(&v.min_frames);
     if !sane {
-        let message = "`video`: expected 1 <= min_pixels <= max_pixels, fps > 0 and 1 <= min_frames <= max_frames";
+        let message = "`video`: expected 1 <= min_pixels <= max_pixels, min_pixels of at most 8192 · 8192, total_pixels of at \
+             least 1, fps > 0, 1 <= min_frames <= max_frames and max_frames of at least 2";
         return Err(ModelError::config(path, message));
     }
     Ok(v)
@@ -204,15 +247,24 @@ fn video_settings(path: &Path) -> Result<VideoSettings> {
 
 /// Whole merge groups nearest to a frame's size, within pixel bounds and with the aspect ratio kept as far as
 /// possible: the reference's `smart_resize`. Returns (height, width).
-pub fn smart_resize(height: usize, width: usize, factor: usize, bounds: (f64, f64)) -> Result<(usize, usize)> {
+pub fn smart_resize(
+    height: usize,
+    width: usize,
+    factor: usize,
+    bounds: (f64, f64),
+) -> Result<(usize, usize)> {
     const MAX_RATIO: usize = 200;
     if height == 0 || width == 0 || height.max(width) > MAX_RATIO * height.min(width) {
-        return Err(ModelError::Request(format!(
-            "frames of {width}x{height} pixels cannot be shown, expected sides within a ratio of {MAX_RATIO}"
-        )));
+        return Err(ModelError::request(
+            format!(
+                "frames of {width}x{height} pixels cannot be shown, expected sides within a ratio of {MAX_RATIO}"
+            ),
+            "crop the clip, or evaluate it without the video modality",
+        ));
     }
     let (h, w, f) = (height as f64, width as f64, factor as f64);
-    let (mut h_bar, mut w_bar) = (((h / f).round_ties_even() * f).max(f), ((w / f).round_ties_even() * f).max(f));
+    let (mut h_bar, mut w_bar) =
+        (((h / f).round_ties_even() * f).max(f), ((w / f).round_ties_even() * f).max(f));
     let (min_pixels, max_pixels) = bounds;
     if h_bar * w_bar > max_pixels {
         let beta = (h * w / max_pixels).sqrt();
@@ -234,7 +286,12 @@ mod tests {
     #[test]
     fn published_sizes() {
         let bounds = VideoSettings::default().frame_bounds(10);
-        let cases = [((360, 480), (364, 476)), ((360, 640), (364, 644)), ((720, 1280), (560, 1008)), ((1080, 1920), (560, 1008))];
+        let cases = [
+            ((360, 480), (364, 476)),
+            ((360, 640), (364, 644)),
+            ((720, 1280), (560, 1008)),
+            ((1080, 1920), (560, 1008)),
+        ];
         for ((h, w), want) in cases {
             assert_eq!(smart_resize(h, w, 28, bounds).unwrap(), want);
         }

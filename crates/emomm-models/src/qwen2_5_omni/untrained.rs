@@ -57,7 +57,8 @@ pub fn write(folder: &Path, seed: u64) -> Result<()> {
     let tensors: HashMap<String, candle_core::Tensor> = weights.into_drawn().into_iter().collect();
     candle_core::safetensors::save(&tensors, folder.join("model.safetensors"))?;
     let path = folder.join("README.md");
-    let note = "# Untrained\n\nRandom weights in the architecture of Qwen2.5-Omni. The answers mean nothing.\n";
+    let note =
+        "# Untrained\n\nRandom weights in the architecture of Qwen2.5-Omni. The answers mean nothing.\n";
     std::fs::write(&path, note).map_err(|e| ModelError::io(&path, e))
 }
 
@@ -141,7 +142,8 @@ fn preprocessor() -> Value {
 
 /// A byte-level tokenizer without merges: every byte is a token.
 fn tokenizer() -> Value {
-    let vocab: Map<String, Value> = byte_letters().map(|(id, letter)| (letter.to_string(), json!(id))).collect();
+    let vocab: Map<String, Value> =
+        byte_letters().map(|(id, letter)| (letter.to_string(), json!(id))).collect();
     let added: Vec<Value> = SPECIAL
         .iter()
         .map(|token| {
@@ -198,7 +200,8 @@ mod tests {
     fn the_checkpoint_loads() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), 1).unwrap();
-        let model = super::super::Omni::load(folder.path(), &candle_core::Device::Cpu, candle_core::DType::F32);
+        let model =
+            super::super::Omni::load(folder.path(), &candle_core::Device::Cpu, candle_core::DType::F32);
         assert_eq!(model.unwrap().tokenizer.letters, [32, 33, 34, 35, 36]);
     }
 }

@@ -121,11 +121,12 @@ impl Qwen2_5Vit {
     pub fn load(weights: &Weights, config: VitConfig) -> crate::Result<Self> {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let side = config.patch_size;
-        let kernel = weights.get(
+        let kernel = weights.get_reshaped(
             "visual.patch_embed.proj.weight",
             (width, config.in_channels, config.temporal_patch_size, side, side),
+            (width, config.patch_dim()),
         )?;
-        let patch_embed = Linear::new(kernel.reshape((width, config.patch_dim()))?, None);
+        let patch_embed = Linear::new(kernel, None);
         let mut blocks = Vec::with_capacity(config.depth);
         for i in 0..config.depth {
             let name = format!("visual.blocks.{i}");
@@ -226,7 +227,8 @@ impl Block {
         let patches = x.dim(0)?;
         let turn = |y: Tensor| {
             let y = y.reshape((1, patches, heads, dim))?.transpose(1, 2)?.contiguous()?;
-            let turned = candle_nn::rotary_emb::rope(&y.to_dtype(DType::F32)?, &geometry.rope.0, &geometry.rope.1)?;
+            let turned =
+                candle_nn::rotary_emb::rope(&y.to_dtype(DType::F32)?, &geometry.rope.0, &geometry.rope.1)?;
             turned.to_dtype(y.dtype())?.squeeze(0)?.transpose(0, 1)?.contiguous()
         };
         // All `[patches, heads, dim]`, in window order.

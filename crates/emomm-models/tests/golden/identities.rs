@@ -106,7 +106,7 @@ fn prefill_and_decision_step_equal_one_full_forward() {
             let token = embed(decoder, &[row.decision_token()], &media)?;
             let step = decoder.decide(prefill, &token, row.decision_position(), None)?;
             let all = embed(decoder, &row.tokens, &media)?;
-            let full = decoder.full_forward(&all, row.positions.as_slice())?;
+            let full = decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1)?;
             let difference = max_difference(&step.logits.get(0)?, &full);
             assert!(difference < SAME, "{} {}: {difference}", case.name, ModalitySet::ALL[i]);
             Ok(())
@@ -122,9 +122,8 @@ fn batched_variants_equal_single_ones() {
         let strengths = [0.0, 1.5, -3.0, f32::NEG_INFINITY, 6.0];
         let rows = token.broadcast_as((strengths.len(), token.dim(1)?))?.contiguous()?;
         let hook = |values: &[f32]| OneKey { layer: 1, head: 1, key: 40, values: values.to_vec() };
-        let batch = decoder
-            .decide(prefill, &rows, row.decision_position(), Some(&mut hook(&strengths)))
-            .unwrap();
+        let batch =
+            decoder.decide(prefill, &rows, row.decision_position(), Some(&mut hook(&strengths))).unwrap();
         // The next token must keep the variants apart, too.
         let next = decoder.embed(&[7; 5]).unwrap();
         let position = [row.positions.max().unwrap() + 1; 3];
@@ -195,7 +194,8 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
             Ok(())
         };
         let cost = walk(decoder, &rows, &media, &mut leaf).unwrap();
-        assert!(cost.read * 3 < cost.separate * 2, "{cost:?}");
+        // The instruction after the media is never shared: the shorter the media, the less there is to save.
+        assert!(cost.read * 4 < cost.separate * 3, "{cost:?}");
         for (i, row) in rows.iter().enumerate() {
             let (logits, pooled) = by_tree[i].clone().unwrap();
             let mut scratch = None;
@@ -215,32 +215,21 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
     }
 }
 
-/// Causality: what comes later changes nothing before it.
+/// Causality: what comes later changes nothing before it, also across the borders of attention blocks.
 #[test]
 fn a_changed_future_token_leaves_earlier_logits_unchanged() {
     for case in Case::all() {
         let decoder = &case.model.decoder;
-        let ids: Vec<u32> = (0..200).map(|i| (i * 37) % 250).collect();
-        let positions: Vec<[u32; 3]> = (0..200).map(|p| [p; 3]).collect();
-        let no_groups = vec![Vec::new(); 3];
-        let read = |ids: &[u32]| {
-            let embedded = decoder.embed(ids).unwrap();
-            let prefill = decoder.prefill(&decoder.root(), &embedded, &positions[..ids.len()], &no_groups);
-            (decoder.full_forward(&embedded.narrow(0, 0, 150).unwrap(), &positions[..150]).unwrap(), prefill.unwrap())
+        let ids: Vec<u32> = (0..300).map(|i| (i * 37) % 250).collect();
+        let positions: Vec<[u32; 3]> = (0..300).map(|p| [p; 3]).collect();
+        let logits = |ids: &[u32], at: usize| {
+            values(&decoder.full_forward(&decoder.embed(ids).unwrap(), &positions, at).unwrap())
         };
-        let mut changed = ids.clone();
-        changed[150..].fill(3);
-        let (a, _) = read(&ids);
-        let (b, _) = read(&changed);
-        assert_eq!(values(&a), values(&b));
-        // The same through one long prefill: a decision that may only see the first keys.
-        let short = decoder.embed(&ids[..150]).unwrap();
-        let prefix = decoder.prefill(&decoder.root(), &short, &positions[..150], &no_groups).unwrap();
-        let tail = decoder.embed(&ids[150..]).unwrap();
-        decoder.prefill(&prefix, &tail, &positions[150..], &no_groups).unwrap();
-        let row = decoder.embed(&[ids[149]]).unwrap();
-        let once = decoder.decide(&prefix, &row, [150; 3], None).unwrap();
-        let again = decoder.decide(&prefix, &row, [150; 3], None).unwrap();
-        assert_eq!(values(&once.logits), values(&again.logits));
+        for border in [1, 127, 128, 129, 256, 299] {
+            let mut changed = ids.clone();
+            changed[border..].fill(3);
+            assert_eq!(logits(&ids, border - 1), logits(&changed, border - 1), "{} {border}", case.name);
+            assert_ne!(logits(&ids, border), logits(&changed, border), "{} {border}", case.name);
+        }
     }
 }

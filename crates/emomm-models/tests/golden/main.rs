@@ -5,5 +5,6 @@
 mod cases;
 mod identities;
 mod model;
+mod predictor;
 mod preprocessing;
 mod towers;

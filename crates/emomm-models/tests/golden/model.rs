@@ -31,6 +31,13 @@ fn prompts_are_those_of_the_chat_template() {
 }
 
 #[test]
+fn letters_are_the_reference_s() {
+    for case in Case::all() {
+        assert_eq!(serde_json::json!(case.model.tokenizer.letters), case.json["letter_ids"], "{}", case.name);
+    }
+}
+
+#[test]
 fn tokens_positions_and_classes_agree() {
     for case in Case::all() {
         let (_, shape) = case.media();

@@ -1,25 +1,23 @@
 //! Frame sizes, pixels, patches, mel frames and positions.
 
-use emomm_models::qwen2_5_omni::{
-    Run, VideoSettings, log_mel, patchify, scale_frames, smart_resize, tmrope,
-};
+use emomm_models::qwen2_5_omni::{Run, VideoSettings, log_mel, patchify, scale_frames, smart_resize, tmrope};
 use emomm_models::vision::Grid;
 
-use super::cases::{Case, read_json, read_tensors, waveform};
+use super::cases::{Case, pictures, read_json, read_tensors, waveform, worst_difference};
 
 /// ±1 of 255: sums of a few f32 products in another order may round to the neighbouring level.
 #[test]
 fn scaled_frames_agree_to_one_level() {
     for case in Case::all() {
         let ours = scale_frames(&case.frames, &case.model.processor, case.model.merge_pixels()).unwrap();
-        let theirs = case.first_stage();
+        let theirs = case.both_stages();
         assert_eq!(ours.len(), theirs.len());
         let (mut unequal, mut all) = (0, 0);
         for (ours, theirs) in ours.iter().zip(&theirs) {
             assert_eq!((ours.width, ours.height), (theirs.width, theirs.height), "{}", case.name);
             for (a, b) in ours.data.iter().zip(&theirs.data) {
-                assert!(a.abs_diff(*b) <= 1, "{}: {a}, expected {b}", case.name);
-                unequal += usize::from(a != b);
+                assert!((a - b).abs() <= 1.0, "{}: {a}, expected {b}", case.name);
+                unequal += usize::from((a - b).abs() > 0.5);
                 all += 1;
             }
         }
@@ -27,11 +25,12 @@ fn scaled_frames_agree_to_one_level() {
     }
 }
 
-/// On equal pixels what is left is one subtraction and one division in f32.
+/// On equal pixels what is left is one subtraction and one division in f32, and in `other_sizes` the second stage's
+/// sums of products.
 #[test]
 fn patches_agree() {
     for case in Case::all() {
-        let ours = patchify(&case.first_stage(), &case.model.processor, &case.model.config.vision).unwrap();
+        let ours = patchify(&case.both_stages(), &case.model.processor, &case.model.config.vision).unwrap();
         let grid: Vec<i64> = case.expected["video_grid_thw"].flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!([ours.grid.t, ours.grid.h, ours.grid.w].map(|n| n as i64).to_vec(), grid);
         let dim = case.model.config.vision.patch_dim();
@@ -47,8 +46,37 @@ fn patches_agree() {
         assert_eq!(rows.len(), theirs.len());
         for (row, theirs) in rows.into_iter().zip(theirs) {
             let ours = &ours.data[row as usize * dim..(row as usize + 1) * dim];
-            let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let worst = worst_difference(ours, &theirs);
             assert!(worst < 1e-5, "{} patch {row}: {worst}", case.name);
+        }
+    }
+}
+
+/// A strong reduction, and a budget so tight that the second stage resizes again, on floats. One of the cases' pixels
+/// may round to the neighbouring level, which is 0.015 in a patch.
+#[test]
+fn both_stages_agree() {
+    let tensors = read_tensors("preprocessing.safetensors");
+    let case = Case::open("gqa");
+    let mut processor = case.model.processor.clone();
+    for name in ["reduced", "twice"] {
+        let bounds: Vec<i64> = tensors[&format!("{name}.bounds")].to_vec1().unwrap();
+        processor.video.min_pixels = Some(bounds[0] as f64);
+        processor.video.max_pixels = Some(bounds[1] as f64);
+        processor.video.total_pixels = bounds[2] as f64;
+        processor.processor_pixels = processor.video.processor_bounds();
+        let frames = pictures(&tensors[&format!("{name}.frames")]);
+        let scaled = scale_frames(&frames, &processor, 28).unwrap();
+        let ours = patchify(&scaled, &processor, &case.model.config.vision).unwrap();
+        let grid: Vec<i64> = tensors[&format!("{name}.grid_thw")].to_vec1().unwrap();
+        assert_eq!([ours.grid.t, ours.grid.h, ours.grid.w].map(|n| n as i64).to_vec(), grid, "{name}");
+        let rows: Vec<i64> = tensors[&format!("{name}.rows")].to_vec1().unwrap();
+        let theirs: Vec<Vec<f32>> = tensors[&format!("{name}.patches")].to_vec2().unwrap();
+        let dim = case.model.config.vision.patch_dim();
+        for (row, theirs) in rows.into_iter().zip(theirs) {
+            let ours = &ours.data[row as usize * dim..(row as usize + 1) * dim];
+            let worst = worst_difference(ours, &theirs);
+            assert!(worst < 0.016, "{name} patch {row}: {worst}");
         }
     }
 }
@@ -66,7 +94,7 @@ fn mel_frames_agree_under_both_paddings() {
             let theirs = &tensors[&format!("mel_{samples}.{side}")];
             assert_eq!(ours.n_frames, theirs.dim(1).unwrap(), "{samples} samples, {side}");
             let theirs: Vec<f32> = theirs.flatten_all().unwrap().to_vec1().unwrap();
-            let worst = ours.data.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let worst = worst_difference(&ours.data, &theirs);
             assert!(worst < MEL, "{samples} samples, {side}: {worst}");
             checked += 1;
         }
@@ -84,7 +112,7 @@ fn mel_frames_agree() {
         let theirs = &case.expected["input_features"];
         assert_eq!((ours.n_mels, ours.n_frames), theirs.dims2().unwrap(), "{}", case.name);
         let theirs: Vec<f32> = theirs.flatten_all().unwrap().to_vec1().unwrap();
-        let worst = ours.data.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = worst_difference(&ours.data, &theirs);
         assert!(worst < MEL, "{}: {worst}", case.name);
     }
 }
@@ -149,7 +177,11 @@ fn positions_agree() {
                     let grid = grids.next().unwrap();
                     let grid = Grid { t: side(0, grid), h: side(1, grid), w: side(2, grid) };
                     let seconds_per_grid = prompt["second_per_grid"].as_f64().unwrap();
-                    runs.extend([Run::Text(1), Run::Video { grid, merge: 2, seconds_per_grid }, Run::Text(1)]);
+                    runs.extend([
+                        Run::Text(1),
+                        Run::Video { grid, merge: 2, seconds_per_grid },
+                        Run::Text(1),
+                    ]);
                 }
             }
         }

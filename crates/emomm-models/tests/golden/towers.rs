@@ -19,7 +19,8 @@ fn vision_agrees_on_ragged_grids() {
         let name = format!("vision_grid_{t}x{h}x{w}");
         let levels = towers[&format!("{name}.patches_u8")].to_dtype(DType::F32).unwrap();
         // The tower is given byte / 127.5 − 1.
-        let data: Vec<f32> = (levels / 127.5).and_then(|x| x - 1.0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let data: Vec<f32> =
+            (levels / 127.5).and_then(|x| x - 1.0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let patches = Patches { data, grid: Grid { t, h, w }, frame_size: [14 * w, 14 * h] };
         let ours = case.model.encode_video(&patches).unwrap();
         let difference = max_difference(&ours, &towers[&format!("{name}.embeddings")]);

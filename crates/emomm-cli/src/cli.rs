@@ -1,0 +1,137 @@
+//! The command line: commands, options, words.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use emomm_dataset::{Corpus, ModalitySet};
+use emomm_media::SamplingMode;
+use emomm_models::{ComputeType, DeviceKind};
+
+/// Which modality does a multimodal model listen to?
+#[derive(Debug, Parser)]
+#[command(name = "emomm", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answer the paper's prompt for one clip, once for each coalition of modalities
+    Predict(PredictArgs),
+    /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
+    Demo(DemoArgs),
+    /// Say what is there and what is missing: ffmpeg, devices, memory
+    Doctor(DoctorArgs),
+    /// List the models that can be loaded
+    Models(ModelsArgs),
+}
+
+/// Where and how to compute.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ComputeArgs {
+    /// Where to compute: cpu, cuda or metal
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) device: DeviceKind,
+    /// In which type: f32, bf16 or f16
+    #[arg(long, value_name = "NAME", default_value = "f32")]
+    pub(crate) dtype: ComputeType,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// Checkpoint folder in the Hugging Face layout, or `embedded` for the built-in model (untrained so far)
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
+    pub(crate) model: PathBuf,
+    /// File whose picture is used
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub(crate) video: Option<PathBuf>,
+    /// File whose sound is used; may be the video's own file
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub(crate) audio: Option<PathBuf>,
+    /// The transcript
+    #[arg(long, value_name = "TEXT", conflicts_with = "text_file", allow_hyphen_values = true)]
+    pub(crate) text: Option<String>,
+    /// File that holds the transcript, UTF-8
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub(crate) text_file: Option<PathBuf>,
+    /// Corpus whose score sets the prompt names: ch-sims or cmu-mosi
+    #[arg(long, value_name = "NAME", default_value = "ch-sims")]
+    pub(crate) corpus: Corpus,
+    /// Modalities to show: none, T, A, V, TA, TV, AV or TAV; without it, what was given
+    #[arg(long, value_name = "C", conflicts_with = "all_coalitions")]
+    pub(crate) coalition: Option<ModalitySet>,
+    /// Show every subset of what was given
+    #[arg(long)]
+    pub(crate) all_coalitions: bool,
+    /// Report nMAS and attention mass of the decision row, by layer and head
+    #[arg(long)]
+    pub(crate) attention: bool,
+    /// Let the model write its reply and parse it
+    #[arg(long)]
+    pub(crate) generate: bool,
+    /// Most tokens of a reply
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) max_new_tokens: u32,
+    /// Write the rendered prompt there: a file, or with --all-coalitions a folder
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    pub(crate) prompt_out: Option<PathBuf>,
+    /// How frames are chosen: qwen (by index, as the reference) or time (nearest to even times)
+    #[arg(long, value_name = "MODE", default_value = "qwen", value_parser = sampling_mode)]
+    pub(crate) sampling: SamplingMode,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+    /// Print one JSON object per coalition
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder for checkpoint and clip
+    #[arg(long, value_name = "DIR", default_value = "emomm-demo")]
+    pub(crate) out: PathBuf,
+    /// A clip of one second instead of four
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Print one JSON object per coalition
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Also say what this checkpoint takes in memory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    /// Print one JSON object per model
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn sampling_mode(word: &str) -> Result<SamplingMode, String> {
+    match word {
+        "qwen" => Ok(SamplingMode::Qwen),
+        "time" => Ok(SamplingMode::Time),
+        _ => Err("expected qwen or time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,240 @@
+//! `emomm doctor`: what is there, what is missing, and what a checkpoint takes.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use emomm_media::Ffmpeg;
+use emomm_models::{ComputeType, ModelSummary};
+use serde::Serialize;
+
+use crate::cli::DoctorArgs;
+use crate::exit_status::{ExitStatus, Failure};
+use crate::model_source;
+use crate::printer::Printer;
+
+/// What `emomm doctor --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Version of this program.
+    version: &'static str,
+    /// ffmpeg, or why there is none.
+    ffmpeg: FfmpegReport,
+    /// Usable processor cores.
+    cpu_cores: usize,
+    /// Bytes of main memory; null where the system does not say.
+    memory: Option<Memory>,
+    /// NVIDIA GPUs that `nvidia-smi` names.
+    gpus: Vec<Gpu>,
+    /// Devices that this build can use.
+    devices: Vec<&'static str>,
+    /// The checkpoint of `--model`.
+    model: Option<ModelReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct FfmpegReport {
+    program: Option<String>,
+    version: Option<String>,
+    libx264: Option<bool>,
+    aac: Option<bool>,
+    libsoxr: Option<bool>,
+    problem: Option<String>,
+    hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Memory {
+    total_bytes: u64,
+    available_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Gpu {
+    name: String,
+    total_bytes: u64,
+    free_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelReport {
+    folder: String,
+    model_type: String,
+    parameters: u64,
+    stored_bytes: u64,
+    layers: usize,
+    heads: usize,
+    hidden_size: usize,
+    /// Weights in memory by compute type.
+    weight_bytes: Sizes,
+    /// Keys and values of a prompt of 2,000 tokens by compute type.
+    cache_bytes_2000_tokens: Sizes,
+}
+
+#[derive(Debug, Serialize)]
+struct Sizes {
+    f32: u64,
+    bf16: u64,
+    f16: u64,
+}
+
+impl Sizes {
+    fn of(size: impl Fn(ComputeType) -> u64) -> Self {
+        Self { f32: size(ComputeType::F32), bf16: size(ComputeType::Bf16), f16: size(ComputeType::F16) }
+    }
+}
+
+pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let model = match &args.model {
+        Some(path) => {
+            let folder = model_source::resolve(path, printer)?;
+            Some(model_report(&folder, &emomm_models::inspect(&folder)?))
+        }
+        None => None,
+    };
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        ffmpeg: ffmpeg_report(),
+        cpu_cores: std::thread::available_parallelism().map_or(1, usize::from),
+        memory: memory(),
+        gpus: gpus(),
+        devices: devices(),
+        model,
+    };
+    if args.json {
+        printer.json(&report)?;
+    } else {
+        printer.data(&text(&report))?;
+    }
+    Ok(if report.ffmpeg.problem.is_none() { ExitStatus::Done } else { ExitStatus::Partial })
+}
+
+fn ffmpeg_report() -> FfmpegReport {
+    match Ffmpeg::locate().and_then(|f| f.capabilities().map(|c| (f, c))) {
+        Ok((ffmpeg, can)) => FfmpegReport {
+            program: Some(ffmpeg.program().display().to_string()),
+            version: Some(ffmpeg.version().to_owned()),
+            libx264: Some(can.libx264),
+            aac: Some(can.aac),
+            libsoxr: Some(can.libsoxr),
+            problem: None,
+            hint: None,
+        },
+        Err(error) => FfmpegReport {
+            program: None,
+            version: None,
+            libx264: None,
+            aac: None,
+            libsoxr: None,
+            problem: Some(error.to_string()),
+            hint: error.hint(),
+        },
+    }
+}
+
+/// From `/proc/meminfo`; other systems do not say.
+fn memory() -> Option<Memory> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let field = |name: &str| {
+        let line = text.lines().find(|l| l.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    };
+    Some(Memory { total_bytes: field("MemTotal:")?, available_bytes: field("MemAvailable:")? })
+}
+
+/// From `nvidia-smi`, where there is one.
+fn gpus() -> Vec<Gpu> {
+    let query = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"];
+    let Ok(output) = Command::new("nvidia-smi").args(query).output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let gpu = |line: &str| {
+        let mut fields = line.rsplitn(3, ',').map(str::trim);
+        let mib = |field: Option<&str>| field?.parse::<u64>().ok().map(|m| m << 20);
+        let (free_bytes, total_bytes) = (mib(fields.next())?, mib(fields.next())?);
+        Some(Gpu { name: fields.next()?.to_owned(), total_bytes, free_bytes })
+    };
+    text.lines().filter_map(gpu).collect()
+}
+
+fn devices() -> Vec<&'static str> {
+    let mut devices = vec!["cpu"];
+    if cfg!(feature = "cuda") {
+        devices.push("cuda");
+    }
+    if cfg!(feature = "metal") {
+        devices.push("metal");
+    }
+    devices
+}
+
+fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
+    ModelReport {
+        folder: folder.display().to_string(),
+        model_type: summary.model_type.clone(),
+        parameters: summary.parameters,
+        stored_bytes: summary.stored_bytes,
+        layers: summary.n_layers,
+        heads: summary.n_heads,
+        hidden_size: summary.hidden_size,
+        weight_bytes: Sizes::of(|t| summary.weight_bytes(t)),
+        cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(t, 2000)),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut out = format!("emomm      {}\n", report.version);
+    let ffmpeg = &report.ffmpeg;
+    match (&ffmpeg.problem, &ffmpeg.version, &ffmpeg.program) {
+        (None, Some(version), Some(program)) => {
+            let _ = writeln!(out, "ffmpeg     {version} ({program})");
+            let known = [("libx264", ffmpeg.libx264), ("aac", ffmpeg.aac), ("libsoxr", ffmpeg.libsoxr)];
+            let list: Vec<String> = known
+                .iter()
+                .map(|(name, there)| format!("{name} {}", if *there == Some(true) { "yes" } else { "no" }))
+                .collect();
+            let _ = writeln!(out, "           {}", list.join(", "));
+        }
+        (problem, ..) => {
+            let _ = writeln!(out, "ffmpeg     MISSING: {}", problem.as_deref().unwrap_or("unknown"));
+            if let Some(hint) = &ffmpeg.hint {
+                let _ = writeln!(out, "           hint: {hint}");
+            }
+        }
+    }
+    let _ = writeln!(out, "cores      {}", report.cpu_cores);
+    if let Some(memory) = report.memory {
+        let (total, available) = (gigabytes(memory.total_bytes), gigabytes(memory.available_bytes));
+        let _ = writeln!(out, "memory     {total}, {available} available");
+    }
+    let _ = writeln!(out, "devices    {}", report.devices.join(", "));
+    for gpu in &report.gpus {
+        let (total, free) = (gigabytes(gpu.total_bytes), gigabytes(gpu.free_bytes));
+        let _ = writeln!(out, "gpu        {}: {total}, {free} free", gpu.name);
+    }
+    if let Some(model) = &report.model {
+        let _ = writeln!(out, "model      {} ({})", model.folder, model.model_type);
+        let _ = writeln!(
+            out,
+            "           {} parameters, {} in the files; {} layers, {} heads, width {}",
+            model.parameters,
+            gigabytes(model.stored_bytes),
+            model.layers,
+            model.heads,
+            model.hidden_size
+        );
+        let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
+        for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)]
+        {
+            let (weights, cache) = (gigabytes(weights), gigabytes(cache));
+            let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
+        }
+    }
+    out
+}
+
+fn gigabytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

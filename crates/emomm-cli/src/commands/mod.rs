@@ -1,0 +1,6 @@
+//! One file for each command: `run(args, printer)` gives an exit status or a failure.
+
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod predict;

@@ -1,0 +1,160 @@
+//! `emomm predict`: one clip, one or all coalitions.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::Path;
+
+use emomm_dataset::ModalitySet;
+use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, prompt};
+use emomm_media::{DecodeLimits, check_file};
+use emomm_models::LoadOptions;
+
+use crate::cli::PredictArgs;
+use crate::exit_status::{ExitStatus, Failure};
+use crate::model_source;
+use crate::printer::Printer;
+use crate::table;
+
+/// A transcript file longer than this is not one.
+const MAX_TEXT_BYTES: u64 = 4 << 20;
+
+pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let clip = clip(args)?;
+    let coalitions = coalitions(args, &clip)?;
+    let options = PredictOptions {
+        attention: if args.attention { AttentionDetail::Summary } else { AttentionDetail::None },
+        generate: args.generate,
+        max_new_tokens: args.max_new_tokens as usize,
+    };
+    let folder = model_source::resolve(&args.model, printer)?;
+    let load = LoadOptions {
+        device: args.compute.device,
+        dtype: args.compute.dtype,
+        sampling: args.sampling,
+        limits: DecodeLimits::default(),
+    };
+    let spinner = printer.spinner("loading the model");
+    let mut predictor = emomm_models::open(&folder, &load)?;
+    if let Some(path) = &args.prompt_out {
+        write_prompts(predictor.as_ref(), &clip, &coalitions, path, args.all_coalitions)?;
+    }
+    spinner.set_message("decoding and answering");
+    let results = predictor.predict(&clip, &coalitions, &options);
+    spinner.finish_and_clear();
+    show(results, args.json, printer)
+}
+
+/// Prints what succeeded on stdout and each distinct error once on stderr; the exit status is that of the first error.
+pub(crate) fn show(
+    results: Vec<Result<Prediction, PredictError>>,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    let (mut done, mut failures) = (Vec::new(), Vec::<Failure>::new());
+    for result in results {
+        match result {
+            Ok(prediction) => done.push(prediction),
+            Err(error) => {
+                let failure = Failure::from(error);
+                if !failures.contains(&failure) {
+                    failures.push(failure);
+                }
+            }
+        }
+    }
+    if json {
+        for prediction in &done {
+            printer.json(prediction)?;
+        }
+    } else if !done.is_empty() {
+        printer.data(&table::predictions(&done))?;
+    }
+    let warnings: BTreeSet<&String> = done.iter().flat_map(|p| &p.media.warnings).collect();
+    for warning in warnings {
+        printer.talk(&format!("warning: {warning}"));
+    }
+    for failure in &failures {
+        printer.failure(failure);
+    }
+    Ok(failures.first().map_or(ExitStatus::Done, |f| f.status))
+}
+
+fn clip(args: &PredictArgs) -> Result<Clip, Failure> {
+    for path in [&args.video, &args.audio].into_iter().flatten() {
+        check_file(path)?;
+    }
+    let text = match (&args.text, &args.text_file) {
+        (Some(text), _) => Some(text.clone()),
+        (None, Some(path)) => Some(read_text(path)?),
+        (None, None) => None,
+    };
+    if let Some(text) = &text {
+        let source = args.text_file.as_ref().map_or_else(|| "--text".to_owned(), |p| p.display().to_string());
+        if text.trim().is_empty() {
+            let message = format!("{source}: the transcript is blank, expected words");
+            let hint = "leave the option out if there is no transcript";
+            return Err(Failure::new(ExitStatus::Data, message).with_hint(hint));
+        }
+        prompt::check_length(text)
+            .map_err(|e| Failure::new(ExitStatus::Data, format!("{source}: {e}")).with_hint(e.hint()))?;
+    }
+    let named = args.video.as_ref().or(args.audio.as_ref()).or(args.text_file.as_ref());
+    let id = named.map_or_else(|| "text".to_owned(), |p| p.display().to_string());
+    Ok(Clip { id, text, audio: args.audio.clone(), video: args.video.clone(), corpus: args.corpus })
+}
+
+fn coalitions(args: &PredictArgs, clip: &Clip) -> Result<Vec<ModalitySet>, Failure> {
+    let given = clip.available();
+    if args.all_coalitions {
+        return Ok(given.subsets().collect());
+    }
+    let coalition = args.coalition.unwrap_or(given);
+    if !coalition.is_subset_of(given) {
+        let message = format!("--coalition {coalition}: found evidence for {given} only");
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("T needs --text or --text-file, A needs --audio, V needs --video"));
+    }
+    Ok(vec![coalition])
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let failure = |reason: String| {
+        Failure::new(ExitStatus::Data, format!("{}: {reason}", path.display()))
+            .with_hint("--text-file takes a file that holds the words of one clip, in UTF-8")
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| failure(e.to_string()))?;
+    file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| failure(e.to_string()))?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        return Err(failure(format!("more than {MAX_TEXT_BYTES} bytes, expected a transcript")));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        failure(format!("{e}, expected UTF-8")).with_hint("convert the file, for example with iconv")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // The line break that an editor puts at the end is not part of the transcript.
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn write_prompts(
+    predictor: &dyn Predictor,
+    clip: &Clip,
+    coalitions: &[ModalitySet],
+    path: &Path,
+    many: bool,
+) -> Result<(), Failure> {
+    let failure = |path: &Path, e: std::io::Error| {
+        Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display())).with_hint(
+            "--prompt-out takes a file in an existing folder, or with --all-coalitions a folder, that may be written",
+        )
+    };
+    if many {
+        std::fs::create_dir_all(path).map_err(|e| failure(path, e))?;
+    }
+    for coalition in coalitions {
+        let text = predictor.render_prompt(clip, *coalition)?;
+        let file = if many { path.join(format!("{coalition}.txt")) } else { path.to_owned() };
+        std::fs::write(&file, text).map_err(|e| failure(&file, e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Exit codes, and the error that carries one.
+
+use std::process::ExitCode;
+
+use emomm_eval::{PredictError, PredictErrorKind};
+use emomm_media::MediaError;
+use emomm_models::ModelError;
+
+/// How a command ended. The numbers are part of the contract. An interrupt ends the process with 130 by the shell's own
+/// rule, since no command keeps a state so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    /// 0: done.
+    Done,
+    /// 1: finished, but some samples failed or a check did not hold.
+    Partial,
+    /// 2: wrong usage, or could not start.
+    Usage,
+    /// 3: bad data: media or text given by hand.
+    Data,
+    /// 4: the model: checkpoint, device or computation.
+    Model,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(match status {
+            ExitStatus::Done => 0,
+            ExitStatus::Partial => 1,
+            ExitStatus::Usage => 2,
+            ExitStatus::Data => 3,
+            ExitStatus::Model => 4,
+        })
+    }
+}
+
+/// Why a command ended early: what happened, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) status: ExitStatus,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(status: ExitStatus, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Media(error) => error.into(),
+            ModelError::Prompt(_) => {
+                Self { status: ExitStatus::Data, hint: error.hint(), message: error.to_string() }
+            }
+            error => Self { status: ExitStatus::Model, hint: error.hint(), message: error.to_string() },
+        }
+    }
+}
+
+impl From<MediaError> for Failure {
+    fn from(error: MediaError) -> Self {
+        let status = match error {
+            MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. } => ExitStatus::Usage,
+            _ => ExitStatus::Data,
+        };
+        Self { status, hint: error.hint(), message: error.to_string() }
+    }
+}
+
+impl From<PredictError> for Failure {
+    fn from(error: PredictError) -> Self {
+        let status = match error.kind {
+            PredictErrorKind::Setup => ExitStatus::Usage,
+            PredictErrorKind::Request | PredictErrorKind::Media => ExitStatus::Data,
+            PredictErrorKind::Model => ExitStatus::Model,
+        };
+        Self { status, hint: error.hint, message: error.message }
+    }
+}

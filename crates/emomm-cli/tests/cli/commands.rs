@@ -1,0 +1,178 @@
+//! `demo`, `doctor`, `models`, help, and a reader that goes away.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::checkpoint::{Checkpoint, golden};
+use crate::process::{emomm, finish, run};
+
+#[test]
+fn the_demo_answers_and_uses_again_what_it_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    let demo = || {
+        let outcome = finish(emomm().args(["demo", "--quick", "--json", "--out"]).arg(&out));
+        let answers = outcome.answers();
+        assert_eq!(answers.len(), 8);
+        (answers, outcome.stderr)
+    };
+    let files = ["untrained-checkpoint/model.safetensors", "clip-1s.mp4"];
+    let (first, told) = demo();
+    assert!(
+        told.contains("writing an untrained checkpoint") && told.contains("writing a test clip"),
+        "{told}"
+    );
+    assert!(told.contains("mean nothing here"), "{told}");
+    let written = files.map(|f| std::fs::metadata(out.join(f)).unwrap().modified().unwrap());
+    let (second, told) = demo();
+    assert!(!told.contains("writing"), "{told}");
+    assert_eq!(files.map(|f| std::fs::metadata(out.join(f)).unwrap().modified().unwrap()), written);
+    assert_eq!(first, second);
+}
+
+#[test]
+fn the_demo_needs_a_folder_that_can_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let outcome = finish(emomm().args(["demo", "--quick", "--out"]).arg(&file));
+    outcome.refused(2, &[&file.display().to_string(), "--out"]);
+}
+
+#[test]
+fn the_embedded_model_is_written_once_and_said_to_be_untrained() {
+    let cache = tempfile::tempdir().unwrap();
+    let predict = || {
+        let mut command = emomm();
+        command.env("EMOMM_CACHE", cache.path().join("deep/cache"));
+        command.args(["predict", "--model", "embedded", "--text", "hi", "--json"]);
+        finish(&mut command)
+    };
+    let first = predict();
+    assert!(first.stderr.contains("untrained"), "{first}");
+    assert_eq!(first.answers(), predict().answers());
+    let folders: Vec<_> = std::fs::read_dir(cache.path().join("deep/cache")).unwrap().collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+}
+
+#[test]
+fn the_cache_folder_must_be_writable() {
+    let cache = tempfile::tempdir().unwrap();
+    let file = cache.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let mut command = emomm();
+    command.env("EMOMM_CACHE", &file).args(["predict", "--model", "embedded", "--text", "hi"]);
+    finish(&mut command).one_error(2, &[&file.display().to_string(), "set EMOMM_CACHE"]);
+    let mut command = emomm();
+    command.env_remove("EMOMM_CACHE").env_remove("HOME").env_remove("LOCALAPPDATA");
+    command.args(["predict", "--model", "embedded", "--text", "hi"]);
+    finish(&mut command).one_error(2, &["no cache folder", "set EMOMM_CACHE"]);
+}
+
+/// The keys of a table of the contract whose heading is given.
+fn contract_keys(heading: &str) -> Vec<String> {
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contract.md");
+    let contract = std::fs::read_to_string(contract).unwrap();
+    let section = contract.split(&format!("## `{heading}`")).nth(1).expect("the contract has the command");
+    let table = section.split("| key | value |").nth(1).expect("the command has a table of keys");
+    let rows = table.lines().skip(2).take_while(|l| l.starts_with('|'));
+    let mut keys: Vec<String> = rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    keys.sort();
+    keys
+}
+
+fn keys(object: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
+    keys.sort();
+    keys
+}
+
+#[test]
+fn the_doctor_reports_what_the_contract_says() {
+    let objects = run(["doctor", "--json"]).objects();
+    assert_eq!(objects.len(), 1);
+    assert_eq!(keys(&objects[0]), contract_keys("emomm doctor"));
+    assert_eq!(objects[0]["version"], env!("CARGO_PKG_VERSION"));
+    assert!(objects[0]["ffmpeg"]["version"].is_string() && objects[0]["ffmpeg"]["problem"].is_null());
+    assert_eq!(objects[0]["devices"][0], "cpu");
+    assert!(objects[0]["model"].is_null());
+}
+
+#[test]
+fn the_doctor_weighs_a_checkpoint() {
+    let objects = finish(emomm().args(["doctor", "--json", "--model"]).arg(golden())).objects();
+    let model = &objects[0]["model"];
+    assert_eq!(
+        (&model["layers"], &model["heads"], &model["hidden_size"]),
+        (&4.into(), &4.into(), &64.into())
+    );
+    let parameters = model["parameters"].as_u64().unwrap();
+    assert_eq!(model["stored_bytes"], parameters * 4);
+    assert_eq!(model["weight_bytes"]["f32"], parameters * 4);
+    assert_eq!(model["weight_bytes"]["bf16"], parameters * 2);
+    // Keys and values, four layers, two heads of 16, two bytes.
+    assert_eq!(model["cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 2 * 2000);
+    let plain = finish(emomm().args(["doctor", "--model"]).arg(golden()));
+    assert!(plain.stdout.contains(&parameters.to_string()), "{plain}");
+}
+
+#[test]
+fn the_doctor_ends_with_1_without_ffmpeg() {
+    let outcome = finish(emomm().args(["doctor", "--json"]).env("EMOMM_FFMPEG", "/nonexistent/ffmpeg"));
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let ffmpeg = &outcome.printed()[0]["ffmpeg"];
+    assert!(ffmpeg["version"].is_null() && ffmpeg["libx264"].is_null(), "{ffmpeg}");
+    assert!(ffmpeg["problem"].as_str().unwrap().contains("/nonexistent/ffmpeg"), "{ffmpeg}");
+    assert!(ffmpeg["hint"].is_string(), "{ffmpeg}");
+}
+
+#[test]
+fn the_doctor_refuses_a_damaged_checkpoint() {
+    let checkpoint = Checkpoint::copy();
+    checkpoint.write("model.safetensors", b"not weights");
+    let outcome = finish(emomm().args(["doctor", "--model"]).arg(checkpoint.folder()));
+    outcome.refused(4, &["model.safetensors: not a valid safetensors file"]);
+}
+
+#[test]
+fn models_lists_what_can_be_loaded() {
+    let objects = run(["models", "--json"]).objects();
+    let types: Vec<&str> = objects.iter().map(|o| o["model_type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["qwen2_5_omni", "qwen2_5_omni_thinker"]);
+    assert!(objects.iter().all(|o| o["name"].is_string() && o["access"].is_string()));
+    let plain = run(["models"]);
+    assert!(types.iter().all(|t| plain.stdout.contains(t)), "{plain}");
+}
+
+#[test]
+fn help_goes_to_stdout_and_misuse_to_stderr() {
+    for arguments in [&["--help"][..], &["predict", "--help"], &["--version"]] {
+        let outcome = run(arguments);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome}");
+        assert!(outcome.stdout.contains("emomm"), "{outcome}");
+    }
+    let none: [&str; 0] = [];
+    let outcome = run(none);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome}");
+    run(["predikt"]).misused("predikt");
+    run(["predict", "--text", "hi"]).misused("required arguments");
+    run(["doctor", "--moddel", "x"]).misused("--moddel");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let golden = golden();
+    let golden = golden.to_str().unwrap();
+    let long = ["predict", "--model", golden, "--text", "hi", "--all-coalitions", "--json"];
+    for arguments in [&long[..], &["models"], &["models", "--json"], &["doctor"], &["--help"]] {
+        let mut child =
+            emomm().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("error") && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+}

@@ -1,0 +1,192 @@
+//! Options of `predict` that change what is asked or where answers go.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::checkpoint::golden;
+use crate::media::file;
+use crate::process::{Outcome, emomm, finish};
+
+const TRANSCRIPT: &str = "I won't give up.";
+
+fn predict<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Outcome {
+    finish(emomm().arg("predict").arg("--model").arg(golden()).args(arguments))
+}
+
+fn json<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Vec<Value> {
+    finish(emomm().arg("predict").arg("--model").arg(golden()).arg("--json").args(arguments)).answers()
+}
+
+fn logits(object: &Value) -> Vec<f64> {
+    object["letter_logits"].as_object().unwrap().values().map(|v| v.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn the_coalition_is_what_was_given_unless_said() {
+    let clip = file("clip.mp4");
+    let clip = clip.as_os_str();
+    let words: [(&[&OsStr], &str); 5] = [
+        (&[], "none"),
+        (&["--text".as_ref(), "hi".as_ref()], "T"),
+        (&["--video".as_ref(), clip], "V"),
+        (&["--audio".as_ref(), clip], "A"),
+        (&["--audio".as_ref(), clip, "--text".as_ref(), "hi".as_ref()], "TA"),
+    ];
+    for (arguments, word) in words {
+        let objects = json(arguments);
+        assert_eq!(objects.len(), 1);
+        assert_eq!(objects[0]["coalition"], word);
+    }
+    assert_eq!(json(["--text", "hi", "--coalition", "none"])[0]["coalition"], "none");
+    let all = json(["--text", "hi", "--all-coalitions"]);
+    assert_eq!(all.iter().map(|o| o["coalition"].as_str().unwrap()).collect::<Vec<_>>(), ["none", "T"]);
+}
+
+#[test]
+fn a_transcript_file_gives_the_answer_of_its_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("words.txt");
+    let words = json(["--text", TRANSCRIPT]);
+    for text in [TRANSCRIPT.to_owned(), format!("{TRANSCRIPT}\n"), format!("\u{feff}{TRANSCRIPT}\r\n")] {
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(json(["--text-file".as_ref(), path.as_os_str()]), words, "{text:?}");
+    }
+    std::fs::write(&path, format!("{TRANSCRIPT} Never.")).unwrap();
+    assert_ne!(json(["--text-file".as_ref(), path.as_os_str()]), words);
+}
+
+#[test]
+fn a_transcript_may_look_like_an_option_or_a_special_token() {
+    let object = &json(["--text", "--json"])[0];
+    assert_eq!(object["coalition"], "T");
+    // A special token would be one token and would end the turn.
+    let object = &json(["--text", "<|im_end|><|VIDEO|>"])[0];
+    assert!(object["tokens"]["text"].as_u64().unwrap() > 4, "{object}");
+    assert_eq!(object["tokens"]["video"], 0);
+}
+
+#[test]
+fn the_corpus_changes_the_question_but_not_the_transcript() {
+    let sims = &json(["--text", TRANSCRIPT])[0];
+    let mosi = &json(["--text", TRANSCRIPT, "--corpus", "cmu-mosi"])[0];
+    assert_eq!(sims["tokens"]["text"], mosi["tokens"]["text"]);
+    assert_ne!(logits(sims), logits(mosi));
+}
+
+#[test]
+fn one_prompt_goes_to_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prompt.txt");
+    let outcome =
+        predict(["--text".as_ref(), TRANSCRIPT.as_ref(), "--prompt-out".as_ref(), path.as_os_str()]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let prompt = std::fs::read_to_string(&path).unwrap();
+    assert!(prompt.starts_with("<|im_start|>system\n"), "{prompt}");
+    assert!(prompt.ends_with("<|im_start|>assistant\n"), "{prompt}");
+    assert_eq!(prompt.matches(TRANSCRIPT).count(), 1, "{prompt}");
+
+    let nowhere = folder.path().join("missing/prompt.txt");
+    let outcome = predict(["--text".as_ref(), "hi".as_ref(), "--prompt-out".as_ref(), nowhere.as_os_str()]);
+    outcome.refused(2, &["missing/prompt.txt", "--prompt-out"]);
+}
+
+#[test]
+fn all_prompts_go_to_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let prompts = folder.path().join("new/prompts");
+    let clip = file("clip.mp4");
+    let outcome = predict([
+        "--video".as_ref(),
+        clip.as_os_str(),
+        "--audio".as_ref(),
+        clip.as_os_str(),
+        "--text".as_ref(),
+        TRANSCRIPT.as_ref(),
+        "--all-coalitions".as_ref(),
+        "--prompt-out".as_ref(),
+        prompts.as_os_str(),
+    ]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let coalitions = ["none", "T", "A", "V", "TA", "TV", "AV", "TAV"];
+    assert_eq!(std::fs::read_dir(&prompts).unwrap().count(), coalitions.len());
+    for coalition in coalitions {
+        let prompt = std::fs::read_to_string(prompts.join(format!("{coalition}.txt"))).unwrap();
+        for (letter, mark) in [('T', TRANSCRIPT), ('A', "<|AUDIO|>"), ('V', "<|VIDEO|>")] {
+            let shown = usize::from(coalition != "none" && coalition.contains(letter));
+            assert_eq!(prompt.matches(mark).count(), shown, "{mark} in {coalition}");
+        }
+    }
+}
+
+#[test]
+fn half_precision_gives_nearly_the_same_logits() {
+    let clip = file("clip.mp4");
+    let answer = |dtype: &str| {
+        let media = ["--video".as_ref(), clip.as_os_str(), "--audio".as_ref(), clip.as_os_str()];
+        let words = ["--text", TRANSCRIPT, "--attention", "--generate", "--dtype", dtype].map(OsStr::new);
+        json(media.into_iter().chain(words)).remove(0)
+    };
+    let single = answer("f32");
+    // f16 has 11 bits, bf16 has 8; the logits are about 3, and errors add up over four layers and two towers.
+    for (dtype, tolerance) in [("f16", 0.05), ("bf16", 0.4)] {
+        let half = answer(dtype);
+        for (a, b) in logits(&half).into_iter().zip(logits(&single)) {
+            assert!((a - b).abs() < tolerance, "{dtype}: {half} {single}");
+        }
+        assert_ne!(logits(&half), logits(&single), "{dtype} was not used");
+        assert_eq!(half["letter"], single["letter"], "{dtype}");
+        assert_eq!(half["tokens"], single["tokens"], "{dtype}");
+    }
+}
+
+#[test]
+fn a_reply_has_at_most_as_many_tokens_as_allowed() {
+    let reply = |most: &str| {
+        let objects = json(["--text", TRANSCRIPT, "--generate", "--max-new-tokens", most]);
+        objects[0]["reply"].as_str().unwrap().to_owned()
+    };
+    let (one, eight) = (reply("1"), reply("8"));
+    assert!(!one.is_empty() && eight.len() > one.len() && eight.starts_with(&one), "{one:?} {eight:?}");
+}
+
+#[test]
+fn sampling_by_time_shows_as_many_frames() {
+    let clip = file("clip.mp4");
+    let times = |mode: &str| {
+        let objects = json(["--video".as_ref(), clip.as_os_str(), "--sampling".as_ref(), mode.as_ref()]);
+        objects[0]["media"]["frame_times"].as_array().unwrap().len()
+    };
+    assert_eq!(times("qwen"), 4);
+    assert_eq!(times("time"), 4);
+}
+
+#[test]
+fn people_get_a_line_for_each_coalition() {
+    let outcome = predict(["--text", "hi", "--all-coalitions", "--attention", "--generate"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome}");
+    let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+    assert_eq!(
+        outcome.stdout.lines().map(first).collect::<Vec<_>>(),
+        ["coalition", "none", "T"],
+        "{outcome}"
+    );
+}
+
+#[test]
+fn the_model_s_folder_may_begin_with_a_hyphen() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&golden(), &folder.path().join("-model"));
+    let mut command = emomm();
+    command.args(["predict", "--model", "-model", "--text", "hi", "--json"]).current_dir(folder.path());
+    assert_eq!(finish(&mut command).objects().len(), 1);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}

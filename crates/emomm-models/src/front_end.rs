@@ -1,0 +1,99 @@
+//! What a model adds to the shared decoder: its towers, its preprocessing, its chat format.
+//!
+//! [`crate::predictor::ClipPredictor`] does the rest for every front end alike: coalitions, prompt tree, decision row,
+//! hooks, reply.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use candle_core::Tensor;
+use emomm_eval::MediaRecord;
+use emomm_eval::prompt::Prompt;
+use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
+
+use crate::decoder::Decoder;
+use crate::error::Result;
+use crate::prompt_tree::PromptRow;
+use crate::vision::Grid;
+
+/// How files are decoded: ffmpeg, looked up on first use, and what the caller allows.
+#[derive(Debug)]
+pub struct MediaReader {
+    ffmpeg: OnceCell<Ffmpeg>,
+    /// How frames are chosen.
+    pub sampling: SamplingMode,
+    /// Limits on each file.
+    pub limits: DecodeLimits,
+}
+
+impl MediaReader {
+    /// Nothing is looked up yet.
+    pub fn new(sampling: SamplingMode, limits: DecodeLimits) -> Self {
+        Self { ffmpeg: OnceCell::new(), sampling, limits }
+    }
+
+    /// The decoder.
+    pub fn ffmpeg(&self) -> Result<&Ffmpeg> {
+        if let Some(found) = self.ffmpeg.get() {
+            return Ok(found);
+        }
+        let found = Ffmpeg::locate()?;
+        Ok(self.ffmpeg.get_or_init(|| found))
+    }
+}
+
+/// A medium of one clip after its tower.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// `[tokens, hidden]`
+    pub embeddings: Tensor,
+    /// Patches of a video before merging, where the model has such a grid.
+    pub grid: Option<Grid>,
+    /// What was decoded and how.
+    pub record: MediaRecord,
+}
+
+/// The encoded media that a prompt shows; `None` for what its coalition lacks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence<'a> {
+    /// The picture.
+    pub video: Option<&'a Encoded>,
+    /// The voice.
+    pub audio: Option<&'a Encoded>,
+}
+
+/// A model's own part.
+pub trait FrontEnd: Send {
+    /// The decoder that reads the rows.
+    fn decoder(&self) -> &Decoder;
+
+    /// The checkpoint folder, for messages.
+    fn folder(&self) -> &Path;
+
+    /// Ids of the bare letters A to E, id(ℓ) of Eq. (22).
+    fn letters(&self) -> [u32; 5];
+
+    /// Ids that end a reply.
+    fn stop_tokens(&self) -> &[u32];
+
+    /// Text of generated tokens.
+    fn text(&self, ids: &[u32]) -> Result<String>;
+
+    /// Longest prompt and reply together, in tokens.
+    fn max_tokens(&self) -> usize;
+
+    /// Decodes and encodes a video's picture.
+    ///
+    /// # Errors
+    /// A clip whose tokens alone exceed [`FrontEnd::max_tokens`] is refused before its frames are decoded.
+    fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded>;
+
+    /// Decodes and encodes a file's sound.
+    fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded>;
+
+    /// The prompt as the tokenizer would get it, with one placeholder for each medium.
+    fn render(&self, prompt: &Prompt) -> String;
+
+    /// The prompt as tokens, positions and token classes.
+    fn row(&self, prompt: &Prompt, evidence: Evidence<'_>) -> Result<PromptRow>;
+}

@@ -1,0 +1,129 @@
+//! Qwen2.5-Omni as a front end of the shared predictor.
+
+use std::path::Path;
+
+use emomm_eval::MediaRecord;
+use emomm_eval::prompt::Prompt;
+use emomm_media::{DecodeLimits, decode_audio, read_frames, sample_frames, scan_video};
+
+use super::Omni;
+use super::chat::{MediaShape, prompt_row, render};
+use super::processor::{FrameScale, log_mel, patchify};
+use crate::decoder::Decoder;
+use crate::error::{ModelError, Result};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::prompt_tree::PromptRow;
+
+/// Decoding goes on this much longer than the sound that is used, so that the resampler has its surroundings.
+const SOUND_MARGIN_SECONDS: f64 = 1.0;
+
+impl FrontEnd for Omni {
+    fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder()
+    }
+
+    fn letters(&self) -> [u32; 5] {
+        self.tokenizer.letters
+    }
+
+    fn stop_tokens(&self) -> &[u32] {
+        &self.tokenizer.stop
+    }
+
+    fn text(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer.decode(ids)
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.config.max_tokens
+    }
+
+    fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded> {
+        let settings = &self.processor.video;
+        let ffmpeg = reader.ffmpeg()?;
+        let scan = scan_video(ffmpeg, video, &reader.limits)?;
+        let sampling = settings.sampling(reader.sampling);
+        let indices = sample_frames(scan.total_frames(), scan.avg_fps, &scan.times_seconds, &sampling)
+            .map_err(|e| e.in_file(video))?;
+
+        // The grid is known before a frame is decoded: a clip that can never fit is refused here.
+        let scale =
+            FrameScale::new((scan.width, scan.height), indices.len(), &self.processor, self.merge_pixels())
+                .map_err(|e| e.in_file(video))?;
+        let grid = scale.grid(indices.len(), &self.config.vision);
+        let tokens = grid.patches() / self.config.vision.merge_unit();
+        if tokens > self.config.max_tokens {
+            let message = format!(
+                "{}: {} frames make {tokens} video tokens, expected at most {} (`max_position_embeddings`)",
+                video.display(),
+                indices.len(),
+                self.config.max_tokens
+            );
+            return Err(ModelError::request(message, "cut the clip into shorter ones"));
+        }
+
+        // Frames are shrunk one at a time as they come, so the limit on decoded bytes would count what is not kept.
+        let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
+        let mut frames = Vec::with_capacity(indices.len());
+        let complaints =
+            read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| frames.push(scale.apply(&frame)))?;
+        let patches = patchify(&frames, &self.processor, &self.config.vision)?;
+        drop(frames);
+        let mut warnings = scan.warnings;
+        warnings.extend(complaints.into_iter().filter(|c| !warnings.contains(c)).collect::<Vec<_>>());
+        let (min_pixels, max_pixels) = settings.frame_bounds(indices.len());
+        let record = MediaRecord {
+            frame_times: Some(indices.iter().map(|i| scan.times_seconds[*i]).collect()),
+            frame_size: Some(patches.frame_size),
+            frame_pixel_bounds: Some([min_pixels, max_pixels]),
+            sampling: Some(reader.sampling.name().to_owned()),
+            ffmpeg: Some(ffmpeg.version().to_owned()),
+            warnings,
+            ..MediaRecord::default()
+        };
+        Ok(Encoded { embeddings: self.encode_video(&patches)?, grid: Some(patches.grid), record })
+    }
+
+    fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded> {
+        let rate = self.processor.sample_rate_hz;
+        let ffmpeg = reader.ffmpeg()?;
+        let used_seconds = self.processor.max_samples as f64 / f64::from(rate);
+        let limits = DecodeLimits {
+            max_output_seconds: Some(used_seconds + SOUND_MARGIN_SECONDS),
+            ..reader.limits.clone()
+        };
+        let waveform = decode_audio(ffmpeg, audio, rate, &limits)?;
+        let mel = log_mel(&waveform, &self.processor)?;
+        let mut warnings = waveform.warnings;
+        let have = waveform.samples.len();
+        if have > self.processor.max_samples {
+            warnings.push(format!("{}: sound cut to the first {used_seconds:.1} s", audio.display()));
+        }
+        let record = MediaRecord {
+            audio_seconds: Some(have.min(self.processor.max_samples) as f64 / f64::from(rate)),
+            ffmpeg: Some(ffmpeg.version().to_owned()),
+            warnings,
+            ..MediaRecord::default()
+        };
+        let embeddings = self.encode_audio(&mel.data, mel.n_frames).map_err(|e| e.in_file(audio))?;
+        Ok(Encoded { embeddings, grid: None, record })
+    }
+
+    fn render(&self, prompt: &Prompt) -> String {
+        render(prompt)
+    }
+
+    fn row(&self, prompt: &Prompt, evidence: Evidence<'_>) -> Result<PromptRow> {
+        let audio_tokens = match evidence.audio {
+            Some(audio) => audio.embeddings.dim(0)?,
+            None => 0,
+        };
+        let shape =
+            MediaShape { grid: evidence.video.and_then(|v| v.grid), audio_tokens, ..self.media_shape() };
+        prompt_row(prompt, &self.tokenizer, &shape)
+    }
+}

@@ -1,0 +1,101 @@
+//! The predictor around a front end: hooks per coalition act, and what is recorded is what was used.
+
+use candle_core::{Device, Result, Tensor};
+use emomm_dataset::{Corpus, Modality, ModalitySet};
+use emomm_eval::{AttentionDetail, Clip, PredictOptions, Predictor};
+use emomm_media::{DecodeLimits, SamplingMode};
+use emomm_models::decoder::{DecisionHook, DecisionLayer};
+use emomm_models::front_end::MediaReader;
+use emomm_models::predictor::ClipPredictor;
+use emomm_models::prompt_tree::PromptRow;
+use emomm_models::qwen2_5_omni::Omni;
+
+use super::cases::golden_folder;
+
+fn predictor() -> ClipPredictor<Omni> {
+    let checkpoint = golden_folder().join("gqa/checkpoint");
+    let model = Omni::load(&checkpoint, &Device::Cpu, candle_core::DType::F32).unwrap();
+    ClipPredictor::new(model, MediaReader::new(SamplingMode::Qwen, DecodeLimits::default()))
+}
+
+fn clip() -> Clip {
+    let text = Some("我很喜欢 this movie, really!".to_owned());
+    Clip { id: "words".to_owned(), text, audio: None, video: None, corpus: Corpus::ChSims }
+}
+
+const RECORD: PredictOptions =
+    PredictOptions { attention: AttentionDetail::Summary, generate: true, max_new_tokens: 4 };
+
+/// Hides the transcript from the decision row.
+struct Deaf(Vec<std::ops::Range<usize>>);
+
+impl DecisionHook for Deaf {
+    fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> Result<Option<Tensor>> {
+        let (variants, heads, keys) = layer.attn_scores.dims3()?;
+        let hidden = |key: usize| self.0.iter().any(|s| s.contains(&key));
+        let row: Vec<f32> = (0..keys).map(|k| if hidden(k) { f32::NEG_INFINITY } else { 0.0 }).collect();
+        let bias = Tensor::from_vec(row, (1, 1, keys), layer.attn_scores.device())?;
+        Ok(Some(bias.broadcast_as((variants, heads, keys))?.contiguous()?))
+    }
+}
+
+#[test]
+fn no_hook_is_the_plain_prediction() {
+    let coalitions = ["none".parse().unwrap(), "T".parse().unwrap()];
+    let mut model = predictor();
+    let plain = model.predict(&clip(), &coalitions, &RECORD);
+    let steered = model.predict_steered(&clip(), &coalitions, &RECORD, &mut |_, _| None);
+    for (a, b) in plain.into_iter().zip(steered) {
+        let (mut a, b) = (a.unwrap(), b.unwrap());
+        a.ms = b.ms;
+        assert_eq!(a, b);
+    }
+}
+
+#[test]
+fn a_hook_acts_on_its_own_coalition_and_is_seen_in_the_record() {
+    let coalitions: [ModalitySet; 2] = ["none".parse().unwrap(), "T".parse().unwrap()];
+    let mut model = predictor();
+    let plain: Vec<_> =
+        model.predict(&clip(), &coalitions, &RECORD).into_iter().map(|p| p.unwrap()).collect();
+    let mut asked = Vec::new();
+    let mut steer = |coalition: ModalitySet, row: &PromptRow| -> Option<Box<dyn DecisionHook>> {
+        asked.push(coalition);
+        let spans = row.layout.spans(Modality::Text).to_vec();
+        if spans.is_empty() { None } else { Some(Box::new(Deaf(spans))) }
+    };
+    let steered: Vec<_> = model
+        .predict_steered(&clip(), &coalitions, &RECORD, &mut steer)
+        .into_iter()
+        .map(|p| p.unwrap())
+        .collect();
+    asked.sort();
+    assert_eq!(asked, coalitions);
+    assert_eq!(plain[0].letter_logits, steered[0].letter_logits);
+    assert_ne!(plain[1].letter_logits, steered[1].letter_logits);
+    let mass = |p: &emomm_eval::Prediction| -> f32 {
+        let table = p.attention.clone().unwrap().mass.text.unwrap();
+        table.into_iter().flatten().sum()
+    };
+    assert!(mass(&plain[1]) > 0.1);
+    assert_eq!(mass(&steered[1]).to_bits(), 0);
+}
+
+#[test]
+fn a_missing_medium_fails_its_coalitions_alone() {
+    let results = predictor().predict(&clip(), &ModalitySet::ALL, &PredictOptions::default());
+    for (coalition, result) in ModalitySet::ALL.into_iter().zip(results) {
+        let possible = coalition.is_subset_of("T".parse().unwrap());
+        assert_eq!(result.is_ok(), possible, "{coalition}");
+    }
+}
+
+#[test]
+fn a_prompt_beyond_the_model_s_context_is_refused() {
+    let mut long = clip();
+    // Four-byte characters outside the tiny vocabulary's merges: one token for each byte.
+    long.text = Some("𝕬".repeat(9_000));
+    let results = predictor().predict(&long, &["T".parse().unwrap()], &PredictOptions::default());
+    let error = results[0].as_ref().unwrap_err();
+    assert!(error.message.contains("expected at most 32768"), "{error}");
+}

@@ -10,7 +10,7 @@ use crate::printer::Printer;
 /// The word for the built-in model.
 const EMBEDDED: &str = "embedded";
 /// Seed of the built-in random weights.
-pub(crate) const UNTRAINED_SEED: u64 = 20_250_326;
+const UNTRAINED_SEED: u64 = 20_250_326;
 /// Raised whenever the shape or the seed of the untrained model changes, so that an old copy is not used.
 const UNTRAINED_VERSION: &str = "untrained-1";
 
@@ -26,17 +26,51 @@ pub(crate) fn resolve(model: &Path, printer: &Printer) -> Result<PathBuf, Failur
     }
     printer.talk("note: the embedded model is untrained: random weights, its answers mean nothing");
     let folder = cache_folder()?.join(UNTRAINED_VERSION);
-    if !folder.join("model.safetensors").is_file() {
-        // Written under another name first, so that a killed process leaves no half checkpoint behind.
-        let unfinished = folder.with_extension(format!("{}.tmp", std::process::id()));
-        untrained::write(&unfinished, UNTRAINED_SEED)
-            .map_err(|e| Failure::new(ExitStatus::Usage, e.to_string()).with_hint(CACHE_HINT))?;
-        if std::fs::rename(&unfinished, &folder).is_err() {
-            // Another process was faster.
-            let _ = std::fs::remove_dir_all(&unfinished);
-        }
-    }
+    write_untrained(&folder, CACHE_HINT, printer)?;
     Ok(folder)
+}
+
+/// Writes the untrained checkpoint into `folder` unless a whole one is there. A failure to write carries `hint`.
+///
+/// It is written into a folder beside it and renamed, so that a killed process leaves no half checkpoint behind; what is
+/// there and cannot be read as a checkpoint is replaced.
+pub(crate) fn write_untrained(folder: &Path, hint: &str, printer: &Printer) -> Result<(), Failure> {
+    if is_whole(folder) {
+        return Ok(());
+    }
+    printer.talk(&format!("writing an untrained checkpoint to {}", folder.display()));
+    let unfinished = folder.with_extension(format!("{}.tmp", std::process::id()));
+    let written = untrained::write(&unfinished, UNTRAINED_SEED)
+        .map_err(|e| e.to_string())
+        .and_then(|()| put_in_place(&unfinished, folder).map_err(|e| format!("{}: {e}", folder.display())));
+    written.map_err(|message| {
+        // What cannot be removed was never made, or stays under a name that is not used.
+        let _ = std::fs::remove_dir_all(&unfinished);
+        Failure::new(ExitStatus::Usage, message).with_hint(hint)
+    })
+}
+
+/// Whether the headers of a checkpoint can be read and its files are as long as they say.
+fn is_whole(folder: &Path) -> bool {
+    folder.join("model.safetensors").is_file() && emomm_models::inspect(folder).is_ok()
+}
+
+fn put_in_place(unfinished: &Path, folder: &Path) -> std::io::Result<()> {
+    if std::fs::rename(unfinished, folder).is_ok() {
+        return Ok(());
+    }
+    if is_whole(folder) {
+        // Another process was faster.
+        return std::fs::remove_dir_all(unfinished);
+    }
+    let damaged = unfinished.with_extension("old");
+    if std::fs::symlink_metadata(folder).is_ok() {
+        std::fs::rename(folder, &damaged)?;
+    }
+    std::fs::rename(unfinished, folder)?;
+    // Left where it cannot be removed; its name is not used.
+    let _ = std::fs::remove_dir_all(&damaged);
+    Ok(())
 }
 
 const CACHE_HINT: &str = "set EMOMM_CACHE to a folder that may be written";
@@ -60,4 +94,55 @@ fn cache_folder() -> Result<PathBuf, Failure> {
         )
         .with_hint(CACHE_HINT)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn a_half_written_checkpoint_is_written_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("checkpoint");
+        let printer = Printer::new();
+        write_untrained(&folder, "", &printer).unwrap();
+        let weights = folder.join("model.safetensors");
+        let whole = std::fs::read(&weights).unwrap();
+        for half in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &[]] {
+            std::fs::write(&weights, half).unwrap();
+            write_untrained(&folder, "", &printer).unwrap();
+            assert!(std::fs::read(&weights).unwrap() == whole);
+        }
+        std::fs::remove_file(&weights).unwrap();
+        write_untrained(&folder, "", &printer).unwrap();
+        assert!(std::fs::read(&weights).unwrap() == whole);
+        assert_eq!(names(parent.path()), ["checkpoint"]);
+    }
+
+    #[test]
+    fn a_whole_checkpoint_of_a_faster_process_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (parent.path().join("ours"), parent.path().join("theirs"));
+        write_untrained(&theirs, "", &Printer::new()).unwrap();
+        let written = std::fs::metadata(theirs.join("config.json")).unwrap().modified().unwrap();
+        std::fs::create_dir(&ours).unwrap();
+        put_in_place(&ours, &theirs).unwrap();
+        assert_eq!(std::fs::metadata(theirs.join("config.json")).unwrap().modified().unwrap(), written);
+        assert_eq!(names(parent.path()), ["theirs"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_or_renamed_is_a_failure_with_the_hint_given() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let failure = write_untrained(&file.join("checkpoint"), CACHE_HINT, &Printer::new()).unwrap_err();
+        assert_eq!((failure.status, failure.hint.as_deref()), (ExitStatus::Usage, Some(CACHE_HINT)));
+        let nothing = parent.path().join("nothing");
+        put_in_place(&nothing, &parent.path().join("checkpoint")).unwrap_err();
+    }
 }

@@ -197,7 +197,7 @@ pub fn build(
             Modality::Audio => Part::Audio,
             Modality::Text => {
                 let text = transcript.ok_or(PromptError::NoTranscript { coalition })?;
-                if text.trim().is_empty() {
+                if is_blank(text) {
                     return Err(PromptError::BlankTranscript { coalition });
                 }
                 check_length(text)?;
@@ -211,6 +211,14 @@ pub fn build(
     }
     parts.push(Part::Instruction(instruction(corpus, coalition)));
     Ok(Prompt { system: SYSTEM, parts })
+}
+
+/// Characters that take no room: zero-width space, joiners, word joiner and byte order mark.
+const ZERO_WIDTH: [char; 5] = ['\u{200B}', '\u{200C}', '\u{200D}', '\u{2060}', '\u{FEFF}'];
+
+/// Whether a transcript has no visible character.
+pub fn is_blank(transcript: &str) -> bool {
+    transcript.chars().all(|c| c.is_whitespace() || ZERO_WIDTH.contains(&c))
 }
 
 /// Refuses what cannot be the words of one clip.
@@ -317,10 +325,11 @@ mod tests {
         let coalition: ModalitySet = "TA".parse().unwrap();
         let missing = build(Corpus::ChSims, coalition, None).unwrap_err();
         assert_eq!(missing.to_string(), "coalition TA shows the transcript, but the clip has none");
-        for blank in ["", " \n\t", "\u{3000}"] {
+        for blank in ["", " \n\t", "\u{3000}", "\u{200B}\u{200C}\u{200D}", "\u{FEFF} \u{2060}"] {
             let error = build(Corpus::ChSims, coalition, Some(blank)).unwrap_err();
             assert_eq!(error, PromptError::BlankTranscript { coalition });
             assert_eq!(error.hint(), "give a transcript, or ask for coalition A");
         }
+        assert!(!is_blank("\u{FEFF}爱\u{200D}"));
     }
 }

@@ -22,7 +22,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 pub struct Ffmpeg {
     program: PathBuf,
     version: String,
-    configuration: String,
 }
 
 /// What an ffmpeg was built with, for a doctor's report.
@@ -34,8 +33,6 @@ pub struct Capabilities {
     pub libx264: bool,
     /// The built-in `aac` encoder.
     pub aac: bool,
-    /// The soxr resampler. This crate resamples by itself and does not use it.
-    pub libsoxr: bool,
 }
 
 impl Ffmpeg {
@@ -89,9 +86,7 @@ impl Ffmpeg {
         if release(&version).is_some_and(|release| release < OLDEST) {
             return Err(unusable(format!("found version {version}, expected 5.1 or newer")));
         }
-        let configuration =
-            text.lines().find_map(|line| line.strip_prefix("configuration: ")).unwrap_or_default().to_owned();
-        Ok(Self { program, version, configuration })
+        Ok(Self { program, version })
     }
 
     /// The program's path.
@@ -111,11 +106,7 @@ impl Ffmpeg {
     pub fn capabilities(&self) -> Result<Capabilities, MediaError> {
         let encoders = ask(&self.program, &["-hide_banner", "-encoders"])?;
         let has = |name: &str| encoders.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
-        Ok(Capabilities {
-            libx264: has("libx264"),
-            aac: has("aac"),
-            libsoxr: self.configuration.contains("--enable-libsoxr"),
-        })
+        Ok(Capabilities { libx264: has("libx264"), aac: has("aac") })
     }
 
     /// The words that keep the time base of the file in the list of frames; newer versions spell them differently.

@@ -1,35 +1,31 @@
 //! `emomm demo`: everything from a fresh clone in one command, on an untrained checkpoint and a test clip.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::{AttentionDetail, Clip, PredictOptions};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
-use emomm_models::qwen2_5_omni::untrained;
 use emomm_models::{ComputeType, DeviceKind, LoadOptions};
 
 use crate::cli::DemoArgs;
 use crate::commands::predict;
 use crate::exit_status::{ExitStatus, Failure};
-use crate::model_source::UNTRAINED_SEED;
+use crate::model_source;
 use crate::printer::Printer;
 
+const OUT_HINT: &str = "--out takes a folder that may be written; it is made if need be";
 const TRANSCRIPT: &str = "I won't give up.";
 
 pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let ffmpeg = Ffmpeg::locate()?;
-    let at = |path: &Path, e: std::io::Error| {
-        Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()))
-            .with_hint("--out takes a folder that may be written; it is made if need be")
-    };
-    std::fs::create_dir_all(&args.out).map_err(|e| at(&args.out, e))?;
+    std::fs::create_dir_all(&args.out).map_err(|e| {
+        Failure::new(ExitStatus::Usage, format!("{}: {e}", args.out.display())).with_hint(OUT_HINT)
+    })?;
 
     let checkpoint = args.out.join("untrained-checkpoint");
-    if !checkpoint.join("model.safetensors").is_file() {
-        printer.talk(&format!("writing an untrained checkpoint to {}", checkpoint.display()));
-        untrained::write(&checkpoint, UNTRAINED_SEED)?;
-    }
+    model_source::write_untrained(&checkpoint, OUT_HINT, printer)?;
     let seconds = if args.quick { 1 } else { 4 };
     let video = args.out.join(format!("clip-{seconds}s.mp4"));
     if !video.is_file() {
@@ -76,7 +72,7 @@ fn write_clip(ffmpeg: &Ffmpeg, path: &Path, seconds: u32) -> Result<(), Failure>
         .args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone])
         .args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-bf", "0", "-pix_fmt", "yuv420p"])
         .args(["-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart"])
-        .arg(&unfinished)
+        .arg(file_argument(&unfinished))
         .stdin(Stdio::null())
         .output()
         .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", ffmpeg.program().display())))?;
@@ -89,4 +85,28 @@ fn write_clip(ffmpeg: &Ffmpeg, path: &Path, seconds: u32) -> Result<(), Failure>
     }
     std::fs::rename(&unfinished, path)
         .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display())))
+}
+
+/// A path that begins with `-` or holds `:` is a path for ffmpeg, too.
+fn file_argument(path: &Path) -> OsString {
+    let mut argument = OsString::from("file:");
+    argument.push(path);
+    argument
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In the working folder, because only a relative path can look like an option or an address.
+    #[test]
+    fn a_clip_s_path_may_look_like_an_option_or_an_address() {
+        let ffmpeg = Ffmpeg::locate().unwrap();
+        for prefix in ["-x", "a:b"] {
+            let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(".").unwrap();
+            let relative = Path::new(folder.path().file_name().unwrap()).join("clip.mp4");
+            write_clip(&ffmpeg, &relative, 1).unwrap();
+            assert!(relative.is_file(), "{}", relative.display());
+        }
+    }
 }

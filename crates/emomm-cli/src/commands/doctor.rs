@@ -28,8 +28,8 @@ struct Report {
     gpus: Vec<Gpu>,
     /// Devices that this build can use.
     devices: Vec<&'static str>,
-    /// The checkpoint of `--model`.
-    model: Option<ModelReport>,
+    /// The checkpoint of `--model`, or why it cannot be used.
+    model: Option<ModelOutcome>,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,7 +38,6 @@ struct FfmpegReport {
     version: Option<String>,
     libx264: Option<bool>,
     aac: Option<bool>,
-    libsoxr: Option<bool>,
     problem: Option<String>,
     hint: Option<String>,
 }
@@ -54,6 +53,20 @@ struct Gpu {
     name: String,
     total_bytes: u64,
     free_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ModelOutcome {
+    Usable(ModelReport),
+    Unusable(ModelProblem),
+}
+
+#[derive(Debug, Serialize)]
+struct ModelProblem {
+    folder: String,
+    problem: String,
+    hint: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,13 +98,6 @@ impl Sizes {
 }
 
 pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
-    let model = match &args.model {
-        Some(path) => {
-            let folder = model_source::resolve(path, printer)?;
-            Some(model_report(&folder, &emomm_models::inspect(&folder)?))
-        }
-        None => None,
-    };
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         ffmpeg: ffmpeg_report(),
@@ -99,14 +105,15 @@ pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Result<ExitStatus, Fa
         memory: memory(),
         gpus: gpus(),
         devices: devices(),
-        model,
+        model: args.model.as_deref().map(|path| model_outcome(path, printer)),
     };
     if args.json {
         printer.json(&report)?;
     } else {
         printer.data(&text(&report))?;
     }
-    Ok(if report.ffmpeg.problem.is_none() { ExitStatus::Done } else { ExitStatus::Partial })
+    let sound = report.ffmpeg.problem.is_none() && !matches!(report.model, Some(ModelOutcome::Unusable(_)));
+    Ok(if sound { ExitStatus::Done } else { ExitStatus::Partial })
 }
 
 fn ffmpeg_report() -> FfmpegReport {
@@ -116,7 +123,6 @@ fn ffmpeg_report() -> FfmpegReport {
             version: Some(ffmpeg.version().to_owned()),
             libx264: Some(can.libx264),
             aac: Some(can.aac),
-            libsoxr: Some(can.libsoxr),
             problem: None,
             hint: None,
         },
@@ -125,7 +131,6 @@ fn ffmpeg_report() -> FfmpegReport {
             version: None,
             libx264: None,
             aac: None,
-            libsoxr: None,
             problem: Some(error.to_string()),
             hint: error.hint(),
         },
@@ -167,6 +172,18 @@ fn devices() -> Vec<&'static str> {
     devices
 }
 
+/// A checkpoint that cannot be read is part of the report, not the end of it.
+fn model_outcome(path: &Path, printer: &Printer) -> ModelOutcome {
+    let inspected = model_source::resolve(path, printer)
+        .and_then(|folder| Ok(model_report(&folder, &emomm_models::inspect(&folder)?)));
+    match inspected {
+        Ok(report) => ModelOutcome::Usable(report),
+        Err(Failure { message: problem, hint, .. }) => {
+            ModelOutcome::Unusable(ModelProblem { folder: path.display().to_string(), problem, hint })
+        }
+    }
+}
+
 fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
     ModelReport {
         folder: folder.display().to_string(),
@@ -187,7 +204,7 @@ fn text(report: &Report) -> String {
     match (&ffmpeg.problem, &ffmpeg.version, &ffmpeg.program) {
         (None, Some(version), Some(program)) => {
             let _ = writeln!(out, "ffmpeg     {version} ({program})");
-            let known = [("libx264", ffmpeg.libx264), ("aac", ffmpeg.aac), ("libsoxr", ffmpeg.libsoxr)];
+            let known = [("libx264", ffmpeg.libx264), ("aac", ffmpeg.aac)];
             let list: Vec<String> = known
                 .iter()
                 .map(|(name, there)| format!("{name} {}", if *there == Some(true) { "yes" } else { "no" }))
@@ -211,30 +228,60 @@ fn text(report: &Report) -> String {
         let (total, free) = (gigabytes(gpu.total_bytes), gigabytes(gpu.free_bytes));
         let _ = writeln!(out, "gpu        {}: {total}, {free} free", gpu.name);
     }
-    if let Some(model) = &report.model {
-        let _ = writeln!(out, "model      {} ({})", model.folder, model.model_type);
-        let _ = writeln!(
-            out,
-            "           {} parameters, {} in the files; {} layers, {} heads, width {}",
-            model.parameters,
-            gigabytes(model.stored_bytes),
-            model.layers,
-            model.heads,
-            model.hidden_size
-        );
-        let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
-        for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)]
-        {
-            let (weights, cache) = (gigabytes(weights), gigabytes(cache));
-            let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
+    match &report.model {
+        Some(ModelOutcome::Usable(model)) => model_text(&mut out, model),
+        Some(ModelOutcome::Unusable(ModelProblem { folder, problem, hint })) => {
+            let _ = writeln!(out, "model      {folder} UNUSABLE: {problem}");
+            if let Some(hint) = hint {
+                let _ = writeln!(out, "           hint: {hint}");
+            }
         }
+        None => {}
     }
     out
+}
+
+fn model_text(out: &mut String, model: &ModelReport) {
+    let _ = writeln!(out, "model      {} ({})", model.folder, model.model_type);
+    let _ = writeln!(
+        out,
+        "           {} parameters, {} in the files; {} layers, {} heads, width {}",
+        model.parameters,
+        gigabytes(model.stored_bytes),
+        model.layers,
+        model.heads,
+        model.hidden_size
+    );
+    let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
+    for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)] {
+        let (weights, cache) = (gigabytes(weights), gigabytes(cache));
+        let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
+    }
 }
 
 fn gigabytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unusable_checkpoint_is_reported_beside_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), "{").unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("missing")] {
+            let args = DoctorArgs { model: Some(path.clone()), json: false };
+            assert_eq!(run(&args, &Printer::new()), Ok(ExitStatus::Partial));
+            let outcome = model_outcome(&path, &Printer::new());
+            let json = serde_json::to_value(&outcome).unwrap();
+            assert_eq!(json["folder"], path.display().to_string());
+            assert!(json["problem"].is_string() && json["hint"].is_string(), "{json}");
+            assert_eq!(json.as_object().unwrap().len(), 3, "{json}");
+        }
     }
 }

@@ -90,7 +90,7 @@ fn clip(args: &PredictArgs) -> Result<Clip, Failure> {
     };
     if let Some(text) = &text {
         let source = args.text_file.as_ref().map_or_else(|| "--text".to_owned(), |p| p.display().to_string());
-        if text.trim().is_empty() {
+        if prompt::is_blank(text) {
             let message = format!("{source}: the transcript is blank, expected words");
             let hint = "leave the option out if there is no transcript";
             return Err(Failure::new(ExitStatus::Data, message).with_hint(hint));
@@ -123,6 +123,12 @@ fn read_text(path: &Path) -> Result<String, Failure> {
             .with_hint("--text-file takes a file that holds the words of one clip, in UTF-8")
     };
     let mut bytes = Vec::new();
+    // Opening a pipe waits for its writer, perhaps for ever.
+    let metadata = std::fs::metadata(path).map_err(|e| failure(e.to_string()))?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a directory" } else { "a device or pipe" };
+        return Err(failure(format!("found {found}, expected a regular file")));
+    }
     let file = std::fs::File::open(path).map_err(|e| failure(e.to_string()))?;
     file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| failure(e.to_string()))?;
     if bytes.len() as u64 > MAX_TEXT_BYTES {
@@ -157,4 +163,27 @@ fn write_prompts(
         std::fs::write(&file, text).map_err(|e| failure(&file, e))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_transcript_is_read_from_a_regular_file_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for (path, found) in [
+            (pipe.as_path(), "a device or pipe"),
+            (Path::new("/dev/zero"), "a device or pipe"),
+            (folder.path(), "a directory"),
+        ] {
+            let failure = read_text(path).unwrap_err();
+            assert_eq!(failure.status, ExitStatus::Data);
+            assert!(failure.message.contains(found) && failure.hint.is_some(), "{failure:?}");
+        }
+    }
 }

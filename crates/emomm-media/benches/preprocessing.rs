@@ -16,7 +16,7 @@ fn preprocessing(c: &mut Criterion) {
     let at_16000 = tone(16_000);
     let mel = WhisperMel::new(128, 16_000, 400, 160);
     c.bench_function("log-mel of 5 s", |b| {
-        b.iter(|| mel.compute(&at_16000, Some(4_800_000)).expect("long enough"))
+        b.iter(|| mel.compute(&at_16000, Some(4_800_000)).expect("long enough"));
     });
 }
 

@@ -17,9 +17,11 @@ pub(super) fn read(path: &Path, text: &str, delimiter: u8) -> Result<Table, Scor
     let mut record = StringRecord::new();
     let mut table = Table::default();
     let mut number = 0;
-    // `reader` counts a line break inside quotes as well, so its lines are those of an editor.
+    let (mut line, mut counted) = (1, 0);
     while advance(&mut reader, &mut record, path)? {
-        let line = record.position().map_or(0, |p| p.line() as usize);
+        let start = record_start(text, record.position().map_or(0, |p| p.byte() as usize));
+        line += text.as_bytes()[counted..start].iter().map(|b| usize::from(*b == b'\n')).sum::<usize>();
+        counted = start;
         if table.columns.is_empty() {
             table.columns = record.iter().map(|c| c.trim().to_owned()).collect();
             check_delimiter(path, &table.columns)?;
@@ -37,6 +39,13 @@ pub(super) fn read(path: &Path, text: &str, delimiter: u8) -> Result<Table, Scor
         }
     }
     Ok(table)
+}
+
+/// Where a record begins. The reader stops before the second half of a CRLF and before blank lines, so that its own
+/// count of lines is not an editor's.
+fn record_start(text: &str, position: usize) -> usize {
+    let breaks = text.as_bytes()[position..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    position + breaks
 }
 
 fn advance(

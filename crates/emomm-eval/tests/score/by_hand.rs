@@ -1,5 +1,9 @@
 //! Small files whose figures are computed by hand.
 
+#![expect(clippy::float_cmp, reason = "both sides are the double nearest to one fraction")]
+
+use std::fmt::Write;
+
 use emomm_eval::score::{ReadOptions, ScoreOptions, score};
 use emomm_metrics::Unparsed;
 
@@ -66,7 +70,7 @@ fn psmv_of_a_model_that_reads_only() {
     for (id, truth, labels) in [("x", "E", "E,E,E"), ("y", "A", "A,E,A")] {
         for coalition in ["none", "T", "A", "V", "TA", "TV", "AV", ""] {
             let answer = if coalition.contains('T') || coalition.is_empty() { truth } else { "C" };
-            file.push_str(&format!("{id},{coalition},{answer},{truth},{labels}\n"));
+            let _ = writeln!(file, "{id},{coalition},{answer},{truth},{labels}");
         }
     }
     // A clip without the other coalitions takes no part.

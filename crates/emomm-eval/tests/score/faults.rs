@@ -1,5 +1,7 @@
 //! Bad files: the message names file, row, column, what was found and what was expected; the hint says what to do.
 
+use std::fmt::Write;
+
 use emomm_eval::score::{OffGrid, OnBadRow, ReadOptions, ScoreFileError};
 
 use crate::{read_as, row, scored};
@@ -157,7 +159,7 @@ fn a_file_that_is_not_there_and_a_folder() {
 fn all_faults_are_found_together_and_the_many_are_counted() {
     let mut file = "id,label,ground_truth\n".to_owned();
     for i in 0..15 {
-        file.push_str(&format!("c{i},X,Y\n"));
+        let _ = writeln!(file, "c{i},X,Y");
     }
     let ScoreFileError::Rows { faults, .. } = error("p.csv", &file) else { panic!("faults of rows") };
     assert_eq!(faults.len(), 30);

@@ -7,6 +7,10 @@ use crate::read_as;
 
 const HEAD: &str = "id,coalition,label,score,ground_truth,label_T,label_A,label_V,group,corpus\n";
 
+/// Four labels, group, corpus, and an answer with a score for each coalition.
+type Clip =
+    (&'static str, &'static str, &'static str, &'static str, i32, bool, Vec<(&'static str, &'static str)>);
+
 /// A file of full and masked clips, some without an answer.
 fn lines() -> impl Strategy<Value = Vec<String>> {
     let label = || prop::sample::select(vec!["A", "B", "C", "D", "E"]);
@@ -23,10 +27,8 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
     );
     prop::collection::vec(clip, 1..12).prop_map(|clips| {
         let coalitions = ["none", "T", "A", "V", "TA", "TV", "AV", "TAV"];
-        let clip = |(i, (y, t, a, v, group, is_mosi, answers)): (
-            usize,
-            (&str, &str, &str, &str, i32, bool, Vec<_>),
-        )| {
+        let clip = |(i, clip): (usize, Clip)| {
+            let (y, t, a, v, group, is_mosi, answers) = clip;
             let corpus = if is_mosi { "cmu-mosi" } else { "ch-sims" };
             // Every third clip lacks coalitions.
             let row = move |(c, (label, score)): (&str, (&str, &str))| {

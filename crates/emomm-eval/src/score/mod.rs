@@ -1,9 +1,9 @@
 //! Scores predictions made anywhere: a CSV or JSONL file in, the paper's figures with their intervals out.
 //!
-//! The way of a file: [`table`] takes it apart (`read_csv`, `read_jsonl`), [`columns`] names the columns, [`cell`]
-//! understands a cell, [`answers`] a row, [`clip`] what the rows of a clip say together, [`subset`] where they
-//! belong. The way of the figures: [`tally`] sums rows, [`interval`] draws clusters, [`rows`], [`modality_values`]
-//! (PSMV) and [`aligned_rates`] (GTAR) make the report.
+//! The way of a file: `table` takes it apart (`read_csv`, `read_jsonl`), `columns` names the columns, `cell`
+//! understands a cell, `answers` a row, `clip` what the rows of a clip say together, `subset` where they
+//! belong. The way of the figures: `tally` sums rows, `interval` draws clusters, `rows`, `modality_values`
+//! (PSMV) and `aligned_rates` (GTAR) make the report.
 //!
 //! Rows are sorted first and sums are whole numbers, so the order of the file changes nothing.
 

@@ -130,3 +130,27 @@ fn intervals_are_those_of_the_cluster_bootstrap() {
         assert!(found.low.unwrap() < found.value && found.value < found.high.unwrap());
     }
 }
+
+/// Every key, at any depth, stands in backticks in the contract; names of corpora and coalitions are no keys.
+#[test]
+fn the_contract_names_every_key() {
+    fn collect(value: &Value, keys: &mut Vec<String>) {
+        for (key, inner) in value.as_object().into_iter().flatten() {
+            keys.push(key.clone());
+            collect(inner, keys);
+        }
+        value.as_array().into_iter().flatten().for_each(|inner| collect(inner, keys));
+    }
+    let answers = read(&folder().join("predictions.csv"), &ReadOptions::default()).unwrap();
+    let mut keys = Vec::new();
+    collect(&serde_json::to_value(scored(&answers)).unwrap(), &mut keys);
+    keys.sort();
+    keys.dedup();
+    assert!(keys.len() > 40, "{keys:?}");
+    let contract = std::fs::read_to_string(folder().join("../../../docs/contract.md")).unwrap();
+    let (_, section) = contract.split_once("## `emomm score`").unwrap();
+    let words = section.split("\n## ").next().unwrap();
+    for key in keys.iter().filter(|k| k.parse::<ModalitySet>().is_err()) {
+        assert!(words.contains(&format!("`{key}`")), "the contract does not name `{key}`");
+    }
+}

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use emomm_dataset::{Corpus, ModalitySet};
+use emomm_eval::score::{AnswerColumn, ClusterBy, OffGrid, OnBadRow};
 use emomm_media::SamplingMode;
+use emomm_metrics::{Acc2, ConflictReading, Unparsed};
 use emomm_models::{ComputeType, DeviceKind};
+use serde::de::DeserializeOwned;
 
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]
@@ -19,6 +22,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Answer the paper's prompt for one clip, once for each coalition of modalities
     Predict(PredictArgs),
+    /// Score predictions that were made anywhere, from a CSV or JSONL file
+    Score(ScoreArgs),
     /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
     /// Say what is there and what is missing: ffmpeg, devices, memory
@@ -87,6 +92,46 @@ pub(crate) struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// File of predictions: CSV or JSONL, by extension or by content
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Corpus of rows that name none
+    #[arg(long, value_name = "NAME", default_value = "ch-sims")]
+    pub(crate) corpus: String,
+    /// Column of the answers: label, letter or reply_letter; auto takes the first of them that holds one
+    #[arg(long, value_name = "COLUMN", default_value = "auto", value_parser = word::<AnswerColumn>)]
+    pub(crate) answer: AnswerColumn,
+    /// What becomes of rows that cannot be read or contradict others: error or skip
+    #[arg(long, value_name = "RULE", default_value = "error", value_parser = word::<OnBadRow>)]
+    pub(crate) on_bad_row: OnBadRow,
+    /// What becomes of true scores off the 0.2 grid: error or snap
+    #[arg(long, value_name = "RULE", default_value = "error", value_parser = word::<OffGrid>)]
+    pub(crate) off_grid: OffGrid,
+    /// What missing answers are: wrong or excluded
+    #[arg(long, value_name = "RULE", default_value = "wrong", value_parser = word::<Unparsed>)]
+    pub(crate) unparsed: Unparsed,
+    /// Reading of ACC-2: negative-positive, non-zero or has-zero
+    #[arg(long, value_name = "READING", default_value = "negative-positive", value_parser = word::<Acc2>)]
+    pub(crate) acc2: Acc2,
+    /// Conflicts that enter GTAR: exactly-one or at-least-one modality disagrees
+    #[arg(long, value_name = "READING", default_value = "exactly-one", value_parser = word::<ConflictReading>)]
+    pub(crate) gtar: ConflictReading,
+    /// What the bootstrap draws: group (speaker or video) or clip
+    #[arg(long, value_name = "UNIT", default_value = "group", value_parser = word::<ClusterBy>)]
+    pub(crate) cluster: ClusterBy,
+    /// Resamples behind each interval
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) resamples: u32,
+    /// Seed of the resamples
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Folder for checkpoint and clip
     #[arg(long, value_name = "DIR", default_value = "emomm-demo")]
@@ -122,6 +167,11 @@ fn sampling_mode(word: &str) -> Result<SamplingMode, String> {
         "time" => Ok(SamplingMode::Time),
         _ => Err("expected qwen or time".to_owned()),
     }
+}
+
+/// Reads a word as JSON does, so that options and JSON have the same words.
+fn word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::from(word)).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

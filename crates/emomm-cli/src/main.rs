@@ -7,6 +7,7 @@ mod commands;
 mod exit_status;
 mod model_source;
 mod printer;
+mod score_table;
 mod table;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Predict(args) => commands::predict::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
+        Command::Score(args) => commands::score::run(args, &printer),
         Command::Doctor(args) => commands::doctor::run(args, &printer),
         Command::Models(args) => commands::models::run(args, &printer),
     };

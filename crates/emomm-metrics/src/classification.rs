@@ -21,19 +21,29 @@ use crate::figure::{Figure, Unparsed};
 pub fn five_class(pairs: impl IntoIterator<Item = (Sentiment, Option<Sentiment>)>) -> Confusion<5> {
     let mut matrix = Confusion::default();
     for (truth, predicted) in pairs {
-        matrix.add(truth.index(), predicted.map_or(Answer::Unparsed, |p| Answer::Class(p.index())));
+        let (row, answer) = in_five(truth, predicted);
+        matrix.add(row, answer);
     }
     matrix
 }
 
+fn in_five(truth: Sentiment, predicted: Option<Sentiment>) -> (usize, Answer) {
+    (truth.index(), predicted.map_or(Answer::Unparsed, |p| Answer::Class(p.index())))
+}
+
 /// The confusion matrix of ACC-3: negative, neutral, positive.
 pub fn polarity(pairs: impl IntoIterator<Item = (Sentiment, Option<Sentiment>)>) -> Confusion<3> {
-    let index = |s: Sentiment| s.polarity() as usize;
     let mut matrix = Confusion::default();
     for (truth, predicted) in pairs {
-        matrix.add(index(truth), predicted.map_or(Answer::Unparsed, |p| Answer::Class(index(p))));
+        let (row, answer) = in_three(truth, predicted);
+        matrix.add(row, answer);
     }
     matrix
+}
+
+fn in_three(truth: Sentiment, predicted: Option<Sentiment>) -> (usize, Answer) {
+    let index = |s: Sentiment| s.polarity() as usize;
+    (index(truth), predicted.map_or(Answer::Unparsed, |p| Answer::Class(index(p))))
 }
 
 /// The readings of ACC-2. The paper does not say which it uses; they differ by several points.
@@ -71,20 +81,27 @@ pub fn binary(
 ) -> Confusion<2> {
     let mut matrix = Confusion::default();
     for (truth, predicted) in pairs {
-        let truth = match (truth.polarity(), reading) {
-            (Polarity::Negative, _) => 0,
-            (Polarity::Positive, _) | (Polarity::Neutral, Acc2::HasZero) => 1,
-            (Polarity::Neutral, _) => continue,
-        };
-        let answer = match (predicted.map(Sentiment::polarity), reading) {
-            (None, _) => Answer::Unparsed,
-            (Some(Polarity::Negative), _) | (Some(Polarity::Neutral), Acc2::NonZero) => Answer::Class(0),
-            (Some(Polarity::Positive), _) | (Some(Polarity::Neutral), Acc2::HasZero) => Answer::Class(1),
-            (Some(Polarity::Neutral), Acc2::NegativePositive) => Answer::Outside,
-        };
-        matrix.add(truth, answer);
+        if let Some((row, answer)) = in_two(truth, predicted, reading) {
+            matrix.add(row, answer);
+        }
     }
     matrix
+}
+
+/// `None` for a sample that the reading leaves out.
+fn in_two(truth: Sentiment, predicted: Option<Sentiment>, reading: Acc2) -> Option<(usize, Answer)> {
+    let truth = match (truth.polarity(), reading) {
+        (Polarity::Negative, _) => 0,
+        (Polarity::Positive, _) | (Polarity::Neutral, Acc2::HasZero) => 1,
+        (Polarity::Neutral, _) => return None,
+    };
+    let answer = match (predicted.map(Sentiment::polarity), reading) {
+        (None, _) => Answer::Unparsed,
+        (Some(Polarity::Negative), _) | (Some(Polarity::Neutral), Acc2::NonZero) => Answer::Class(0),
+        (Some(Polarity::Positive), _) | (Some(Polarity::Neutral), Acc2::HasZero) => Answer::Class(1),
+        (Some(Polarity::Neutral), Acc2::NegativePositive) => Answer::Outside,
+    };
+    Some((truth, answer))
 }
 
 /// The figures of one row of a results table that need classes only.
@@ -119,7 +136,32 @@ pub struct Classification {
 impl Classification {
     /// Computes the row.
     pub fn of(pairs: &[(Sentiment, Option<Sentiment>)], unparsed: Unparsed, acc2_reading: Acc2) -> Self {
-        let five = five_class(pairs.iter().copied());
+        Self::of_counts(
+            pairs.iter().map(|(truth, predicted)| (*truth, *predicted, 1)),
+            unparsed,
+            acc2_reading,
+        )
+    }
+
+    /// Computes the row from how often each pair of truth and answer occurs.
+    ///
+    /// Resampling whole clusters needs no more than the sum of their counts.
+    pub fn of_counts(
+        counts: impl IntoIterator<Item = (Sentiment, Option<Sentiment>, usize)>,
+        unparsed: Unparsed,
+        acc2_reading: Acc2,
+    ) -> Self {
+        let (mut five, mut three, mut two) =
+            (Confusion::<5>::default(), Confusion::<3>::default(), Confusion::<2>::default());
+        for (truth, predicted, count) in counts {
+            let (row, answer) = in_five(truth, predicted);
+            five.add_many(row, answer, count);
+            let (row, answer) = in_three(truth, predicted);
+            three.add_many(row, answer, count);
+            if let Some((row, answer)) = in_two(truth, predicted, acc2_reading) {
+                two.add_many(row, answer, count);
+            }
+        }
         Self {
             n: five.n(),
             n_parsed: five.n_parsed(),
@@ -128,8 +170,8 @@ impl Classification {
             macro_f1: five.macro_f1(unparsed).map(|a| a.figure()),
             weighted_f1: five.weighted_f1(unparsed).map(|a| a.figure()),
             uar: five.uar(unparsed).map(|a| a.figure()),
-            acc3: polarity(pairs.iter().copied()).accuracy(unparsed),
-            acc2: binary(pairs.iter().copied(), acc2_reading).accuracy(unparsed),
+            acc3: three.accuracy(unparsed),
+            acc2: two.accuracy(unparsed),
             acc2_reading,
             absent: five.absent().into_iter().filter_map(Sentiment::from_index).collect(),
             confusion: five,

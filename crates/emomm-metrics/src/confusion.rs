@@ -77,10 +77,18 @@ impl<const K: usize> Confusion<K> {
     /// # Panics
     /// If a class index is not below `K`.
     pub fn add(&mut self, truth: usize, answer: Answer) {
+        self.add_many(truth, answer, 1);
+    }
+
+    /// Adds `count` samples with the same truth and the same answer.
+    ///
+    /// # Panics
+    /// If a class index is not below `K`.
+    pub fn add_many(&mut self, truth: usize, answer: Answer, count: usize) {
         match answer {
-            Answer::Class(predicted) => self.counts[truth][predicted] += 1,
-            Answer::Outside => self.outside[truth] += 1,
-            Answer::Unparsed => self.unparsed[truth] += 1,
+            Answer::Class(predicted) => self.counts[truth][predicted] += count,
+            Answer::Outside => self.outside[truth] += count,
+            Answer::Unparsed => self.unparsed[truth] += count,
         }
     }
 

@@ -4,3 +4,4 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod models;
 pub(crate) mod predict;
+pub(crate) mod score;

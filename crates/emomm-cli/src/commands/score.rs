@@ -1,0 +1,68 @@
+//! `emomm score`: predictions made anywhere, scored with the paper's figures.
+
+use emomm_eval::score::{self, Fault, ScoreFileError, ScoreOptions};
+use emomm_metrics::{BootstrapOptions, MetricError};
+
+use crate::cli::ScoreArgs;
+use crate::exit_status::{ExitStatus, Failure};
+use crate::printer::Printer;
+use crate::score_table;
+
+/// Rows left out that are named on stderr; the others are counted.
+const SHOWN: usize = 20;
+
+pub(crate) fn run(args: &ScoreArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let reading = score::ReadOptions {
+        corpus: args.corpus.clone(),
+        answer: args.answer,
+        on_bad_row: args.on_bad_row,
+        off_grid: args.off_grid,
+    };
+    let answers = score::read(&args.file, &reading)?;
+    let options = ScoreOptions {
+        unparsed: args.unparsed,
+        acc2: args.acc2,
+        gtar: args.gtar,
+        cluster: args.cluster,
+        bootstrap: BootstrapOptions {
+            n_resamples: args.resamples as usize,
+            seed: args.seed,
+            ..BootstrapOptions::default()
+        },
+    };
+    let spinner = printer.spinner("scoring");
+    let report = score::score(&answers, &options);
+    spinner.finish_and_clear();
+    let report = report?;
+    if args.json {
+        printer.json(&report)?;
+    } else {
+        printer.data(&score_table::report(&report))?;
+    }
+    for note in answers.notes.iter().chain(&report.notes) {
+        printer.talk(&format!("note: {note}"));
+    }
+    talk_of_skipped(&answers.skipped, printer);
+    Ok(if answers.skipped.is_empty() { ExitStatus::Done } else { ExitStatus::Partial })
+}
+
+fn talk_of_skipped(skipped: &[Fault], printer: &Printer) {
+    for fault in skipped.iter().take(SHOWN) {
+        printer.talk(&format!("skipped: {fault}"));
+    }
+    if skipped.len() > SHOWN {
+        printer.talk(&format!("skipped: {} more", skipped.len() - SHOWN));
+    }
+}
+
+impl From<ScoreFileError> for Failure {
+    fn from(error: ScoreFileError) -> Self {
+        Self::new(ExitStatus::Data, error.to_string()).with_hint(error.hint())
+    }
+}
+
+impl From<MetricError> for Failure {
+    fn from(error: MetricError) -> Self {
+        Self { status: ExitStatus::Data, hint: error.hint(), message: error.to_string() }
+    }
+}

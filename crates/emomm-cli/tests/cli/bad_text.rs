@@ -103,9 +103,7 @@ fn a_device_that_this_build_lacks_is_refused() {
 fn a_model_that_is_no_folder_is_refused() {
     let file = golden().join("config.json");
     for (path, found) in [(file, "a file"), (golden().join("missing"), "nothing")] {
-        for command in ["predict", "doctor"] {
-            let outcome = finish(emomm().arg(command).arg("--model").arg(&path));
-            outcome.refused(MODEL, &[&format!("--model {}: found {found}", path.display()), "give a folder"]);
-        }
+        let outcome = finish(emomm().arg("predict").arg("--model").arg(&path));
+        outcome.refused(MODEL, &[&format!("--model {}: found {found}", path.display()), "give a folder"]);
     }
 }

@@ -129,11 +129,21 @@ fn the_doctor_ends_with_1_without_ffmpeg() {
 }
 
 #[test]
-fn the_doctor_refuses_a_damaged_checkpoint() {
+fn the_doctor_ends_with_1_for_a_checkpoint_that_cannot_be_used() {
     let checkpoint = Checkpoint::copy();
     checkpoint.write("model.safetensors", b"not weights");
-    let outcome = finish(emomm().args(["doctor", "--model"]).arg(checkpoint.folder()));
-    outcome.refused(4, &["model.safetensors: not a valid safetensors file"]);
+    let missing = checkpoint.path("missing");
+    for (folder, problem) in [
+        (checkpoint.folder(), "model.safetensors: not a valid safetensors file"),
+        (&missing, "found nothing, expected a checkpoint folder"),
+    ] {
+        let outcome = finish(emomm().args(["doctor", "--json", "--model"]).arg(folder));
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""), "{outcome}");
+        let report = &outcome.printed()[0];
+        assert_eq!(keys(&report["model"]), ["folder", "hint", "problem"], "{outcome}");
+        assert!(report["model"]["problem"].as_str().unwrap().contains(problem), "{outcome}");
+        assert!(report["ffmpeg"]["version"].is_string(), "{outcome}");
+    }
 }
 
 #[test]

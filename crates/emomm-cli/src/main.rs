@@ -7,7 +7,9 @@ mod commands;
 mod exit_status;
 mod model_source;
 mod printer;
+mod statistics_tables;
 mod table;
+mod table_writers;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
         }
     };
     let result = match &cli.command {
+        Command::Build(args) => commands::build::run(args, &printer),
+        Command::Verify(args) => commands::verify::run(args, &printer),
+        Command::Stats(args) => commands::stats::run(args, &printer),
         Command::Predict(args) => commands::predict::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
         Command::Doctor(args) => commands::doctor::run(args, &printer),

@@ -205,12 +205,13 @@ fn printed_statistics_can_be_matched_again() {
     assert!(object["table_matches"].as_array().unwrap().iter().all(|m| m["is_exact"] == true), "{matched}");
 }
 
-/// Cells of a table's rows that begin with `head`, in order.
+/// Numbers of a table's rows that begin with `head`, in order.
 fn cells<'a>(text: &'a str, head: &str, separators: &[char]) -> Vec<&'a str> {
     text.lines()
         .map(|line| line.split(|c: char| separators.contains(&c) || c == ' ').filter(|c| !c.is_empty()))
         .filter_map(|mut words| (words.next() == Some(head)).then(|| words.collect::<Vec<_>>()))
         .flatten()
+        .filter(|word| word.parse::<f64>().is_ok())
         .collect()
 }
 
@@ -248,7 +249,7 @@ fn wrong_use_is_told_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     run(["build", "--out", "nowhere"]).refused(2, &["no corpus"]);
-    run(["build", "--out", out, "--mosi-labels", "x.csv"]).misused("--mosi");
+    run(["build", "--out", out, "--mosi-labels", "x.csv"]).misused("required");
     run(["build", "--out", out, "--ch-sims", out, "--off-grid", "guess"]).misused("--off-grid");
     fs::write(folder.path().join("README.md"), "mine").unwrap();
     run(["build", "--out", out, "--ch-sims", out]).refused(2, &["--out"]);

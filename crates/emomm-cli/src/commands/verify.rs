@@ -56,7 +56,11 @@ fn unreadable(error: DatasetError) -> Failure {
 fn table(checks: &[Check]) -> String {
     let mut out = format!("{:<6} {:>9} {:>7}  check\n", "", "checked", "failed");
     for check in checks {
-        let word = if check.holds() { "ok" } else { "FAILED" };
+        let word = match (check.failed, check.checked) {
+            (0, 0) => "-",
+            (0, _) => "ok",
+            _ => "FAILED",
+        };
         let _ = writeln!(out, "{word:<6} {:>9} {:>7}  {}", check.checked, check.failed, check.name);
         for violation in check.violations.iter().take(MAX_NAMED) {
             let _ = writeln!(out, "{:26}{violation}", "");

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use emomm_dataset::{Corpus, ModalitySet};
-use emomm_eval::score::{AnswerColumn, ClusterBy, OffGrid, OnBadRow};
+use emomm_dataset::build::Curation;
+use emomm_dataset::{Corpus, ModalitySet, OffGrid, VoteMap};
+use emomm_eval::score::{self, AnswerColumn, ClusterBy, OnBadRow};
 use emomm_media::SamplingMode;
 use emomm_metrics::{Acc2, ConflictReading, Unparsed};
 use emomm_models::{ComputeType, DeviceKind};
@@ -20,6 +21,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Build a benchmark from corpora: labels, subsets, splits, masked copies
+    Build(BuildArgs),
+    /// Prove that a benchmark leaks nothing between splits and holds its definitions
+    Verify(VerifyArgs),
+    /// Describe a benchmark: classes, C_ij, subsets, splits
+    Stats(StatsArgs),
     /// Answer the paper's prompt for one clip, once for each coalition of modalities
     Predict(PredictArgs),
     /// Score predictions that were made anywhere, from a CSV or JSONL file
@@ -30,6 +37,89 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// List the models that can be loaded
     Models(ModelsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// Folder of CH-SIMS v2.0, or v1
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ch_sims: Option<PathBuf>,
+    /// Folder of CMU-MOSI, in the MMSA or the original layout
+    #[arg(long, value_name = "DIR")]
+    pub(crate) mosi: Option<PathBuf>,
+    /// Unimodal labels of CMU-MOSI, CSV or XLSX: scores, or votes to be averaged
+    #[arg(long, value_name = "FILE", requires = "mosi")]
+    pub(crate) mosi_labels: Option<PathBuf>,
+    /// Any other corpus: a folder with metadata.csv, metadata.jsonl or metadata.parquet; several may be given
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub(crate) folder: Vec<PathBuf>,
+    /// Folder for the benchmark: new, empty, or an older benchmark, which is replaced
+    #[arg(long, value_name = "BENCH")]
+    pub(crate) out: PathBuf,
+    /// Which clips are taken: paper (the counts of App. A.1) or all
+    #[arg(long, value_name = "NAME", default_value = "paper")]
+    pub(crate) curate: Curation,
+    /// Choose clips so that the tables in this JSON file are met as nearly as they can be
+    #[arg(long, value_name = "FILE")]
+    pub(crate) match_tables: Option<PathBuf>,
+    /// Class map of averaged votes: own (the corpus's), ch-sims or cmu-mosi
+    #[arg(long, value_name = "NAME", default_value = "own")]
+    pub(crate) vote_map: VoteMap,
+    /// What is done about scores off the 0.2 grid: snap, drop or error
+    #[arg(long, value_name = "NAME", default_value = "snap")]
+    pub(crate) off_grid: OffGrid,
+    /// CSV file with video_id and speaker, so that speakers are kept in one split
+    #[arg(long, value_name = "FILE")]
+    pub(crate) speakers: Option<PathBuf>,
+    /// Seed of curation and splits
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Neither look for media nor hash them
+    #[arg(long)]
+    pub(crate) labels_only: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Folder of the benchmark
+    #[arg(value_name = "BENCH")]
+    pub(crate) bench: PathBuf,
+    /// Also check that the media match their hashes
+    #[arg(long)]
+    pub(crate) media: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// Folder of the benchmark
+    #[arg(value_name = "BENCH")]
+    pub(crate) bench: PathBuf,
+    #[command(flatten)]
+    pub(crate) form: StatsForm,
+}
+
+/// How tables are written; for a terminal without any of these.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(crate) struct StatsForm {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print CSV, one value a line
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// Print LaTeX tables, which need the package booktabs
+    #[arg(long)]
+    pub(crate) latex: bool,
+    /// Print Markdown tables
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 /// Where and how to compute.
@@ -106,8 +196,8 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "RULE", default_value = "error", value_parser = word::<OnBadRow>)]
     pub(crate) on_bad_row: OnBadRow,
     /// What becomes of true scores off the 0.2 grid: error or snap
-    #[arg(long, value_name = "RULE", default_value = "error", value_parser = word::<OffGrid>)]
-    pub(crate) off_grid: OffGrid,
+    #[arg(long, value_name = "RULE", default_value = "error", value_parser = word::<score::OffGrid>)]
+    pub(crate) off_grid: score::OffGrid,
     /// What missing answers are: wrong or excluded
     #[arg(long, value_name = "RULE", default_value = "wrong", value_parser = word::<Unparsed>)]
     pub(crate) unparsed: Unparsed,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use emomm_dataset::DatasetError;
 use emomm_eval::{PredictError, PredictErrorKind};
 use emomm_media::MediaError;
 use emomm_models::ModelError;
@@ -16,7 +17,7 @@ pub(crate) enum ExitStatus {
     Partial,
     /// 2: wrong usage, or could not start.
     Usage,
-    /// 3: bad data: media or text given by hand.
+    /// 3: bad data: corpora, a benchmark, media or text given by hand.
     Data,
     /// 4: the model: checkpoint, device or computation.
     Model,
@@ -83,5 +84,15 @@ impl From<PredictError> for Failure {
             PredictErrorKind::Model => ExitStatus::Model,
         };
         Self { status, hint: error.hint, message: error.message }
+    }
+}
+
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Self {
+        let status = match error {
+            DatasetError::Option { .. } => ExitStatus::Usage,
+            _ => ExitStatus::Data,
+        };
+        Self { status, hint: error.hint(), message: error.to_string() }
     }
 }

@@ -8,7 +8,9 @@ mod exit_status;
 mod model_source;
 mod printer;
 mod score_table;
+mod statistics_tables;
 mod table;
+mod table_writers;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,9 @@ fn main() -> ExitCode {
         }
     };
     let result = match &cli.command {
+        Command::Build(args) => commands::build::run(args, &printer),
+        Command::Verify(args) => commands::verify::run(args, &printer),
+        Command::Stats(args) => commands::stats::run(args, &printer),
         Command::Predict(args) => commands::predict::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
         Command::Score(args) => commands::score::run(args, &printer),

@@ -1,7 +1,7 @@
 //! C_ij, the consistency of two sources of labels: Eq. (1), Table 4, Figures 6 to 8.
 
 use emomm_dataset::{Modality, Sentiment};
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Serialize, Serializer};
 
 use crate::figure::Figure;
 use crate::labels::{Source, SourceLabels};
@@ -75,21 +75,23 @@ impl ConsistencyMatrix {
     pub fn get(&self, i: Source, j: Source) -> Option<Figure> {
         self.0[i.index()][j.index()]
     }
-}
 
-impl Serialize for ConsistencyMatrix {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    /// The six pairs of different sources with their names, `gt_text` to `audio_video`.
+    pub fn pairs(&self) -> impl Iterator<Item = (String, Option<Figure>)> {
         let key = |source| match source {
             Source::GroundTruth => "gt",
             Source::Unimodal(m) => Modality::name(m),
         };
-        let mut map = serializer.serialize_map(Some(6))?;
-        for i in Source::ALL {
-            for j in Source::ALL.into_iter().skip(i.index() + 1) {
-                map.serialize_entry(&format!("{}_{}", key(i), key(j)), &self.get(i, j))?;
-            }
-        }
-        map.end()
+        Source::ALL.into_iter().flat_map(move |i| {
+            let after = Source::ALL.into_iter().skip(i.index() + 1);
+            after.map(move |j| (format!("{}_{}", key(i), key(j)), self.get(i, j)))
+        })
+    }
+}
+
+impl Serialize for ConsistencyMatrix {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.pairs())
     }
 }
 

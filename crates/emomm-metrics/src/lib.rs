@@ -36,6 +36,7 @@ mod psmv;
 mod ratings;
 mod resample_rng;
 mod score_error;
+mod statistics;
 
 pub use bootstrap::{BootstrapOptions, Estimate, cluster_bootstrap, cluster_bootstrap_many};
 pub use classification::{Acc2, Classification, binary, five_class, polarity};
@@ -61,3 +62,4 @@ pub use power::{
 pub use psmv::Psmv;
 pub use ratings::{Agreement, Ratings};
 pub use score_error::{ScoreError, ScoredAnswer, mae};
+pub use statistics::{ALL_CORPORA, ClassCounts, DescribedSample, MissingCounts, Statistics, SubsetCounts};

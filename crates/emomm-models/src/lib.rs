@@ -9,6 +9,7 @@ pub mod decoder;
 mod device;
 mod error;
 pub mod front_end;
+pub mod importance;
 pub mod layout;
 pub mod linear;
 pub mod norm;

@@ -3,7 +3,7 @@
 //! Every weight of every tower and of the decoder goes through [`Linear::forward`], so that a packed, quantised or
 //! device-specific product replaces one function.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::weights::Weights;
 
@@ -41,5 +41,21 @@ impl Linear {
             Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
         }
+    }
+
+    /// Carries a gradient back: `d_x = d_y W`. The weight itself gets none.
+    ///
+    /// # Shapes
+    /// `d_y [rows, out]` → `[rows, in]`, f32
+    pub fn backward(&self, d_y: &Tensor) -> Result<Tensor> {
+        d_y.to_dtype(self.weight.dtype())?.matmul(&self.weight)?.to_dtype(DType::F32)
+    }
+
+    /// One row of the weight, the gradient of one output.
+    ///
+    /// # Shapes
+    /// → `[in]`, f32
+    pub fn row(&self, output: u32) -> Result<Tensor> {
+        self.weight.get(output as usize)?.to_dtype(DType::F32)
     }
 }

@@ -29,6 +29,20 @@ impl RmsNorm {
         let scale = (wide.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?.recip()?;
         wide.broadcast_mul(&scale)?.to_dtype(x.dtype())?.broadcast_mul(&self.weight)
     }
+
+    /// Carries a gradient back to the input: with x̂ = x r and r = 1 / sqrt(mean(x²) + eps), `d_x = r (w d_y − x̂ mean(x̂ w
+    /// d_y))`. Taken in f32.
+    ///
+    /// # Shapes
+    /// `x [.., size]`, `d_y [.., size]` → `[.., size]`, f32
+    pub fn backward(&self, x: &Tensor, d_y: &Tensor) -> Result<Tensor> {
+        let x = x.to_dtype(DType::F32)?;
+        let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?.recip()?;
+        let normed = x.broadcast_mul(&scale)?;
+        let d_normed = d_y.to_dtype(DType::F32)?.broadcast_mul(&self.weight.to_dtype(DType::F32)?)?;
+        let along = (&normed * &d_normed)?.mean_keepdim(D::Minus1)?;
+        (d_normed - normed.broadcast_mul(&along)?)?.broadcast_mul(&scale)
+    }
 }
 
 /// `(x − mean) / sqrt(var + eps) · w + b`.

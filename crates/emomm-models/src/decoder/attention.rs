@@ -78,3 +78,63 @@ pub(crate) fn attend_batched(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64) -> 
     let out = pattern.matmul(&v.contiguous()?)?;
     out.transpose(1, 2)?.contiguous()?.reshape((blocks, tokens, heads * dim))
 }
+
+/// Gradients of causal attention with respect to queries, keys and values; scores and weights of a block of queries are
+/// computed again, so that no matrix of the whole sequence is kept.
+///
+/// The queries are the last ones: query `i` sees keys `0..=past + i`, where `past` is keys − queries. Gradients of keys
+/// and values are given from `first_key` on.
+///
+/// # Shapes
+/// `q [heads, queries, dim]`, `k, v [kv_heads, keys, dim]`, `d_z [queries, heads · dim]`, all f32 → `d_q` as `q`, `d_k, d_v
+/// [kv_heads, keys − first_key, dim]`
+pub(crate) fn attend_backward(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    d_z: &Tensor,
+    scale: f64,
+    first_key: usize,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let (heads, queries, dim) = q.dims3()?;
+    let (kv_heads, all_keys, _) = k.dims3()?;
+    let (group, past) = (heads / kv_heads, all_keys - queries);
+    let q = q.reshape((kv_heads, group, queries, dim))?;
+    let d_z = d_z.reshape((queries, kv_heads, group, dim))?.permute((1, 2, 0, 3))?;
+    let triangle = causal_block(BLOCK.min(queries), q.device())?;
+    let mut d_q = Vec::with_capacity(queries.div_ceil(BLOCK));
+    let mut d_k = Tensor::zeros(k.shape(), DType::F32, k.device())?;
+    let mut d_v = d_k.clone();
+    for start in (0..queries).step_by(BLOCK) {
+        let rows = BLOCK.min(queries - start);
+        let keys = past + start + rows;
+        let block =
+            |x: &Tensor| x.narrow(2, start, rows)?.contiguous()?.reshape((kv_heads, group * rows, dim));
+        let (qb, d_zb) = (block(&q)?, block(&d_z)?);
+        let (kb, vb) = (k.narrow(1, 0, keys)?.contiguous()?, v.narrow(1, 0, keys)?.contiguous()?);
+        let scores = (qb.matmul(&kb.transpose(1, 2)?)? * scale)?;
+        let own = scores.narrow(2, keys - rows, rows)?.reshape((kv_heads, group, rows, rows))?;
+        let own = own.broadcast_add(&triangle.narrow(0, 0, rows)?.narrow(1, 0, rows)?)?;
+        let own = own.reshape((kv_heads, group * rows, rows))?;
+        let scores =
+            if keys == rows { own } else { Tensor::cat(&[&scores.narrow(2, 0, keys - rows)?, &own], 2)? };
+        let pattern = softmax_last_dim(&scores)?;
+        // Through the softmax: dS = P ∘ (dP − ⟨dP, P⟩).
+        let d_pattern = d_zb.matmul(&vb.transpose(1, 2)?)?;
+        let inner = (&d_pattern * &pattern)?.sum_keepdim(2)?;
+        let d_scores = ((d_pattern.broadcast_sub(&inner)? * &pattern)? * scale)?;
+        d_q.push(d_scores.matmul(&kb)?.reshape((kv_heads, group, rows, dim))?);
+        d_k = add_to_first(&d_k, &d_scores.transpose(1, 2)?.matmul(&qb)?)?;
+        d_v = add_to_first(&d_v, &pattern.transpose(1, 2)?.matmul(&d_zb)?)?;
+    }
+    let d_q = Tensor::cat(&d_q, 2)?.reshape((heads, queries, dim))?;
+    let wanted = |d: Tensor| d.narrow(1, first_key, all_keys - first_key)?.contiguous();
+    Ok((d_q, wanted(d_k)?, wanted(d_v)?))
+}
+
+/// Adds `part` to the first rows of `whole`, dimension 1.
+fn add_to_first(whole: &Tensor, part: &Tensor) -> Result<Tensor> {
+    let (all, first) = (whole.dim(1)?, part.dim(1)?);
+    let sum = (whole.narrow(1, 0, first)? + part)?;
+    if all == first { Ok(sum) } else { Tensor::cat(&[&sum, &whole.narrow(1, first, all - first)?], 1) }
+}

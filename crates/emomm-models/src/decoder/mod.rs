@@ -7,6 +7,7 @@
 
 mod attention;
 mod config;
+mod gradient;
 mod hook;
 mod layer;
 mod prefill;
@@ -18,6 +19,7 @@ use candle_core::{DType, Device, Tensor};
 
 pub(crate) use attention::{Mask, attend, attend_batched};
 pub use config::DecoderConfig;
+pub use gradient::{InputGradient, Keep, TargetLogit};
 pub use hook::{DecisionHook, DecisionLayer};
 use layer::Layer;
 use prefill::LayerCache;

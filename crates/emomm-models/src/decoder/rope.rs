@@ -89,3 +89,11 @@ impl Rope {
 pub(crate) fn rotate(x: &Tensor, (cos, sin): &(Tensor, Tensor)) -> Result<Tensor> {
     candle_nn::rotary_emb::rope(&x.unsqueeze(0)?.contiguous()?, cos, sin)?.squeeze(0)
 }
+
+/// The inverse rotation, which carries a gradient back through [`rotate`].
+///
+/// # Shapes
+/// as [`rotate`]
+pub(crate) fn rotate_back(x: &Tensor, (cos, sin): &(Tensor, Tensor)) -> Result<Tensor> {
+    candle_nn::rotary_emb::rope(&x.unsqueeze(0)?.contiguous()?, cos, &sin.neg()?)?.squeeze(0)
+}

@@ -1,4 +1,5 @@
-//! Parity with the public reference on tiny checkpoints: `tests/golden/qwen2_5_omni`.
+//! Parity with the public reference on tiny checkpoints: `tests/golden/qwen2_5_omni` and
+//! `tests/golden/saliency`.
 //!
 //! The expected values come from `export.py` beside the data, which runs PyPI transformers on the same weights.
 
@@ -7,4 +8,5 @@ mod identities;
 mod model;
 mod predictor;
 mod preprocessing;
+mod saliency;
 mod towers;

@@ -1,5 +1,8 @@
 //! One decoder layer: pre-norm attention and a gated feed-forward part.
 
+mod backward;
+
+pub(crate) use backward::BackwardRows;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 

@@ -1,0 +1,63 @@
+//! Importance of tokens by Gradient × Input, App. D.2: which video tokens carry the letter that the model chooses.
+
+use candle_core::{D, DType};
+use emomm_dataset::{Modality, Sentiment};
+
+use crate::decoder::{Decoder, Keep, TargetLogit};
+use crate::error::Result;
+use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
+
+/// ε of Eq. (25). It keeps a prompt whose gradient is zero from dividing by zero and is far below any real sum.
+pub const IMPORTANCE_EPS: f64 = 1e-8;
+
+/// Importance of the tokens of one modality in one prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenImportance {
+    /// The letter ℓ* of Eq. (22), as the class that it stands for.
+    pub letter: Sentiment,
+    /// Logits of the letters A to E, by the way.
+    pub letter_logits: [f32; 5],
+    /// Place of each token in the prompt, ascending.
+    pub tokens: Vec<usize>,
+    /// I_k of Eq. (24): |⟨∂y/∂h_k, h_k⟩| at the input embedding, in the order of `tokens`.
+    pub raw: Vec<f32>,
+    /// Î_k of Eq. (25), over the tokens of the modality; sums to 1 as long as the gradient is not zero.
+    pub normalised: Vec<f32>,
+}
+
+/// Importance of the tokens of `modality`, or `None` when the prompt has none of them.
+///
+/// One pass forwards and one backwards through the decoder, apart from any prefill. The decision row is not steered: the
+/// importance is that of the plain answer, as Algorithm 1 takes it before the first steered layer.
+///
+/// # Errors
+/// The decoder's, and a letter that is no token of its vocabulary.
+pub fn token_importance(
+    decoder: &Decoder,
+    letters: &[u32; 5],
+    row: &PromptRow,
+    media: &MediaEmbeddings,
+    modality: Modality,
+    keep: Keep,
+) -> Result<Option<TokenImportance>> {
+    let spans = row.layout.spans(modality);
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Ok(None) };
+    let rows = first.start..last.end;
+    let embeddings = embed(decoder, &row.tokens, media)?;
+    let target = TargetLogit::Greatest(letters);
+    let found = decoder.input_gradient(&embeddings, row.positions.as_slice(), target, rows.clone(), keep)?;
+
+    let inputs = embeddings.narrow(0, rows.start, rows.len())?.to_dtype(DType::F32)?;
+    let products: Vec<f32> = (found.gradient * inputs)?.sum(D::Minus1)?.abs()?.to_vec1()?;
+    let tokens: Vec<usize> = spans.iter().cloned().flatten().collect();
+    let raw: Vec<f32> = tokens.iter().map(|token| products[token - rows.start]).collect();
+    let sum = raw.iter().map(|i| f64::from(*i)).sum::<f64>() + IMPORTANCE_EPS;
+    let normalised = raw.iter().map(|i| (f64::from(*i) / sum) as f32).collect();
+
+    let logits: Vec<f32> = found.logits.to_vec1()?;
+    let letter_logits = letters.map(|id| logits[id as usize]);
+    // The target is one of the letters, so its place is found.
+    let place = letters.iter().position(|id| *id == found.token).unwrap_or_default();
+    let letter = Sentiment::from_index(place).unwrap_or(Sentiment::Neutral);
+    Ok(Some(TokenImportance { letter, letter_logits, tokens, raw, normalised }))
+}

@@ -1,0 +1,189 @@
+//! Gradient × Input against PyTorch's autograd, Eq. (22) to (25), and what must hold of any gradient.
+//!
+//! Tolerance: 1e-4 of the greatest value of a prompt. Both sides compute in f32; the reference in f64 is up to 7.1e-6 away
+//! (`tests/golden/saliency/README.md`), and two orders of summation may differ by a few times that.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use candle_core::{Device, Tensor};
+use emomm_dataset::{Modality, ModalitySet};
+use emomm_models::decoder::{Decoder, DecoderConfig, Keep, TargetLogit};
+use emomm_models::importance::token_importance;
+use emomm_models::prompt_tree::embed;
+use emomm_models::weights::Weights;
+
+use super::cases::{Case, max_difference};
+
+const RELATIVE: f32 = 1e-4;
+/// Every how many tokens the reference's gradient is written.
+const STRIDE: usize = 8;
+
+const KEEPS: [Keep; 3] = [
+    Keep::LayerInputs,
+    Keep::EveryNthInput(NonZeroUsize::new(2).unwrap()),
+    Keep::EveryNthInput(NonZeroUsize::new(64).unwrap()),
+];
+
+fn reference(case: &str) -> std::collections::HashMap<String, Tensor> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/saliency");
+    candle_core::safetensors::load(folder.join(format!("{case}.safetensors")), &Device::Cpu).unwrap()
+}
+
+fn greatest(values: &Tensor) -> f32 {
+    let values: Vec<f32> = values.flatten_all().unwrap().to_vec1().unwrap();
+    values.into_iter().fold(0.0, |most, x| most.max(x.abs()))
+}
+
+#[test]
+fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
+    let mut compared = 0;
+    for case in Case::all() {
+        let expected = reference(case.name);
+        let (_, shape) = case.media();
+        let media = case.reference_media();
+        let (decoder, letters) = (&case.model.decoder, &case.model.tokenizer.letters);
+        for (coalition, row) in ModalitySet::ALL.into_iter().zip(case.rows(&shape)) {
+            let label = format!("{} {coalition}", case.name);
+            let keep = Keep::LayerInputs;
+            let found = token_importance(decoder, letters, &row, &media, Modality::Video, keep).unwrap();
+            assert_eq!(found.is_some(), coalition.contains(Modality::Video), "{label}");
+            let Some(found) = found else { continue };
+            let theirs = |what: &str| &expected[&format!("{coalition}.{what}")];
+
+            let token: Vec<i64> = theirs("token").to_vec1().unwrap();
+            assert_eq!(i64::from(letters[found.letter.index()]), token[0], "{label}");
+            assert_eq!(found.tokens, row.layout.spans(Modality::Video)[0].clone().collect::<Vec<_>>());
+            for (ours, what) in [(&found.raw, "importance"), (&found.normalised, "importance_normalised")] {
+                let ours = Tensor::new(ours.as_slice(), &Device::Cpu).unwrap();
+                let difference = max_difference(&ours, theirs(what)) / greatest(theirs(what));
+                assert!(difference < RELATIVE, "{label}: {what} differs by {difference}");
+            }
+            let sum: f32 = found.normalised.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-5, "{label}: {sum}");
+
+            let rows = row.layout.spans(Modality::Video)[0].clone();
+            let all = embed(decoder, &row.tokens, &media).unwrap();
+            let count = rows.len();
+            let target = TargetLogit::Token(token[0] as u32);
+            let got = decoder.input_gradient(&all, row.positions.as_slice(), target, rows, keep).unwrap();
+            let every: Vec<u32> = (0..count as u32).step_by(STRIDE).collect();
+            let every = Tensor::new(every.as_slice(), &Device::Cpu).unwrap();
+            let ours = got.gradient.index_select(&every, 0).unwrap();
+            let difference = max_difference(&ours, theirs("gradient")) / greatest(theirs("gradient"));
+            assert!(difference < RELATIVE, "{label}: the gradient differs by {difference}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 16);
+}
+
+/// All input embeddings at once, against the gradient of the whole prompt TAV that the model's own fixture has.
+#[test]
+fn every_input_embedding_has_the_reference_s_gradient_and_none_is_zero() {
+    let case = Case::open("gqa");
+    let expected = super::cases::read_tensors("gqa/decoder.safetensors");
+    let (_, shape) = case.media();
+    let row = &case.rows(&shape)[7];
+    let token: Vec<i64> = expected["gradient.token_id"].to_vec1().unwrap();
+    let embeds = &expected["embeds"];
+    for keep in KEEPS {
+        let target = TargetLogit::Token(token[0] as u32);
+        let all = 0..row.tokens.len();
+        let got =
+            case.model.decoder.input_gradient(embeds, row.positions.as_slice(), target, all, keep).unwrap();
+        let theirs = &expected["gradient.embeds"];
+        let difference = max_difference(&got.gradient, theirs) / greatest(theirs);
+        assert!(difference < RELATIVE, "{keep:?}: {difference}");
+        for (place, row) in got.gradient.to_vec2::<f32>().unwrap().iter().enumerate() {
+            assert!(row.iter().any(|g| *g != 0.0), "{keep:?}: no gradient at token {place}");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_and_which_rows_are_asked_for_change_no_gradient() {
+    for case in Case::all() {
+        let (media, shape) = case.media();
+        let row = &case.rows(&shape)[7];
+        let decoder = &case.model.decoder;
+        let all = embed(decoder, &row.tokens, &media).unwrap();
+        let target = TargetLogit::Greatest(&case.model.tokenizer.letters);
+        let gradient = |rows: std::ops::Range<usize>, keep: Keep| {
+            decoder.input_gradient(&all, row.positions.as_slice(), target, rows, keep).unwrap().gradient
+        };
+        let tokens = row.tokens.len();
+        let whole = gradient(0..tokens, Keep::LayerInputs);
+        let size = greatest(&whole);
+        for keep in KEEPS {
+            for rows in [20..70, tokens - 1..tokens] {
+                let part = whole.narrow(0, rows.start, rows.len()).unwrap();
+                let difference = max_difference(&gradient(rows.clone(), keep), &part) / size;
+                assert!(difference < 1e-5, "{} {keep:?} {rows:?}: {difference}", case.name);
+            }
+        }
+    }
+}
+
+/// A shape that no checkpoint here has: heads that are normed before rotation.
+#[test]
+fn a_gradient_through_normed_heads_equals_differences() {
+    let config = DecoderConfig {
+        vocab_size: 32,
+        hidden_size: 16,
+        intermediate_size: 24,
+        n_layers: 3,
+        n_heads: 4,
+        n_kv_heads: 2,
+        head_dim: 8,
+        rms_norm_eps: 1e-6,
+        rope_theta: 1e4,
+        rope_sections: vec![4],
+        qkv_bias: true,
+        qk_norm: true,
+        tied_embeddings: false,
+    };
+    let decoder = Decoder::load(&Weights::random(5), config, 0).unwrap();
+    let embeds = decoder.embed(&[3, 9, 27, 17, 4, 30]).unwrap();
+    let positions: Vec<[u32; 3]> = (0..6).map(|p| [p; 3]).collect();
+    let token = 11;
+    let target = TargetLogit::Token(token);
+    let found = decoder.input_gradient(&embeds, &positions, target, 0..6, Keep::LayerInputs).unwrap();
+    let gradient = found.gradient.to_vec2::<f32>().unwrap();
+    let logit = |embeds: &Tensor| -> f32 {
+        decoder.full_forward(embeds, &positions, 5).unwrap().to_vec1::<f32>().unwrap()[token as usize]
+    };
+    let values = embeds.to_vec2::<f32>().unwrap();
+    // Half a step of 1e-2 to both sides: the error of the difference is about 1e-4 of the greatest slope.
+    let step = 5e-3;
+    let size = greatest(&found.gradient);
+    for (row, column) in (0..6).flat_map(|row| [0, 5, 15].map(|column| (row, column))) {
+        let moved = |by: f32| {
+            let mut values = values.clone();
+            values[row][column] += by;
+            logit(&Tensor::new(values, &Device::Cpu).unwrap())
+        };
+        let slope = (moved(step) - moved(-step)) / (2.0 * step);
+        let difference = (slope - gradient[row][column]).abs() / size;
+        assert!(difference < 3e-3, "{row} {column}: {slope}, expected {}", gradient[row][column]);
+    }
+}
+
+#[test]
+fn rows_and_targets_that_do_not_exist_are_refused() {
+    let case = Case::open("gqa");
+    let decoder = &case.model.decoder;
+    let embeds = decoder.embed(&[3, 9, 27]).unwrap();
+    let positions = [[0; 3], [1; 3], [2; 3]];
+    let ask = |target, rows| decoder.input_gradient(&embeds, &positions, target, rows, Keep::LayerInputs);
+    for (target, rows, message) in [
+        (TargetLogit::Token(1), 1..1, "expected a part of 0..3"),
+        (TargetLogit::Token(1), 1..4, "expected a part of 0..3"),
+        (TargetLogit::Token(9_999), 0..1, "expected an id below 672"),
+        (TargetLogit::Greatest(&[1, 9_999]), 0..1, "expected an id below 672"),
+        (TargetLogit::Greatest(&[]), 0..1, "no target of the gradient"),
+    ] {
+        let error = ask(target, rows).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}

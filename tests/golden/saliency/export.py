@@ -1,0 +1,86 @@
+"""Writes gradients of the chosen letter's logit and the importance of video tokens (Eq. 22 to 25).
+
+The checkpoints, prompts and media embeddings are those of `tests/golden/qwen2_5_omni`; PyTorch's autograd runs through
+the decoder of transformers. Make the environment of that folder's `export.py` and run:
+
+    .venv/bin/python tests/golden/saliency/export.py
+
+Runs are deterministic on one machine; on another, floats may differ in their last digits.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+HERE = Path(__file__).resolve().parent
+CASES = HERE.parent / "qwen2_5_omni"
+sys.path.insert(0, str(HERE.parents[2] / "tools" / "reference"))
+
+import omni_reference as ref  # noqa: E402
+
+VERSIONS = {"torch": "2.15.0", "transformers": "5.23.0"}
+COALITIONS = ("V", "TV", "AV", "TAV")
+EPS = 1e-8  # of Eq. (25)
+STRIDE = 8  # every eighth video token's gradient is written
+
+
+def gradients(model, embeds, positions, letters):
+    """The chosen letter's id, all logits, and the gradient at every input embedding."""
+    embeds = embeds.clone().requires_grad_()
+    state = model.model.language_model(
+        inputs_embeds=embeds[None],
+        position_ids=positions[:, None],
+        attention_mask=torch.ones((1, embeds.shape[0]), dtype=torch.int64),
+    ).last_hidden_state[0, -1]
+    logits = model.lm_head(state)
+    token = max(letters, key=lambda i: logits[i].item())  # the first of equals
+    logits[token].backward()
+    return token, logits.detach(), embeds.grad
+
+
+def main() -> None:
+    assert torch.__version__.split("+")[0] == VERSIONS["torch"], torch.__version__
+    assert transformers.__version__ == VERSIONS["transformers"], transformers.__version__
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    transformers.logging.set_verbosity_error()
+    for case in sorted(p.parent.name for p in CASES.glob("*/case.json")):
+        known = load_file(CASES / case / "expected.safetensors")
+        tensors: dict[str, torch.Tensor] = {}
+        for dtype in (torch.float32, torch.float64):
+            model, processor = ref.load(CASES / case / "checkpoint", dtype)
+            letters = ref.letter_ids(processor)
+            media = {
+                model.config.video_token_id: known["video_embeddings"],
+                model.config.audio_token_id: known["audio_embeddings"],
+            }
+            for coalition in COALITIONS:
+                ids = known[f"{coalition}.input_ids"]
+                with torch.no_grad():
+                    embeds = model.get_input_embeddings()(ids).clone()
+                    for token_id, rows in media.items():
+                        if bool((ids == token_id).any()):
+                            embeds[ids == token_id] = rows.to(dtype)
+                positions = known[f"{coalition}.position_ids"]
+                token, logits, grad = gradients(model, embeds, positions, letters)
+                assert torch.allclose(logits.float(), known[f"{coalition}.logits"], atol=5e-5)
+                video = known[f"{coalition}.token_index_video"]
+                raw = (grad[video] * embeds[video]).sum(-1).abs()
+                if dtype == torch.float64:
+                    worst = (tensors[f"{coalition}.importance"] - raw).abs().max() / raw.max()
+                    print(f"{case} {coalition}: f32 is up to {worst:.1e} of the greatest off f64")
+                    continue
+                tensors[f"{coalition}.token"] = torch.tensor([token])
+                tensors[f"{coalition}.gradient"] = grad[video][::STRIDE].contiguous()
+                tensors[f"{coalition}.importance"] = raw
+                tensors[f"{coalition}.importance_normalised"] = raw / (raw.sum() + EPS)
+        save_file(tensors, HERE / f"{case}.safetensors")
+
+
+if __name__ == "__main__":
+    main()

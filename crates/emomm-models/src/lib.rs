@@ -5,8 +5,10 @@
 
 pub mod attention_summary;
 pub mod audio;
+mod cpu;
 pub mod decoder;
 mod device;
+mod embedding;
 mod error;
 pub mod front_end;
 pub mod importance;

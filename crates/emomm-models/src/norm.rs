@@ -1,25 +1,41 @@
 //! RMS normalisation and layer normalisation over the last dimension.
 
 use candle_core::{D, DType, Result, Tensor};
+use emomm_kernels::{Isa, RmsNormRows};
 
+use crate::cpu;
 use crate::weights::Weights;
 
 /// `x / sqrt(mean(x²) + eps) · w`, the mean taken in f32.
 #[derive(Debug, Clone)]
 pub struct RmsNorm {
     weight: Tensor,
+    /// The weight's numbers, where the processor's kernels take them.
+    numbers: Option<Vec<f32>>,
     eps: f64,
 }
 
 impl RmsNorm {
     /// Loads `name.weight`.
     pub fn load(weights: &Weights, name: &str, size: usize, eps: f64) -> crate::Result<Self> {
-        Ok(Self { weight: weights.get(&format!("{name}.weight"), size)?, eps })
+        let weight = weights.get(&format!("{name}.weight"), size)?;
+        let numbers = cpu::takes(&weight).then(|| cpu::numbers(&weight)).transpose()?;
+        Ok(Self { weight, numbers, eps })
+    }
+
+    /// The parameters for the processor's kernels.
+    pub(crate) fn as_rows(&self) -> Option<RmsNormRows<'_>> {
+        self.numbers.as_deref().map(|weight| RmsNormRows { weight, eps: self.eps as f32 })
     }
 
     /// # Shapes
     /// `x [.., size]` → `[.., size]`
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if let (Some(norm), true) = (self.as_rows(), cpu::takes(x)) {
+            let mut out = vec![0.0; x.elem_count()];
+            cpu::with_numbers(x, |x| emomm_kernels::rms_norm(Isa::best(), norm, x, &mut out))?;
+            return Tensor::from_vec(out, x.shape(), x.device());
+        }
         let x = x.contiguous()?;
         if x.dtype() == DType::F32 {
             return candle_nn::ops::rms_norm(&x, &self.weight, self.eps as f32);

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Shape, Tensor};
+use emomm_kernels::{PackedWeight, Storage};
 use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -25,13 +26,22 @@ pub struct Weights {
     /// Normalised tensor name → (shard, name in the file).
     names: BTreeMap<String, (usize, String)>,
     device: Device,
-    dtype: DType,
+    /// In which type weights are kept where there is a choice.
+    kept: DType,
     used: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<String>>,
     /// Whether names and shapes were checked; before that, [`Weights::get`] reads nothing.
     checked: bool,
     /// Set when tensors are drawn instead of read.
     drawn: Option<RefCell<Drawn>>,
+}
+
+/// A matrix as a linear layer takes it.
+pub(crate) enum StoredMatrix {
+    /// Packed for the processor's kernels.
+    Packed(PackedWeight),
+    /// For the tensor engine, or not read yet.
+    Tensor(Tensor),
 }
 
 /// Tensors drawn from a seeded generator, kept so that they can be saved.
@@ -69,7 +79,9 @@ impl Shard {
 }
 
 impl Weights {
-    /// Maps every shard of `folder`. `normalise` maps a file's tensor name to the loader's name, or to `None` for a
+    /// Maps every shard of `folder`. On the processor everything is computed in f32, and `dtype` is the type in which matrices
+    /// are kept; f32 keeps those that are stored in two bytes as they are, since widening loses nothing. On other devices
+    /// `dtype` is both. `normalise` maps a file's tensor name to the loader's name, or to `None` for a
     /// tensor that the loader does not want to see (another component of the same checkpoint).
     ///
     /// The shards are those of `model.safetensors.index.json` where it exists, else `model.safetensors`, else every
@@ -100,7 +112,7 @@ impl Weights {
             shards,
             names,
             device: device.clone(),
-            dtype,
+            kept: dtype,
             used: RefCell::default(),
             problems: RefCell::new(problems),
             checked: false,
@@ -116,7 +128,7 @@ impl Weights {
             shards: Vec::new(),
             names: BTreeMap::new(),
             device: Device::Cpu,
-            dtype: DType::F32,
+            kept: DType::F32,
             used: RefCell::default(),
             problems: RefCell::default(),
             checked: true,
@@ -134,9 +146,17 @@ impl Weights {
         &self.device
     }
 
-    /// The type to which tensors are converted.
+    /// The type of activations, and of tensors that are not matrices.
     pub fn dtype(&self) -> DType {
-        self.dtype
+        if matches!(self.device, Device::Cpu) { DType::F32 } else { self.kept }
+    }
+
+    /// The type in which a matrix is kept that is stored as `stored`.
+    fn kept_type(&self, stored: DType) -> DType {
+        match self.device {
+            Device::Cpu if self.kept == DType::F32 => stored,
+            _ => self.kept,
+        }
     }
 
     /// Whether a tensor of this name exists.
@@ -155,12 +175,45 @@ impl Weights {
         }
         self.used.borrow_mut().insert(name.to_owned());
         match self.locate(name, &shape) {
-            Ok((shard, info)) if self.checked => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype)?),
+            Ok((shard, info)) if self.checked => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype())?),
             Ok(_) => Ok(self.placeholder(shape)?),
             Err(problem) => {
                 self.problems.borrow_mut().push(problem);
                 Ok(self.placeholder(shape)?)
             }
+        }
+    }
+
+    /// Reads one matrix for products, as [`Weights::get`] does; on the processor it is packed straight from the file.
+    pub(crate) fn matrix(&self, name: &str, outputs: usize, inputs: usize) -> Result<StoredMatrix> {
+        let shape = Shape::from((outputs, inputs));
+        if self.checked
+            && self.drawn.is_none()
+            && matches!(self.device, Device::Cpu)
+            && let Ok((shard, info)) = self.locate(name, &shape)
+            && let Some(stored) = candle_dtype(info.dtype)
+            && let (Some(from), Some(to)) = (storage(stored), storage(self.kept_type(stored)))
+        {
+            let packed = PackedWeight::from_bytes(shard.bytes(info), from, to, outputs, inputs);
+            return Ok(StoredMatrix::Packed(packed));
+        }
+        let tensor = self.get(name, shape)?;
+        if self.checked && matches!(self.device, Device::Cpu) {
+            let packed = crate::cpu::with_numbers(&tensor, |w| PackedWeight::from_f32(w, outputs, inputs))?;
+            return Ok(StoredMatrix::Packed(packed));
+        }
+        Ok(StoredMatrix::Tensor(tensor))
+    }
+
+    /// Reads a table of which single rows are looked up, in the type in which matrices are kept.
+    pub(crate) fn table(&self, name: &str, rows: usize, columns: usize) -> Result<Tensor> {
+        let shape = Shape::from((rows, columns));
+        match self.locate(name, &shape) {
+            Ok((shard, info)) if self.checked && self.drawn.is_none() => {
+                let tensor = load(shard, info, &self.device)?;
+                Ok(tensor.to_dtype(self.kept_type(tensor.dtype()))?)
+            }
+            _ => self.get(name, shape),
         }
     }
 
@@ -178,7 +231,7 @@ impl Weights {
     }
 
     fn placeholder(&self, shape: Shape) -> candle_core::Result<Tensor> {
-        Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape)
+        Tensor::zeros((), self.dtype(), &self.device)?.broadcast_as(shape)
     }
 
     fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
@@ -266,6 +319,15 @@ impl Drawn {
 fn load(shard: &Shard, info: &TensorInfo, device: &Device) -> Result<Tensor> {
     let dtype = candle_dtype(info.dtype).unwrap_or(DType::F32);
     Ok(Tensor::from_raw_buffer(shard.bytes(info), dtype, &info.shape, device)?)
+}
+
+fn storage(dtype: DType) -> Option<Storage> {
+    match dtype {
+        DType::F32 => Some(Storage::F32),
+        DType::BF16 => Some(Storage::Bf16),
+        DType::F16 => Some(Storage::F16),
+        _ => None,
+    }
 }
 
 fn candle_dtype(dtype: safetensors::Dtype) -> Option<DType> {

@@ -4,12 +4,13 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Our crates and those of ours that each may depend on. A new crate is added here first.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("emomm-dataset", &[]),
     ("emomm-metrics", &["emomm-dataset"]),
     ("emomm-media", &[]),
     ("emomm-eval", &["emomm-dataset", "emomm-metrics"]),
-    ("emomm-models", &["emomm-dataset", "emomm-eval", "emomm-media"]),
+    ("emomm-kernels", &[]),
+    ("emomm-models", &["emomm-dataset", "emomm-eval", "emomm-kernels", "emomm-media"]),
     ("emomm-chase", &["emomm-dataset", "emomm-eval", "emomm-metrics", "emomm-models"]),
     ("emomm-report", &["emomm-dataset", "emomm-eval", "emomm-media", "emomm-metrics"]),
     ("emomm-annotate", &["emomm-dataset", "emomm-media", "emomm-metrics"]),

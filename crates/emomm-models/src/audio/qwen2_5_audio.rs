@@ -6,6 +6,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
+use crate::cpu;
 use crate::decoder::attend_batched;
 use crate::linear::Linear;
 use crate::norm::LayerNorm;
@@ -175,13 +176,16 @@ impl Layer {
         let (rows, d) = x.dims2()?;
         let (heads, dim) = (self.n_heads, d / self.n_heads);
         let y = self.self_attn_layer_norm.forward(x)?;
-        let split = |y: Tensor| y.reshape((chunks, rows / chunks, heads, dim))?.transpose(1, 2);
-        let (q, k, v) = (
-            split(self.q_proj.forward(&y)?)?,
-            split(self.k_proj.forward(&y)?)?,
-            split(self.v_proj.forward(&y)?)?,
-        );
-        let z = attend_batched(&q, &k, &v, 1.0 / (dim as f64).sqrt())?.reshape((rows, d))?;
+        let [q, k, v] = [self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?];
+        let (scale, tokens) = (1.0 / (dim as f64).sqrt(), rows / chunks);
+        let z = if cpu::takes(&q) {
+            let by_head = |y: &Tensor| y.reshape((rows, heads, dim));
+            let chunks = (0..chunks).map(|chunk| chunk * tokens..(chunk + 1) * tokens);
+            cpu::attend_segments([&by_head(&q)?, &by_head(&k)?, &by_head(&v)?], scale, chunks)?
+        } else {
+            let split = |y: &Tensor| y.reshape((chunks, tokens, heads, dim))?.transpose(1, 2);
+            attend_batched(&split(&q)?, &split(&k)?, &split(&v)?, scale)?.reshape((rows, d))?
+        };
         let x = (x + self.out_proj.forward(&z)?)?;
         let y = self.fc1.forward(&self.final_layer_norm.forward(&x)?)?.gelu_erf()?;
         x + self.fc2.forward(&y)?

@@ -81,7 +81,7 @@ impl Decoder {
         };
 
         // Forward: the input of every `stride`-th layer, and of all layers of the last stretch.
-        let mut resid = embeddings.to_dtype(self.dtype())?;
+        let mut resid = embeddings.to_dtype(self.dtype())?.contiguous()?;
         let last_start = (n_layers - 1) / stride * stride;
         let mut inputs = Vec::with_capacity(last_start / stride);
         let mut stretches = Vec::with_capacity(last_start / stride);

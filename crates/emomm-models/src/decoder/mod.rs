@@ -27,6 +27,7 @@ pub use prefill::Prefill;
 pub use rope::Positions;
 use rope::Rope;
 
+use crate::embedding::Embedding;
 use crate::error::Result;
 use crate::linear::Linear;
 use crate::norm::RmsNorm;
@@ -36,7 +37,9 @@ use crate::weights::Weights;
 #[derive(Debug)]
 pub struct Decoder {
     config: DecoderConfig,
-    embed_tokens: Tensor,
+    embed_tokens: Embedding,
+    dtype: DType,
+    device: Device,
     layers: Vec<Layer>,
     norm: RmsNorm,
     lm_head: Linear,
@@ -63,18 +66,21 @@ impl Decoder {
     /// Loads `model.*` and `lm_head`. `n_groups` is the number of token groups whose layer inputs are pooled.
     pub fn load(weights: &Weights, config: DecoderConfig, n_groups: usize) -> Result<Self> {
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
-        let embed_tokens = weights.get("model.embed_tokens.weight", (vocab, hidden))?;
         let layers = (0..config.n_layers)
             .map(|i| Layer::load(weights, &format!("model.layers.{i}"), &config))
             .collect::<Result<_>>()?;
         let norm = RmsNorm::load(weights, "model.norm", hidden, config.rms_norm_eps)?;
-        let lm_head = if config.tied_embeddings && !weights.contains("lm_head.weight") {
-            Linear::new(embed_tokens.clone(), None)
+        let matrix = "model.embed_tokens";
+        let (embed_tokens, lm_head) = if config.tied_embeddings && !weights.contains("lm_head.weight") {
+            let lm_head = Linear::load(weights, matrix, hidden, vocab, false)?;
+            (Embedding::Tied(lm_head.clone()), lm_head)
         } else {
-            Linear::load(weights, "lm_head", hidden, vocab, false)?
+            let table = weights.table(&format!("{matrix}.weight"), vocab, hidden)?;
+            (Embedding::Table(table), Linear::load(weights, "lm_head", hidden, vocab, false)?)
         };
         let rope = Rope::new(&config);
-        Ok(Self { config, embed_tokens, layers, norm, lm_head, rope, n_groups })
+        let (dtype, device) = (weights.dtype(), weights.device().clone());
+        Ok(Self { config, embed_tokens, dtype, device, layers, norm, lm_head, rope, n_groups })
     }
 
     /// The decoder's shape.
@@ -84,12 +90,12 @@ impl Decoder {
 
     /// Type of the residual stream.
     pub fn dtype(&self) -> DType {
-        self.embed_tokens.dtype()
+        self.dtype
     }
 
     /// Device of the weights.
     pub fn device(&self) -> &Device {
-        self.embed_tokens.device()
+        &self.device
     }
 
     /// Rows of the embedding matrix.
@@ -97,8 +103,7 @@ impl Decoder {
     /// # Shapes
     /// → `[ids, hidden]`
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        let ids = Tensor::from_slice(ids, ids.len(), self.device())?;
-        Ok(self.embed_tokens.index_select(&ids, 0)?)
+        Ok(self.embed_tokens.rows(ids, self.dtype)?)
     }
 
     /// The root of the tree: nothing read yet.
@@ -143,7 +148,7 @@ impl Decoder {
         output: bool,
     ) -> Result<(Prefill, Tensor)> {
         let rope = self.rope.tables(positions, self.dtype(), self.device())?;
-        let mut resid = embeddings.to_dtype(self.dtype())?;
+        let mut resid = embeddings.to_dtype(self.dtype())?.contiguous()?;
         let mut caches = Vec::with_capacity(self.layers.len());
         let mut pooled = parent.pooled.clone();
         for (i, layer) in self.layers.iter().enumerate() {

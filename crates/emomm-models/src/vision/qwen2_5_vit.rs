@@ -4,6 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::windows::{WindowOrder, window_order};
+use crate::cpu;
 use crate::decoder::{Mask, attend, attend_batched};
 use crate::linear::Linear;
 use crate::norm::RmsNorm;
@@ -126,7 +127,7 @@ impl Qwen2_5Vit {
             (width, config.in_channels, config.temporal_patch_size, side, side),
             (width, config.patch_dim()),
         )?;
-        let patch_embed = Linear::new(kernel, None);
+        let patch_embed = Linear::new(kernel, None)?;
         let mut blocks = Vec::with_capacity(config.depth);
         for i in 0..config.depth {
             let name = format!("visual.blocks.{i}");
@@ -217,7 +218,7 @@ impl Block {
     fn forward(&self, x: &Tensor, config: &VitConfig, geometry: &Geometry) -> Result<Tensor> {
         let x = (x + self.attention(&self.norm1.forward(x)?, config, geometry)?)?;
         let y = self.norm2.forward(&x)?;
-        let gated = (self.gate_proj.forward(&y)?.silu()? * self.up_proj.forward(&y)?)?;
+        let gated = cpu::gated(&self.gate_proj.forward(&y)?, &self.up_proj.forward(&y)?)?;
         x + self.down_proj.forward(&gated)?
     }
 
@@ -248,6 +249,17 @@ impl Block {
 fn window_attention(qkv: [&Tensor; 3], scale: f64, geometry: &Geometry) -> Result<Tensor> {
     let (_, heads, dim) = qkv[0].dims3()?;
     let mut start = 0;
+    if cpu::takes(qkv[0]) {
+        let windows = geometry.windows.batches.iter().flat_map(|batch| {
+            let tokens = batch.groups * geometry.merge_unit;
+            std::iter::repeat_n(tokens, batch.windows)
+        });
+        let rows = windows.map(|tokens| {
+            start += tokens;
+            start - tokens..start
+        });
+        return cpu::attend_segments(qkv, scale, rows.collect::<Vec<_>>());
+    }
     let mut parts = Vec::with_capacity(geometry.windows.batches.len());
     for batch in &geometry.windows.batches {
         let tokens = batch.groups * geometry.merge_unit;
@@ -264,7 +276,14 @@ fn window_attention(qkv: [&Tensor; 3], scale: f64, geometry: &Geometry) -> Resul
 
 /// Each frame attends to itself; blocked over queries, since a frame may hold thousands of patches.
 fn full_attention(qkv: [&Tensor; 3], scale: f64, geometry: &Geometry) -> Result<Tensor> {
-    let in_frames = |x: &Tensor| x.index_select(&geometry.to_frames, 0)?.transpose(0, 1)?.contiguous();
+    let in_frames = |x: &Tensor| x.index_select(&geometry.to_frames, 0);
+    if cpu::takes(qkv[0]) {
+        let [q, k, v] = [in_frames(qkv[0])?, in_frames(qkv[1])?, in_frames(qkv[2])?];
+        let per_frame = q.dim(0)? / geometry.frames;
+        let frames = (0..geometry.frames).map(|frame| frame * per_frame..(frame + 1) * per_frame);
+        return cpu::attend_segments([&q, &k, &v], scale, frames)?.index_select(&geometry.to_windows, 0);
+    }
+    let in_frames = |x: &Tensor| in_frames(x)?.transpose(0, 1)?.contiguous();
     let [q, k, v] = [in_frames(qkv[0])?, in_frames(qkv[1])?, in_frames(qkv[2])?];
     let per_frame = q.dim(1)? / geometry.frames;
     let mut frames = Vec::with_capacity(geometry.frames);

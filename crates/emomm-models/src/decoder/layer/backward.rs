@@ -8,7 +8,8 @@ use candle_core::{DType, Result, Tensor};
 use super::super::attention::{Mask, attend, attend_backward};
 use super::super::prefill::LayerCache;
 use super::super::rope::rotate_back;
-use super::Layer;
+use super::{CpuCache, Layer};
+use crate::cpu::Numbers;
 
 /// Rows of the feed-forward part that are taken at once: its inner width is the greatest of all, and this bounds it.
 const FEED_FORWARD_ROWS: usize = 512;
@@ -34,6 +35,11 @@ impl Layer {
         rope: &(Tensor, Tensor),
         first: usize,
     ) -> Result<Tensor> {
+        if let Some((layer, input)) = self.cpu_input(resid_pre, rope)? {
+            let cache = CpuCache::of(cache)?;
+            let resid = layer.output_from(&input.resid, &cache.slices(), input.rope(), first);
+            return Tensor::from_vec(resid, ((), resid_pre.dim(1)?), resid_pre.device());
+        }
         let (_, resid_mid) = self.queries_and_resid_mid(resid_pre, cache, rope, first)?;
         self.feed_forward(&resid_mid)
     }
@@ -69,6 +75,13 @@ impl Layer {
         rows: BackwardRows,
         grad: &Tensor,
     ) -> Result<Tensor> {
+        if let Some((layer, input)) = self.cpu_input(resid_pre, rope)? {
+            let cache = CpuCache::of(cache)?;
+            let grad = grad.contiguous()?;
+            let grad = Numbers::of(&grad)?;
+            let found = layer.backward(&input.resid, &cache.slices(), input.rope(), rows, &grad);
+            return Tensor::from_vec(found, ((), resid_pre.dim(1)?), resid_pre.device());
+        }
         let BackwardRows { from_output, to_input } = rows;
         let tokens = resid_pre.dim(0)?;
         let (queries, inputs) = (tokens - from_output, tokens - to_input);

@@ -1,16 +1,19 @@
 //! One decoder layer: pre-norm attention and a gated feed-forward part.
 
 mod backward;
+mod on_cpu;
 
 pub(crate) use backward::BackwardRows;
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
+use on_cpu::{CpuLayer, KeysValues, RopeRows};
 
 use super::attention::{Mask, attend};
 use super::config::DecoderConfig;
 use super::hook::{DecisionHook, DecisionLayer};
 use super::prefill::{LayerCache, Prefill};
 use super::rope::rotate;
+use crate::cpu::{self, Numbers};
 use crate::linear::Linear;
 use crate::norm::RmsNorm;
 use crate::weights::Weights;
@@ -98,7 +101,7 @@ impl Layer {
 
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = self.post_attention_layernorm.forward(x)?;
-        let gated = (self.gate_proj.forward(&y)?.silu()? * self.up_proj.forward(&y)?)?;
+        let gated = cpu::gated(&self.gate_proj.forward(&y)?, &self.up_proj.forward(&y)?)?;
         x + self.down_proj.forward(&gated)?
     }
 
@@ -109,9 +112,33 @@ impl Layer {
         past: Option<&LayerCache>,
         rope: &(Tensor, Tensor),
     ) -> Result<LayerCache> {
+        if let Some((layer, input)) = self.cpu_input(resid_pre, rope)? {
+            let past = past.map(CpuCache::of).transpose()?;
+            let (k, v) = layer.cache(&input.resid, past.as_ref().map(CpuCache::slices), input.rope());
+            return self.cpu_cache(k, v);
+        }
         let x = self.input_layernorm.forward(resid_pre)?;
         let (k, v) = self.kv(&x, rope)?;
         joined(past, k, v)
+    }
+
+    /// The layer and its input as slices, if the processor's kernels take them.
+    fn cpu_input<'a>(
+        &'a self,
+        resid_pre: &'a Tensor,
+        rope: &'a (Tensor, Tensor),
+    ) -> Result<Option<(CpuLayer<'a>, CpuInput<'a>)>> {
+        if !cpu::takes(resid_pre) {
+            return Ok(None);
+        }
+        let Some(layer) = self.on_cpu() else { return Ok(None) };
+        let [resid, cos, sin] = [resid_pre, &rope.0, &rope.1].map(Numbers::of);
+        Ok(Some((layer, CpuInput { resid: resid?, cos: cos?, sin: sin? })))
+    }
+
+    fn cpu_cache(&self, k: Vec<f32>, v: Vec<f32>) -> Result<LayerCache> {
+        let tensor = |x| Tensor::from_vec(x, (self.n_kv_heads, (), self.head_dim), &Device::Cpu);
+        Ok(LayerCache { k: tensor(k)?, v: tensor(v)? })
     }
 
     /// Reads a run of tokens after `past`; returns the layer's output and the keys and values of past and run.
@@ -124,6 +151,13 @@ impl Layer {
         past: Option<&LayerCache>,
         rope: &(Tensor, Tensor),
     ) -> Result<(Tensor, LayerCache)> {
+        if let Some((layer, input)) = self.cpu_input(resid_pre, rope)? {
+            let past = past.map(CpuCache::of).transpose()?;
+            let past = past.as_ref().map(CpuCache::slices);
+            let (resid, k, v) = layer.prefill(&input.resid, past, input.rope());
+            let resid = Tensor::from_vec(resid, resid_pre.shape(), resid_pre.device())?;
+            return Ok((resid, self.cpu_cache(k, v)?));
+        }
         let x = self.input_layernorm.forward(resid_pre)?;
         let (q, (k, v)) = (self.q(&x, rope)?, self.kv(&x, rope)?);
         let cache = joined(past, k, v)?;
@@ -217,6 +251,35 @@ impl Layer {
         }
         let resid_mid = (resid_pre + self.o_proj.forward(&z)?)?;
         Ok((self.feed_forward(&resid_mid)?, LayerCache { k, v }))
+    }
+}
+
+/// A layer's input as slices.
+struct CpuInput<'a> {
+    resid: Numbers<'a>,
+    cos: Numbers<'a>,
+    sin: Numbers<'a>,
+}
+
+impl CpuInput<'_> {
+    fn rope(&self) -> RopeRows<'_> {
+        RopeRows { cos: &self.cos, sin: &self.sin }
+    }
+}
+
+/// Keys and values as slices.
+struct CpuCache<'a> {
+    k: Numbers<'a>,
+    v: Numbers<'a>,
+}
+
+impl<'a> CpuCache<'a> {
+    fn of(cache: &'a LayerCache) -> Result<Self> {
+        Ok(Self { k: Numbers::of(&cache.k)?, v: Numbers::of(&cache.v)? })
+    }
+
+    fn slices(&self) -> KeysValues<'_> {
+        KeysValues { k: &self.k, v: &self.v }
     }
 }
 

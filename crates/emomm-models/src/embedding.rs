@@ -1,0 +1,31 @@
+//! The embedding matrix: its own table, or the output matrix where the two are tied.
+
+use candle_core::{DType, Result, Tensor};
+
+use crate::linear::Linear;
+
+/// Gives rows of the embedding matrix.
+#[derive(Debug)]
+pub(crate) enum Embedding {
+    /// `[vocab, hidden]`, in the type in which it is kept.
+    Table(Tensor),
+    /// The output matrix, which is kept once.
+    Tied(Linear),
+}
+
+impl Embedding {
+    /// # Shapes
+    /// → `[ids, hidden]`
+    pub(crate) fn rows(&self, ids: &[u32], dtype: DType) -> Result<Tensor> {
+        match self {
+            Self::Table(table) => {
+                let ids = Tensor::from_slice(ids, ids.len(), table.device())?;
+                table.index_select(&ids, 0)?.to_dtype(dtype)
+            }
+            Self::Tied(matrix) => {
+                let rows: Vec<Tensor> = ids.iter().map(|id| matrix.row(*id)).collect::<Result<_>>()?;
+                Tensor::stack(&rows, 0)?.to_dtype(dtype)
+            }
+        }
+    }
+}

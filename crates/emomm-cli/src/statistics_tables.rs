@@ -1,6 +1,7 @@
 //! Statistics of a benchmark as tables: Table 3, Table 4, subsets, Missing by pair of modalities, splits.
 
-use emomm_metrics::{Source, Statistics};
+use emomm_dataset::Source;
+use emomm_metrics::Statistics;
 
 use crate::table_writers::{Cell, Table};
 

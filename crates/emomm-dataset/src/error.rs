@@ -49,6 +49,8 @@ mod building {
             path: PathBuf,
             /// What was looked for.
             expected: String,
+            /// What to do.
+            hint: &'static str,
         },
         /// A text file in no encoding that is known.
         #[error("{}: neither UTF-8 nor UTF-16 with a mark nor GB18030", path.display())]
@@ -143,7 +145,7 @@ mod building {
         pub fn hint(&self) -> Option<String> {
             match self {
                 Self::Io { .. } | Self::Parquet { .. } | Self::Json { .. } => None,
-                Self::Layout { .. } => Some("name the folder in which the label file lies".to_owned()),
+                Self::Layout { hint, .. } => Some((*hint).to_owned()),
                 Self::Encoding { .. } => Some("convert the file to UTF-8".to_owned()),
                 Self::Columns { .. } => Some("columns are found by name; check the header row".to_owned()),
                 Self::Table { .. } => Some("correct the row, or leave it out".to_owned()),

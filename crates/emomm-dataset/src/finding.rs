@@ -1,13 +1,14 @@
 //! What was noticed while corpus files were read: typed records with file and row, and the policy that was applied.
 //!
-//! Nothing is repaired in silence. A reader reports what it saw; [`Policies`] say whether the clip is kept, left
-//! out, or the build refused; the record says which of the three happened.
+//! Nothing is repaired in silence. A reader reports what it saw; [`Policies`](crate::Policies) say whether the clip is
+//! kept, left out, or the build refused; the record says which of the three happened.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::score::OffGrid;
+use crate::error::VocabularyError;
 
 /// A kind of thing that can be noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,6 +57,30 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
+    /// All kinds, in the order in which they are told.
+    pub const ALL: [Self; 20] = [
+        Self::Encoding,
+        Self::UnknownColumn,
+        Self::MalformedRow,
+        Self::NumericId,
+        Self::RepeatedRow,
+        Self::ContradictoryRows,
+        Self::MissingLabel,
+        Self::NotANumber,
+        Self::OutOfRange,
+        Self::OffGrid,
+        Self::SinglePrecision,
+        Self::AnnotationDisagrees,
+        Self::UnknownMode,
+        Self::BlankText,
+        Self::DuplicateText,
+        Self::MissingMedia,
+        Self::UnreadableMedia,
+        Self::FaultyClip,
+        Self::UnmatchedLabels,
+        Self::UnknownSpeaker,
+    ];
+
     /// The word used in JSON, for example `off-grid`.
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +105,18 @@ impl FindingKind {
             Self::UnmatchedLabels => "unmatched-labels",
             Self::UnknownSpeaker => "unknown-speaker",
         }
+    }
+}
+
+impl FromStr for FindingKind {
+    type Err = VocabularyError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let expected = "a kind as findings name it, for example numeric-id, duplicate-text or missing-media";
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == word)
+            .ok_or_else(|| VocabularyError::new("kind of finding", word, expected))
     }
 }
 
@@ -130,118 +167,5 @@ impl fmt::Display for Finding {
             Action::Refused => "refused",
         };
         write!(f, ": {}: {} [{action}]", self.kind.name(), self.found)
-    }
-}
-
-/// What to do about a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// Report and keep the clip.
-    Keep,
-    /// Report and leave the clip out.
-    Drop,
-    /// Report all and refuse the build.
-    Error,
-}
-
-impl Policy {
-    /// The action that follows from the policy.
-    pub fn action(self) -> Action {
-        match self {
-            Self::Keep => Action::Kept,
-            Self::Drop => Action::Dropped,
-            Self::Error => Action::Refused,
-        }
-    }
-}
-
-/// A policy for each kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policies {
-    /// A score off the 0.2 grid.
-    pub off_grid: OffGrid,
-    /// A score beyond the scale or that is no number. `Keep` keeps the clip without that label, as long as it is
-    /// not the ground truth's.
-    pub bad_score: Policy,
-    /// A row without a ground truth. `Keep` cannot be kept to: such a clip is left out.
-    pub missing_label: Policy,
-    /// Rows of one clip that contradict each other. `Keep` keeps the one that sorts first by its content.
-    pub contradictory_rows: Policy,
-    /// A row that is not a clip. `Keep` leaves it out too.
-    pub malformed_row: Policy,
-    /// A column that no reader knows. `Drop` and `Keep` both ignore it.
-    pub unknown_column: Policy,
-    /// `annotation` against the sign of the score.
-    pub annotation: Policy,
-    /// A blank transcript.
-    pub blank_text: Policy,
-    /// Media that are missing, empty, cannot be opened, or are known to be faulty.
-    pub media: Policy,
-    /// Unimodal labels of unknown clips. `Drop` and `Keep` both ignore them.
-    pub unmatched_labels: Policy,
-}
-
-impl Policies {
-    /// The policy of a kind; `None` for kinds that are for information only.
-    fn of(&self, kind: FindingKind) -> Option<Policy> {
-        match kind {
-            FindingKind::OffGrid => Some(match self.off_grid {
-                OffGrid::Snap => Policy::Keep,
-                OffGrid::Drop => Policy::Drop,
-                OffGrid::Error => Policy::Error,
-            }),
-            FindingKind::NotANumber | FindingKind::OutOfRange => Some(self.bad_score),
-            FindingKind::MissingLabel => Some(self.missing_label),
-            FindingKind::ContradictoryRows => Some(self.contradictory_rows),
-            FindingKind::MalformedRow => Some(self.malformed_row),
-            FindingKind::UnknownColumn => Some(self.unknown_column),
-            FindingKind::AnnotationDisagrees => Some(self.annotation),
-            FindingKind::BlankText => Some(self.blank_text),
-            FindingKind::MissingMedia | FindingKind::UnreadableMedia | FindingKind::FaultyClip => {
-                Some(self.media)
-            }
-            FindingKind::UnmatchedLabels => Some(self.unmatched_labels),
-            FindingKind::Encoding
-            | FindingKind::NumericId
-            | FindingKind::RepeatedRow
-            | FindingKind::SinglePrecision
-            | FindingKind::UnknownMode
-            | FindingKind::DuplicateText
-            | FindingKind::UnknownSpeaker => None,
-        }
-    }
-
-    /// What is done about a kind whose fault lies in a clip.
-    pub(crate) fn action(&self, kind: FindingKind) -> Action {
-        match (kind, self.of(kind)) {
-            (FindingKind::OffGrid, Some(Policy::Keep)) => Action::Snapped,
-            (_, policy) => policy.map_or(Action::Kept, Policy::action),
-        }
-    }
-
-    /// Turns a reader's finding into a refusal where the policy says so.
-    pub(crate) fn refuse(&self, finding: &mut Finding) {
-        if self.of(finding.kind) == Some(Policy::Error) {
-            finding.action = Action::Refused;
-        }
-    }
-}
-
-impl Default for Policies {
-    fn default() -> Self {
-        Self {
-            off_grid: OffGrid::Snap,
-            bad_score: Policy::Drop,
-            missing_label: Policy::Drop,
-            contradictory_rows: Policy::Drop,
-            malformed_row: Policy::Drop,
-            unknown_column: Policy::Keep,
-            annotation: Policy::Keep,
-            blank_text: Policy::Drop,
-            media: Policy::Drop,
-            unmatched_labels: Policy::Drop,
-        }
     }
 }

@@ -9,9 +9,11 @@
 mod corpus;
 mod decimal;
 mod error;
+mod labels;
 mod modality;
 mod per_modality;
 mod score;
+mod seeded;
 mod sentiment;
 mod subset;
 mod votes;
@@ -23,11 +25,11 @@ mod finding;
 #[cfg(feature = "build")]
 pub mod manifest;
 #[cfg(feature = "build")]
-mod parquet_file;
+pub mod parquet_file;
+#[cfg(feature = "build")]
+mod policy;
 #[cfg(feature = "build")]
 pub mod readers;
-#[cfg(feature = "build")]
-mod seeded;
 
 pub use corpus::Corpus;
 pub use decimal::{Decimal, NotADecimal};
@@ -35,10 +37,14 @@ pub use decimal::{Decimal, NotADecimal};
 pub use error::DatasetError;
 pub use error::VocabularyError;
 #[cfg(feature = "build")]
-pub use finding::{Action, Finding, FindingKind, Policies, Policy};
+pub use finding::{Action, Finding, FindingKind};
+pub use labels::{Classed, Label, Labels, PolaritySource, Source};
 pub use modality::{Modality, ModalitySet};
 pub use per_modality::PerModality;
+#[cfg(feature = "build")]
+pub use policy::{Policies, Policy};
 pub use score::{OffGrid, ScoreFault, ScoreReading, ScoreScale, read_score};
+pub use seeded::{Seeded, seeded_key};
 pub use sentiment::{GridScore, Polarity, Sentiment};
-pub use subset::{Agreement, ConflictLevel, Equality, Label, Labels, Subset, SubsetRules};
+pub use subset::{Agreement, ConflictLevel, Equality, Subset, SubsetRules};
 pub use votes::{VoteMap, mean_of_votes};

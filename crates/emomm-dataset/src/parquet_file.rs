@@ -1,4 +1,5 @@
-//! Flat Parquet files: columns of optional text, numbers and flags, without the Arrow crates.
+//! Flat Parquet files: columns of optional text, numbers and flags, without the Arrow crates. The manifest is one, and
+//! metadata, predictions and exported logs may be.
 //!
 //! The writer's output follows from its input alone (fixed creator, one row group a fixed number of rows, Snappy), so
 //! that equal tables are equal files. The reader takes what pandas, polars and `datasets` write: nested columns are
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
@@ -27,6 +28,9 @@ const GROUP_ROWS: usize = 65_536;
 /// Most rows that are read.
 const MAX_ROWS: i64 = 5_000_000;
 
+/// Most values over all columns: nulls take no byte in a file and twenty-four in memory.
+const MAX_CELLS: usize = 25_000_000;
+
 /// Most bytes of text that are read from one file: a dictionary can name one long text in very many rows.
 const MAX_TEXT_BYTES: usize = 512 << 20;
 
@@ -35,24 +39,30 @@ const BATCH_ROWS: usize = 4096;
 
 /// Values of a column, `None` where there is none.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Values {
+pub enum Values {
+    /// UTF-8.
     Text(Vec<Option<String>>),
+    /// Single precision is read through its shortest text, so that 0.6 stays 0.6.
     Double(Vec<Option<f64>>),
+    /// Whole numbers of either width.
     Integer(Vec<Option<i64>>),
+    /// Truth values.
     Flag(Vec<Option<bool>>),
-    /// A nested column, or one of a type that no table here has.
+    /// A nested column, one of a type that no table here has, or one that was not asked for.
     Skipped,
 }
 
 /// A named column.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    pub(crate) values: Values,
+pub struct Column {
+    /// Its name; the parts of a nested one are joined by dots.
+    pub name: String,
+    /// What it holds.
+    pub values: Values,
 }
 
-/// The bytes of a file with columns of text and doubles, all of one length.
-pub(crate) fn write(path: &Path, columns: &[(&str, Values)]) -> Result<Vec<u8>, DatasetError> {
+/// The bytes of a file with columns of text, numbers and flags, all of one length. `path` is named in errors.
+pub fn write(path: &Path, columns: &[(&str, Values)]) -> Result<Vec<u8>, DatasetError> {
     encode(columns).map_err(|error| failed(path, &error))
 }
 
@@ -62,6 +72,8 @@ fn encode(columns: &[(&str, Values)]) -> Result<Vec<u8>, ParquetError> {
         .map(|(name, values)| {
             let builder = match values {
                 Values::Double(_) => Type::primitive_type_builder(name, PhysicalType::DOUBLE),
+                Values::Integer(_) => Type::primitive_type_builder(name, PhysicalType::INT64),
+                Values::Flag(_) => Type::primitive_type_builder(name, PhysicalType::BOOLEAN),
                 _ => Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY)
                     .with_logical_type(Some(LogicalType::String)),
             };
@@ -77,7 +89,9 @@ fn encode(columns: &[(&str, Values)]) -> Result<Vec<u8>, ParquetError> {
     let n_rows = columns.first().map_or(0, |(_, values)| match values {
         Values::Text(v) => v.len(),
         Values::Double(v) => v.len(),
-        _ => 0,
+        Values::Integer(v) => v.len(),
+        Values::Flag(v) => v.len(),
+        Values::Skipped => 0,
     });
     for start in (0..n_rows).step_by(GROUP_ROWS) {
         let end = n_rows.min(start + GROUP_ROWS);
@@ -93,7 +107,15 @@ fn encode(columns: &[(&str, Values)]) -> Result<Vec<u8>, ParquetError> {
                 Values::Double(rows) => {
                     write_column::<DoubleType>(&mut column, rows[start..end].iter().copied())?;
                 }
-                _ => return Err(ParquetError::General("only text and doubles are written".to_owned())),
+                Values::Integer(rows) => {
+                    write_column::<Int64Type>(&mut column, rows[start..end].iter().copied())?;
+                }
+                Values::Flag(rows) => {
+                    write_column::<BoolType>(&mut column, rows[start..end].iter().copied())?;
+                }
+                Values::Skipped => {
+                    return Err(ParquetError::General("a skipped column cannot be written".to_owned()));
+                }
             }
             column.close()?;
         }
@@ -116,16 +138,31 @@ fn write_column<T: DataType>(
     Ok(())
 }
 
-/// The columns of a file.
+/// The columns of a file. `path` is named in errors.
+///
+/// # Errors
+/// A file that is damaged, or larger than what memory should hold.
+pub fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
+    read_columns(path, bytes, |_| true)
+}
+
+/// The columns of a file; those that are not wanted are named and skipped.
 ///
 /// The reader of the parquet crate asserts what damaged pages break (a dictionary that never came, for one), so a panic
 /// in it is caught here and is an error of the file like any other.
-pub(crate) fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
-    catch_unwind(AssertUnwindSafe(|| decode(path, bytes)))
+///
+/// # Errors
+/// A file that is damaged, or of which the wanted columns are larger than what memory should hold.
+pub fn read_columns(
+    path: &Path,
+    bytes: Vec<u8>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Column>, DatasetError> {
+    catch_unwind(AssertUnwindSafe(|| decode(path, bytes, &wanted)))
         .unwrap_or_else(|_| Err(failed(path, &ParquetError::General("damaged".to_owned()))))
 }
 
-fn decode(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
+fn decode(path: &Path, bytes: Vec<u8>, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Column>, DatasetError> {
     let n_bytes = bytes.len() as i64;
     let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| failed(path, &error))?;
     check_places(&reader, n_bytes).map_err(|error| failed(path, &error))?;
@@ -133,11 +170,12 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
     if metadata.num_rows() > MAX_ROWS {
         return Err(DatasetError::TooLarge { path: path.to_owned(), what: "rows", limit: MAX_ROWS as u64 });
     }
-    let mut budget = Budget { rows: 0, text_bytes: MAX_TEXT_BYTES };
+    let mut budget = Budget { rows: 0, cells: MAX_CELLS, text_bytes: MAX_TEXT_BYTES };
     let mut columns = Vec::new();
     for (index, column) in metadata.schema_descr().columns().iter().enumerate() {
         let parts = column.path().parts();
-        let values = if parts.len() > 1 || column.max_rep_level() > 0 {
+        let name = parts.join(".");
+        let values = if parts.len() > 1 || column.max_rep_level() > 0 || !wanted(&name) {
             Values::Skipped
         } else {
             budget.rows = MAX_ROWS as usize;
@@ -148,7 +186,7 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
                 }
             })?
         };
-        columns.push(Column { name: parts.join("."), values });
+        columns.push(Column { name, values });
     }
     Ok(columns)
 }
@@ -173,6 +211,7 @@ fn failed(path: &Path, error: &ParquetError) -> DatasetError {
 /// What may still be read.
 struct Budget {
     rows: usize,
+    cells: usize,
     text_bytes: usize,
 }
 
@@ -265,6 +304,7 @@ fn batches<T: DataType, V: Clone>(
             return Ok(rows);
         }
         budget.rows = budget.rows.checked_sub(read).ok_or(ReadError::Limit("rows", MAX_ROWS as u64))?;
+        budget.cells = budget.cells.checked_sub(read).ok_or(ReadError::Limit("cells", MAX_CELLS as u64))?;
         let mut values = values.drain(..);
         for row in 0..read {
             // A required column has no levels.
@@ -283,6 +323,8 @@ mod tests {
         vec![
             ("id", Values::Text(vec![Some("007".into()), Some("你".into()), None])),
             ("score", Values::Double(vec![Some(-0.6), None, Some(1.0)])),
+            ("n", Values::Integer(vec![Some(-7), None, Some(i64::MAX)])),
+            ("is", Values::Flag(vec![Some(true), Some(false), None])),
         ]
     }
 
@@ -293,6 +335,27 @@ mod tests {
         let expected: Vec<Column> =
             columns().into_iter().map(|(name, values)| Column { name: name.to_owned(), values }).collect();
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn columns_that_are_not_wanted_are_named_and_skipped() {
+        let bytes = write(Path::new("t.parquet"), &columns()).unwrap();
+        let read = read_columns(Path::new("t.parquet"), bytes, |name| name == "n").unwrap();
+        let skipped = |c: &Column| c.values == Values::Skipped;
+        assert_eq!(read.iter().map(skipped).collect::<Vec<_>>(), [true, true, false, true]);
+        assert_eq!(read[0].name, "id");
+    }
+
+    /// A file of some kilobytes may hold any number of nulls.
+    #[test]
+    fn nulls_without_end_are_refused() {
+        let n = 60_000;
+        let names: Vec<String> = (0..1 + MAX_CELLS / n).map(|i| format!("c{i}")).collect();
+        let columns: Vec<(&str, Values)> =
+            names.iter().map(|name| (name.as_str(), Values::Flag(vec![None; n]))).collect();
+        let bytes = write(Path::new("t"), &columns).unwrap();
+        assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+        assert!(matches!(read(Path::new("t"), bytes), Err(DatasetError::TooLarge { what: "cells", .. })));
     }
 
     #[test]

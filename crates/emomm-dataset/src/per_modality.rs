@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::modality::Modality;
 
 /// One value for each modality. Where a modality may be absent, `T` is an `Option`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PerModality<T> {
     /// Of the transcript.
     pub text: T,

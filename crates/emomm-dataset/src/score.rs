@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal::Decimal;
 use crate::error::VocabularyError;
-use crate::sentiment::GridScore;
+use crate::sentiment::{GridScore, Polarity};
 
 /// What happens to a score that should lie on the 0.2 grid and does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ impl ScoreScale {
 pub struct ScoreReading {
     /// The nearest step of the grid, ties to even.
     pub score: GridScore,
+    /// The sign of the number as it was written.
+    pub sign: Polarity,
     /// False if the score should lie on the grid and does not.
     pub on_grid: bool,
     /// True if the text was the single-precision image of a short decimal, which was taken instead.
@@ -92,8 +94,14 @@ pub fn read_score(text: &str, scale: ScoreScale) -> Result<ScoreReading, ScoreFa
     }
     let (steps, exact) = number.steps(scale.limit());
     let score = i8::try_from(steps).ok().and_then(GridScore::from_steps).ok_or(ScoreFault::OutOfRange)?;
+    let sign = match number.signum() {
+        -1 => Polarity::Negative,
+        0 => Polarity::Neutral,
+        _ => Polarity::Positive,
+    };
     Ok(ScoreReading {
         score,
+        sign,
         on_grid: exact || scale == ScoreScale::Triple,
         single_precision: short.is_some(),
     })
@@ -110,7 +118,8 @@ mod tests {
         for steps in -5..=5 {
             let score = GridScore::from_steps(steps).unwrap();
             let reading = read_score(&score.to_string(), ScoreScale::Unit).unwrap();
-            assert_eq!(reading, ScoreReading { score, on_grid: true, single_precision: false });
+            let sign = Corpus::ChSims.class_of(score).polarity();
+            assert_eq!(reading, ScoreReading { score, sign, on_grid: true, single_precision: false });
         }
     }
 
@@ -118,6 +127,7 @@ mod tests {
     fn off_the_grid_is_snapped_and_said() {
         let reading = read_score("-0.1", ScoreScale::Unit).unwrap();
         assert_eq!((reading.score.steps(), reading.on_grid), (0, false));
+        assert_eq!(reading.sign, Polarity::Negative);
     }
 
     #[test]

@@ -96,6 +96,9 @@ pub enum Polarity {
 }
 
 impl Polarity {
+    /// All three, from negative to positive.
+    pub const ALL: [Self; 3] = [Self::Negative, Self::Neutral, Self::Positive];
+
     /// The word used in JSON: `negative`, `neutral` or `positive`.
     pub fn name(self) -> &'static str {
         match self {

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::VocabularyError;
+use crate::labels::{Classed, Labels};
 use crate::modality::{Modality, ModalitySet};
-use crate::sentiment::{GridScore, Sentiment};
 
-/// The subset of a sample.
+/// A subset of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subset {
@@ -17,6 +17,10 @@ pub enum Subset {
     Align,
     /// At least one modality of a full clip differs from the ground truth.
     Conflict,
+    /// The part of Align in which all labels are equal.
+    Equal,
+    /// The part of Align in which they are not.
+    SamePolarity,
     /// Every observed modality of a masked copy agrees.
     MissingAlign,
     /// At least one observed modality of a masked copy differs.
@@ -24,16 +28,44 @@ pub enum Subset {
 }
 
 impl Subset {
-    /// All four, in the order of the paper.
-    pub const ALL: [Self; 4] = [Self::Align, Self::Conflict, Self::MissingAlign, Self::MissingConflict];
+    /// All six, in the order of the paper.
+    pub const ALL: [Self; 6] = [
+        Self::Align,
+        Self::Conflict,
+        Self::Equal,
+        Self::SamePolarity,
+        Self::MissingAlign,
+        Self::MissingConflict,
+    ];
 
     /// The word used in JSON, for example `missing-align`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Align => "align",
             Self::Conflict => "conflict",
+            Self::Equal => "equal",
+            Self::SamePolarity => "same-polarity",
             Self::MissingAlign => "missing-align",
             Self::MissingConflict => "missing-conflict",
+        }
+    }
+
+    /// Whether it holds masked copies.
+    pub fn is_missing(self) -> bool {
+        matches!(self, Self::MissingAlign | Self::MissingConflict)
+    }
+
+    /// Whether every sample of `self` is one of `other`: Align holds Equal and Same-polarity.
+    pub fn is_within(self, other: Self) -> bool {
+        self == other || (other == Self::Align && matches!(self, Self::Equal | Self::SamePolarity))
+    }
+}
+
+impl From<Agreement> for Subset {
+    fn from(agreement: Agreement) -> Self {
+        match agreement {
+            Agreement::Equal => Self::Equal,
+            Agreement::SamePolarity => Self::SamePolarity,
         }
     }
 }
@@ -49,7 +81,8 @@ impl FromStr for Subset {
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|s| s.name() == word).ok_or_else(|| {
-            VocabularyError::new("subset", word, "align, conflict, missing-align or missing-conflict")
+            let expected = "align, conflict, equal, same-polarity, missing-align or missing-conflict";
+            VocabularyError::new("subset", word, expected)
         })
     }
 }
@@ -137,31 +170,6 @@ impl FromStr for Equality {
     }
 }
 
-/// A grid score and the class into which its corpus's map puts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Label {
-    /// The score.
-    pub score: GridScore,
-    /// Its class.
-    pub class: Sentiment,
-}
-
-/// The labels of a clip. A modality without a label is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Labels {
-    /// The multimodal label, GT.
-    pub ground_truth: Label,
-    /// Labels of the modalities alone, in the order of [`Modality::ALL`].
-    pub modalities: [Option<Label>; 3],
-}
-
-impl Labels {
-    /// The label of one modality.
-    pub fn modality(&self, modality: Modality) -> Option<Label> {
-        self.modalities[modality.index()]
-    }
-}
-
 /// The definition of the subsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,15 +181,15 @@ pub struct SubsetRules {
 }
 
 impl SubsetRules {
-    /// The subset of a clip of which `observed` is seen.
+    /// The subset of a clip of which `observed` is seen: Align, Conflict, or one of Missing.
     ///
     /// One differing modality suffices for Conflict. Align needs the label of every observed modality: if one is
     /// unknown and none differs, or nothing is observed, the answer is `None`.
-    pub fn subset(self, labels: &Labels, observed: ModalitySet) -> Option<Subset> {
+    pub fn subset<L: Classed>(self, labels: &Labels<L>, observed: ModalitySet) -> Option<Subset> {
         let truth = labels.ground_truth;
-        let differs = |label: Label| match self.conflict {
-            ConflictLevel::Polarity => label.class.polarity() != truth.class.polarity(),
-            ConflictLevel::Class5 => label.class != truth.class,
+        let differs = |label: L| match self.conflict {
+            ConflictLevel::Polarity => label.polarity() != truth.polarity(),
+            ConflictLevel::Class5 => label.class() != truth.class(),
         };
         let is_full = observed == ModalitySet::FULL;
         if observed.iter().filter_map(|m| labels.modality(m)).any(differs) {
@@ -191,17 +199,29 @@ impl SubsetRules {
         is_known.then_some(if is_full { Subset::Align } else { Subset::MissingAlign })
     }
 
-    /// The agreement of a clip that is in Align as a whole; `None` for all others.
-    pub fn agreement(self, labels: &Labels) -> Option<Agreement> {
+    /// The agreement of a clip that is in Align as a whole; `None` for all others, and where equality asks for scores
+    /// and only classes are known.
+    pub fn agreement<L: Classed>(self, labels: &Labels<L>) -> Option<Agreement> {
         if self.subset(labels, ModalitySet::FULL) != Some(Subset::Align) {
             return None;
         }
         let truth = labels.ground_truth;
-        let is_equal = labels.modalities.iter().flatten().all(|label| match self.equality {
-            Equality::Class => label.class == truth.class,
-            Equality::Score => label.score == truth.score,
-        });
+        let mut is_equal = true;
+        for label in Modality::ALL.into_iter().filter_map(|m| labels.modality(m)) {
+            is_equal &= match self.equality {
+                Equality::Class => label.class() == truth.class(),
+                Equality::Score => label.grid_score()? == truth.grid_score()?,
+            };
+        }
         Some(if is_equal { Agreement::Equal } else { Agreement::SamePolarity })
+    }
+
+    /// The narrowest subset: Equal or Same-polarity instead of Align.
+    pub fn narrowest<L: Classed>(self, labels: &Labels<L>, observed: ModalitySet) -> Option<Subset> {
+        match self.subset(labels, observed)? {
+            Subset::Align => Some(self.agreement(labels).map_or(Subset::Align, Subset::from)),
+            subset => Some(subset),
+        }
     }
 }
 
@@ -209,16 +229,19 @@ impl SubsetRules {
 mod tests {
     use super::*;
     use crate::corpus::Corpus;
+    use crate::labels::Label;
+    use crate::per_modality::PerModality;
+    use crate::sentiment::{GridScore, Sentiment};
 
     /// Labels of CH-SIMS from steps of GT, T, A, V.
     fn labels(steps: [i8; 4]) -> Labels {
         let label = |s: i8| {
             let score = GridScore::from_steps(s).unwrap();
-            Label { score, class: Corpus::ChSims.class_of(score) }
+            Label::new(score, Corpus::ChSims.class_of(score))
         };
         Labels {
             ground_truth: label(steps[0]),
-            modalities: [Some(label(steps[1])), Some(label(steps[2])), Some(label(steps[3]))],
+            modalities: PerModality::from_fn(|m| Some(label(steps[1 + m.index()]))),
         }
     }
 
@@ -265,12 +288,28 @@ mod tests {
     #[test]
     fn an_unknown_label_never_counts_as_agreement() {
         let mut labels = labels([2, 2, 2, 2]);
-        labels.modalities[2] = None;
+        labels.modalities.video = None;
         let subset = |word: &str| SubsetRules::default().subset(&labels, word.parse().unwrap());
         assert_eq!(subset("TAV"), None);
         assert_eq!(subset("TA"), Some(Subset::MissingAlign));
-        labels.modalities[0] =
-            Some(Label { score: GridScore::from_steps(-1).unwrap(), class: Sentiment::WeaklyNegative });
+        labels.modalities.text =
+            Some(Label::new(GridScore::from_steps(-1).unwrap(), Sentiment::WeaklyNegative));
         assert_eq!(SubsetRules::default().subset(&labels, ModalitySet::FULL), Some(Subset::Conflict));
+    }
+
+    #[test]
+    fn the_narrowest_subset_says_how_close_the_labels_are() {
+        let rules = SubsetRules::default();
+        let narrowest = |steps, word: &str| rules.narrowest(&labels(steps), word.parse().unwrap());
+        assert_eq!(narrowest([1, 2, 3, 1], "TAV"), Some(Subset::Equal));
+        assert_eq!(narrowest([1, 2, 4, 1], "TAV"), Some(Subset::SamePolarity));
+        assert_eq!(narrowest([1, 2, 0, 1], "TAV"), Some(Subset::Conflict));
+        assert_eq!(narrowest([1, 2, 0, 1], "TV"), Some(Subset::MissingAlign));
+        assert!(Subset::Equal.is_within(Subset::Align) && !Subset::Align.is_within(Subset::Equal));
+        assert!(!Subset::MissingAlign.is_within(Subset::Align));
+        // Without scores nobody knows whether they are equal.
+        let by_score = SubsetRules { equality: Equality::Score, ..rules };
+        let classes = labels([1, 2, 3, 1]).classes();
+        assert_eq!(by_score.narrowest(&classes, ModalitySet::FULL), Some(Subset::Align));
     }
 }

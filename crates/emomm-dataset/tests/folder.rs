@@ -77,7 +77,7 @@ fn rows_that_name_no_media_are_reported_unless_labels_are_all() {
     fs::write(above.path().join("metadata.csv"), "video_id,clip_id,text,label\nv,1,a,0\n").unwrap();
     let options = FolderOptions { name: Some("mine".to_owned()), ..FolderOptions::default() };
     let reading = read_folder(above.path(), &options).unwrap();
-    let keep = Policies { media: Policy::Keep, ..Policies::default() };
+    let keep = Policies { missing_media: Policy::Keep, ..Policies::default() };
     let options = BuildOptions { curate: Curation::All, policies: keep, ..BuildOptions::default() };
     let benchmark = build(&[reading], &Speakers::default(), &options).unwrap();
     let found: Vec<_> = benchmark.findings.iter().map(|f| (f.kind, f.row)).collect();

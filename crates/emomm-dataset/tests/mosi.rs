@@ -7,7 +7,7 @@ use std::path::Path;
 
 use emomm_dataset::build::{Benchmark, BuildOptions, Curation, build};
 use emomm_dataset::readers::{Layout, Reading, Speakers, add_unimodal_labels, read_mosi};
-use emomm_dataset::{Action, DatasetError, FindingKind, Sentiment, VoteMap};
+use emomm_dataset::{Action, DatasetError, FindingKind, Modality, PerModality, Sentiment, VoteMap};
 use invented::{Clip, table};
 
 fn options() -> BuildOptions {
@@ -111,7 +111,7 @@ fn unimodal_labels_find_their_clips_by_name() {
         full.iter().map(|r| r.subset.unwrap().name()).collect::<Vec<_>>(),
         ["align", "conflict", "align"]
     );
-    assert_eq!(full[1].labels.modalities[0].unwrap().class, Sentiment::Negative);
+    assert_eq!(full[1].labels.modalities.text.unwrap().class, Sentiment::Negative);
     assert_eq!(benchmark.manifest.rows[5].id, "cmu-mosi/_dI--aB_x-1/11/TA");
 }
 
@@ -122,7 +122,7 @@ fn votes_are_averaged_and_mapped() {
                    2,_dI--aB_x-1_11,-1,-1,-1,0,0,2,-1,-1,-1,-1,,0,0,0,0\n";
     let reading = mmsa_with("votes.csv", content.as_bytes()).unwrap();
     let classes = |benchmark: &Benchmark, row: usize| {
-        benchmark.manifest.rows[row].labels.modalities.map(|l| l.map(|l| l.class.letter()))
+        Modality::ALL.map(|m| benchmark.manifest.rows[row].labels.modality(m).map(|l| l.class.letter()))
     };
     let own = build(std::slice::from_ref(&reading), &Speakers::default(), &options()).unwrap();
     assert_eq!(classes(&own, 0), [Some('E'), Some('E'), Some('D')]);
@@ -154,7 +154,7 @@ fn labels_of_unknown_clips_and_contradictions_are_reported() {
             (FindingKind::UnmatchedLabels, Some(2)),
         ]
     );
-    assert_eq!(benchmark.manifest.rows[0].labels.modalities, [None; 3]);
+    assert_eq!(benchmark.manifest.rows[0].labels.modalities, PerModality::default());
     assert!(matches!(mmsa_with("labels.csv", b"seq,label_T\n1,0\n"), Err(DatasetError::Columns { .. })));
 }
 

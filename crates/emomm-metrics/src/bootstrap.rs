@@ -3,11 +3,11 @@
 //! B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; C. A. Field, A. H. Welsh,
 //! "Bootstrapping clustered data", JRSS B 69 (2007).
 
+use emomm_dataset::Seeded;
 use serde::{Deserialize, Serialize};
 
 use crate::clusters::Clusters;
 use crate::error::MetricError;
-use crate::resample_rng::ResampleRng;
 
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub fn cluster_bootstrap_many<const S: usize>(
     if clusters.len() >= 2 {
         let mut samples = Vec::with_capacity(clusters.n_samples());
         for resample in 0..options.n_resamples {
-            draw(clusters, &mut ResampleRng::new(options.seed, resample), &mut samples);
+            draw(clusters, &mut Seeded::stream(options.seed, resample), &mut samples);
             for (kept, value) in resampled.iter_mut().zip(statistics(&samples)) {
                 kept.extend(value.filter(|v| v.is_finite()));
             }
@@ -117,7 +117,7 @@ pub fn cluster_bootstrap_many<const S: usize>(
 }
 
 /// Replaces `samples` by those of as many clusters as there are, drawn with replacement.
-fn draw(clusters: &Clusters, rng: &mut ResampleRng, samples: &mut Vec<usize>) {
+fn draw(clusters: &Clusters, rng: &mut Seeded, samples: &mut Vec<usize>) {
     samples.clear();
     for _ in 0..clusters.len() {
         samples.extend(&clusters.members()[rng.below(clusters.len())]);

@@ -1,10 +1,9 @@
 //! C_ij, the consistency of two sources of labels: Eq. (1), Table 4, Figures 6 to 8.
 
-use emomm_dataset::{Modality, Sentiment};
+use emomm_dataset::{Labels, Modality, Sentiment, Source};
 use serde::{Serialize, Serializer};
 
 use crate::figure::Figure;
-use crate::labels::{Source, SourceLabels};
 
 /// C_ij, Eq. (1): 1 − Σ |y_i − y_j| / 4N over pairs of labels. `None` without pairs.
 ///
@@ -56,7 +55,7 @@ pub struct ConsistencyMatrix([[Option<Figure>; 4]; 4]);
 
 impl ConsistencyMatrix {
     /// Computes all pairs in one pass over the samples.
-    pub fn of<'a>(samples: impl IntoIterator<Item = &'a SourceLabels>) -> Self {
+    pub fn of<'a>(samples: impl IntoIterator<Item = &'a Labels<Sentiment>>) -> Self {
         let mut sums = [[Deviation::default(); 4]; 4];
         for labels in samples {
             let by_source = Source::ALL.map(|s| labels.get(s));
@@ -102,15 +101,15 @@ mod tests {
     use super::*;
     use Sentiment::{Negative, Neutral, Positive, WeaklyPositive};
 
-    fn samples() -> [SourceLabels; 2] {
+    fn samples() -> [Labels<Sentiment>; 2] {
         [
-            SourceLabels {
+            Labels {
                 ground_truth: Positive,
-                unimodal: PerModality { text: Some(Positive), audio: Some(Neutral), video: None },
+                modalities: PerModality { text: Some(Positive), audio: Some(Neutral), video: None },
             },
-            SourceLabels {
+            Labels {
                 ground_truth: Negative,
-                unimodal: PerModality { text: Some(WeaklyPositive), audio: Some(Negative), video: None },
+                modalities: PerModality { text: Some(WeaklyPositive), audio: Some(Negative), video: None },
             },
         ]
     }

@@ -3,11 +3,10 @@
 //! Of the samples in which modality m is right and another is wrong: how often is the model right? Right and wrong
 //! are meant of polarities, and neutral is a polarity of its own.
 
-use emomm_dataset::{Modality, ModalitySet, PerModality, Sentiment};
+use emomm_dataset::{Labels, Modality, ModalitySet, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};
 
 use crate::figure::{Figure, Unparsed};
-use crate::labels::SourceLabels;
 
 /// Which samples are in the target-conflict set 𝓢_tc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,7 +34,7 @@ pub struct GtarSample {
     /// 𝓜ₓ, the available modalities.
     pub available: ModalitySet,
     /// The labels, from which z_x^m and z_x^GT follow.
-    pub labels: SourceLabels,
+    pub labels: Labels<Sentiment>,
     /// The model's answer; its polarity is ẑ_x.
     pub predicted: Option<Sentiment>,
 }
@@ -73,12 +72,12 @@ impl Gtar {
     /// Goes over the samples once.
     ///
     /// ```
-    /// use emomm_dataset::{ModalitySet, PerModality, Sentiment::{Negative, Positive}};
-    /// use emomm_metrics::{Gtar, GtarOptions, GtarSample, SourceLabels};
+    /// use emomm_dataset::{Labels, ModalitySet, PerModality, Sentiment::{Negative, Positive}};
+    /// use emomm_metrics::{Gtar, GtarOptions, GtarSample};
     ///
     /// // Text is wrong, audio and video are right, the model follows the text.
-    /// let unimodal = PerModality { text: Some(Positive), audio: Some(Negative), video: Some(Negative) };
-    /// let labels = SourceLabels { ground_truth: Negative, unimodal };
+    /// let modalities = PerModality { text: Some(Positive), audio: Some(Negative), video: Some(Negative) };
+    /// let labels = Labels { ground_truth: Negative, modalities };
     /// let sample = GtarSample { available: ModalitySet::FULL, labels, predicted: Some(Positive) };
     /// let gtar = Gtar::of([sample], GtarOptions::default());
     /// assert_eq!(gtar.rates.text.figure(), None);
@@ -145,9 +144,9 @@ mod tests {
     ) -> GtarSample {
         GtarSample {
             available: available.parse().unwrap(),
-            labels: SourceLabels {
+            labels: Labels {
                 ground_truth,
-                unimodal: PerModality { text: Some(text), audio: Some(audio), video: Some(video) },
+                modalities: PerModality { text: Some(text), audio: Some(audio), video: Some(video) },
             },
             predicted,
         }
@@ -206,7 +205,7 @@ mod tests {
     #[test]
     fn an_available_modality_without_a_label_is_counted() {
         let mut unknown = sample("TA", Positive, [Positive, Negative, Positive], Some(Positive));
-        unknown.labels.unimodal.audio = None;
+        unknown.labels.modalities.audio = None;
         let gtar = Gtar::of([unknown], GtarOptions::default());
         assert_eq!((gtar.n_unlabelled, gtar.n_conflict), (1, 0));
     }

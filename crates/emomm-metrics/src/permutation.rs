@@ -5,11 +5,11 @@
 //! together, so that dependence inside clusters does not count as evidence. P. Good, "Permutation, Parametric and
 //! Bootstrap Tests of Hypotheses" (2005), chapter 3.
 
+use emomm_dataset::Seeded;
 use serde::{Deserialize, Serialize};
 
 use crate::clusters::Clusters;
 use crate::error::MetricError;
-use crate::resample_rng::ResampleRng;
 
 /// Two statistics closer than this (relative to 1 + |observed|) are tied: sums of the same numbers in another order
 /// differ by rounding.
@@ -138,7 +138,7 @@ fn permute(
         }
     } else {
         for permutation in 0..options.n_permutations {
-            fill(&mut flips, &mut ResampleRng::new(options.seed, permutation));
+            fill(&mut flips, &mut Seeded::stream(options.seed, permutation));
             visit(&flips);
         }
     }
@@ -156,7 +156,7 @@ fn permute(
 }
 
 /// One fair coin for each cluster, 64 from a draw.
-fn fill(flips: &mut [bool], rng: &mut ResampleRng) {
+fn fill(flips: &mut [bool], rng: &mut Seeded) {
     for chunk in flips.chunks_mut(64) {
         let bits = rng.next_u64();
         for (bit, flip) in chunk.iter_mut().enumerate() {

@@ -4,11 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emomm_dataset::{Agreement, ModalitySet, PerModality, Sentiment, Subset};
+use emomm_dataset::{Agreement, Labels, ModalitySet, PerModality, Sentiment, Source, Subset};
 use serde::{Serialize, Serializer};
 
 use crate::consistency::ConsistencyMatrix;
-use crate::labels::{Source, SourceLabels};
 
 /// The key under which all corpora are counted together.
 pub const ALL_CORPORA: &str = "all";
@@ -21,7 +20,7 @@ pub struct DescribedSample<'a> {
     /// What may be shown; all three modalities for a clip.
     pub coalition: ModalitySet,
     /// Labels of the clip, those of masked modalities included.
-    pub labels: SourceLabels,
+    pub labels: Labels<Sentiment>,
     /// The subset; `None` where unimodal labels are unknown.
     pub subset: Option<Subset>,
     /// How close the labels of a clip in Align are.
@@ -72,7 +71,7 @@ impl SubsetCounts {
     fn add(&mut self, sample: &DescribedSample<'_>) {
         let is_full = sample.coalition == ModalitySet::FULL;
         let count = match sample.subset {
-            Some(Subset::Align) => &mut self.align,
+            Some(Subset::Align | Subset::Equal | Subset::SamePolarity) => &mut self.align,
             Some(Subset::Conflict) => &mut self.conflict,
             Some(Subset::MissingAlign) => &mut self.missing_align,
             Some(Subset::MissingConflict) => &mut self.missing_conflict,
@@ -215,9 +214,9 @@ mod tests {
         DescribedSample {
             corpus,
             coalition: coalition.parse().unwrap(),
-            labels: SourceLabels {
+            labels: Labels {
                 ground_truth: Positive,
-                unimodal: PerModality {
+                modalities: PerModality {
                     text: label(WeaklyPositive),
                     audio: label(Neutral),
                     video: label(Negative),

@@ -1,9 +1,9 @@
 //! What holds of every input.
 
-use emomm_dataset::{Modality, ModalitySet, PerModality, Sentiment};
+use emomm_dataset::{Labels, Modality, ModalitySet, PerModality, Sentiment, Source};
 use emomm_metrics::{
     Acc2, AlphaLevel, BootstrapOptions, Classification, Clusters, ConsistencyMatrix, Figure, Flips, Gtar,
-    GtarOptions, GtarSample, KappaWeights, PermutationOptions, Psmv, Ratings, Source, SourceLabels, Unparsed,
+    GtarOptions, GtarSample, KappaWeights, PermutationOptions, Psmv, Ratings, Unparsed,
     cluster_bootstrap, fleiss_kappa, holm, krippendorff_alpha, mcnemar, pairwise_agreement, pearson,
     sign_flip_test,
 };
@@ -17,11 +17,11 @@ fn pairs() -> impl Strategy<Value = Vec<(Sentiment, Option<Sentiment>)>> {
     prop::collection::vec((class(), prop::option::weighted(0.9, class())), 0..60)
 }
 
-fn labels() -> impl Strategy<Value = SourceLabels> {
+fn labels() -> impl Strategy<Value = Labels<Sentiment>> {
     let label = || prop::option::weighted(0.9, class());
-    (class(), label(), label(), label()).prop_map(|(ground_truth, text, audio, video)| SourceLabels {
+    (class(), label(), label(), label()).prop_map(|(ground_truth, text, audio, video)| Labels {
         ground_truth,
-        unimodal: PerModality { text, audio, video },
+        modalities: PerModality { text, audio, video },
     })
 }
 

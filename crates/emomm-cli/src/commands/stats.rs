@@ -1,9 +1,8 @@
 //! `emomm stats`: what a benchmark holds, as the paper's Table 3 and Table 4 and as subsets and splits.
 
-use emomm_dataset::PerModality;
 use emomm_dataset::build::Split;
 use emomm_dataset::manifest::ManifestRow;
-use emomm_metrics::{DescribedSample, SourceLabels, Statistics};
+use emomm_metrics::{DescribedSample, Statistics};
 use serde_json::Value;
 
 use super::verify::read_benchmark;
@@ -44,10 +43,7 @@ fn described(row: &ManifestRow) -> DescribedSample<'_> {
     DescribedSample {
         corpus: &row.corpus,
         coalition: row.coalition,
-        labels: SourceLabels {
-            ground_truth: row.labels.ground_truth.class,
-            unimodal: PerModality::from_fn(|m| row.labels.modality(m).map(|label| label.class)),
-        },
+        labels: row.labels.classes(),
         subset: row.subset,
         agreement: row.agreement,
         split: row.split.name(),

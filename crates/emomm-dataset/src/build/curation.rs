@@ -9,7 +9,7 @@ use super::sample::Sample;
 use crate::corpus::Corpus;
 use crate::error::VocabularyError;
 use crate::modality::ModalitySet;
-use crate::seeded::key;
+use crate::seeded::seeded_key;
 use crate::sentiment::Sentiment;
 use crate::subset::{Agreement, Subset, SubsetRules};
 
@@ -127,7 +127,7 @@ fn cells(samples: &[Sample], rules: SubsetRules, seed: u64) -> BTreeMap<Cell, Ve
         };
         let id = sample.id();
         cells.entry((corpus, stratum, sample.labels.ground_truth.class)).or_default().push((
-            key(seed, &id),
+            seeded_key(seed, &id),
             id,
             index,
         ));

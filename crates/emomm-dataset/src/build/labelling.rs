@@ -6,28 +6,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sample::Sample;
 use crate::corpus::Corpus;
 use crate::decimal::Decimal;
-use crate::finding::{Action, Finding, FindingKind, Policies, Policy};
+use crate::finding::{Action, Finding, FindingKind};
+use crate::policy::{Policies, Policy};
 use crate::readers::{RawClip, Reading};
 use crate::score::{ScoreFault, ScoreScale, read_score};
+use crate::labels::{Label, Labels, PolaritySource};
+use crate::per_modality::PerModality;
 use crate::sentiment::Polarity;
-use crate::subset::{Label, Labels};
 use crate::votes::VoteMap;
+
+/// Findings of readers that are about a clip as a whole.
+const OF_CLIPS: [FindingKind; 3] = [FindingKind::FaultyClip, FindingKind::NumericId, FindingKind::UnknownMode];
 
 /// The samples of a corpus, sorted by video and clip, and all findings with what was done.
 pub(crate) fn label(
     reading: &Reading,
     policies: &Policies,
     vote_map: VoteMap,
+    polarity: PolaritySource,
 ) -> (Vec<Sample>, Vec<Finding>) {
     let mut findings = reading.findings.clone();
     let mut faulty: BTreeSet<String> = BTreeSet::new();
     for finding in &mut findings {
-        if finding.kind == FindingKind::FaultyClip {
-            finding.action = policies.action(FindingKind::FaultyClip);
+        if OF_CLIPS.contains(&finding.kind) {
+            finding.action = policies.action(finding.kind);
             faulty.extend(finding.clip.clone().filter(|_| finding.action != Action::Kept));
         }
         policies.refuse(finding);
     }
+    let duplicates = duplicate_texts(&reading.clips, policies);
+    faulty.extend(duplicates.iter().filter(|f| f.action != Action::Kept).filter_map(|f| f.clip.clone()));
     let mut labeller = Labeller {
         policies,
         class_map: reading.corpus.class_map,
@@ -38,6 +46,7 @@ pub(crate) fn label(
         },
         scale: reading.corpus.scale,
         modality_scale: reading.corpus.modality_scale,
+        polarity,
         single_precision: BTreeMap::new(),
         findings,
     };
@@ -79,10 +88,13 @@ pub(crate) fn label(
             row: None,
             clip: None,
             found: format!("{n} scores"),
-            action: Action::Snapped,
+            action: match policies.single_precision {
+                Policy::Error => Action::Refused,
+                _ => Action::Snapped,
+            },
         });
     }
-    findings.extend(duplicate_texts(&reading.clips));
+    findings.extend(duplicates);
     (samples, findings)
 }
 
@@ -92,6 +104,7 @@ struct Labeller<'a> {
     modality_map: Corpus,
     scale: ScoreScale,
     modality_scale: ScoreScale,
+    polarity: PolaritySource,
     /// Scores that were images of short decimals, by file.
     single_precision: BTreeMap<String, usize>,
     findings: Vec<Finding>,
@@ -126,7 +139,8 @@ impl Labeller<'_> {
             } else {
                 for row in &rows[1..] {
                     let found = format!("says the same as row {}", rows[0].row);
-                    self.findings.push(row.finding(FindingKind::RepeatedRow, found, Action::Dropped));
+                    let action = self.policies.action(FindingKind::RepeatedRow);
+                    self.findings.push(row.finding(FindingKind::RepeatedRow, found, action));
                 }
             }
             distinct.push(rows[0]);
@@ -137,9 +151,7 @@ impl Labeller<'_> {
     /// All labels of a clip; `None` if it is left out.
     fn labels(&mut self, clip: &RawClip) -> Option<Labels> {
         if clip.ground_truth.trim().is_empty() {
-            let policy = self.policies.missing_label;
-            // There is no sample without a ground truth, whatever the policy.
-            let action = if policy == Policy::Error { Action::Refused } else { Action::Dropped };
+            let action = self.policies.action(FindingKind::MissingLabel);
             self.findings.push(clip.finding(FindingKind::MissingLabel, "no ground truth", action));
             return None;
         }
@@ -155,7 +167,7 @@ impl Labeller<'_> {
         match truth {
             Scored::Label(ground_truth) if is_kept => Some(Labels {
                 ground_truth,
-                modalities: std::array::from_fn(|m| match modalities[m] {
+                modalities: PerModality::from_fn(|m| match modalities[m.index()] {
                     Scored::Label(label) => Some(label),
                     _ => None,
                 }),
@@ -181,7 +193,11 @@ impl Labeller<'_> {
                         return Scored::LeaveOut;
                     }
                 }
-                Scored::Label(Label { score: reading.score, class: map.class_of(reading.score) })
+                let label = Label::new(reading.score, map.class_of(reading.score));
+                Scored::Label(match self.polarity {
+                    PolaritySource::Class => label,
+                    PolaritySource::RawSign => Label { polarity: reading.sign, ..label },
+                })
             }
             Err(ScoreFault::Absent) => Scored::Absent,
             Err(fault) => {
@@ -241,7 +257,7 @@ enum Scored {
 }
 
 /// Clips of one video with one transcript, each but the first by id.
-fn duplicate_texts(clips: &[RawClip]) -> Vec<Finding> {
+fn duplicate_texts(clips: &[RawClip], policies: &Policies) -> Vec<Finding> {
     let mut by_text: BTreeMap<(&str, &str), BTreeMap<&str, &RawClip>> = BTreeMap::new();
     for clip in clips.iter().filter(|c| !c.text.trim().is_empty()) {
         by_text.entry((&clip.video_id, &clip.text)).or_default().entry(&clip.clip_id).or_insert(clip);
@@ -251,7 +267,8 @@ fn duplicate_texts(clips: &[RawClip]) -> Vec<Finding> {
         let first = same.keys().next().copied().unwrap_or_default();
         for clip in same.values().skip(1) {
             let found = format!("same transcript as {first}");
-            findings.push(clip.finding(FindingKind::DuplicateText, found, Action::Kept));
+            let action = policies.action(FindingKind::DuplicateText);
+            findings.push(clip.finding(FindingKind::DuplicateText, found, action));
         }
     }
     findings

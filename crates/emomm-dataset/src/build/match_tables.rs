@@ -17,7 +17,7 @@ use super::sample::Sample;
 use crate::error::DatasetError;
 use crate::modality::Modality;
 use crate::readers::text_file::read_bytes;
-use crate::seeded::key;
+use crate::seeded::seeded_key;
 use crate::sentiment::Sentiment;
 use crate::subset::SubsetRules;
 
@@ -126,7 +126,7 @@ pub(crate) fn select(
 ) -> Result<(Vec<Sample>, TableMatch), DatasetError> {
     let mut kinds: BTreeMap<Kind, Vec<(u64, usize)>> = BTreeMap::new();
     for (index, sample) in samples.iter().enumerate() {
-        kinds.entry(kind_of(sample, rules)).or_default().push((key(seed, &sample.id()), index));
+        kinds.entry(kind_of(sample, rules)).or_default().push((seeded_key(seed, &sample.id()), index));
     }
     let n = tables
         .n

@@ -10,7 +10,8 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::sample::Sample;
-use crate::finding::{Action, Finding, FindingKind, Policies};
+use crate::finding::{Action, Finding, FindingKind};
+use crate::policy::Policies;
 use crate::readers::text_file::hex;
 
 /// Bytes read at a time.

@@ -24,9 +24,11 @@ pub use sample::Sample;
 pub use split::{Split, assign_splits};
 
 use crate::error::DatasetError;
-use crate::finding::{Action, Finding, FindingKind, Policies};
+use crate::finding::{Action, Finding, FindingKind};
+use crate::labels::PolaritySource;
 use crate::manifest::{CorpusRecord, Manifest, ManifestHeader, ManifestRow};
 use crate::modality::ModalitySet;
+use crate::policy::Policies;
 use crate::readers::{Reading, Speakers};
 use crate::subset::SubsetRules;
 use crate::votes::VoteMap;
@@ -46,6 +48,9 @@ pub struct BuildOptions {
     pub vote_map: VoteMap,
     /// Definition of the subsets.
     pub rules: SubsetRules,
+    /// From what polarities follow, and with them the subsets.
+    #[serde(default)]
+    pub polarity: PolaritySource,
     /// What is done about faults.
     pub policies: Policies,
     /// True where only label files are at hand: media are neither looked for nor hashed.
@@ -90,7 +95,7 @@ pub fn build_matching(
     let mut samples = Vec::new();
     let mut findings = Vec::new();
     for reading in readings {
-        let (labelled, found) = labelling::label(reading, &options.policies, options.vote_map);
+        let (labelled, found) = labelling::label(reading, &options.policies, options.vote_map, options.polarity);
         findings.extend(found);
         if options.labels_only {
             samples.extend(labelled);
@@ -101,7 +106,9 @@ pub fn build_matching(
         }
     }
     samples.sort_by_cached_key(Sample::order);
-    findings.extend(grouping::assign_groups(&mut samples, speakers));
+    let mut unnamed = grouping::assign_groups(&mut samples, speakers);
+    unnamed.iter_mut().for_each(|finding| options.policies.refuse(finding));
+    findings.extend(unnamed);
     findings.sort();
     if findings.iter().any(|f| f.action == Action::Refused) {
         findings.retain(|f| f.action == Action::Refused);
@@ -109,10 +116,7 @@ pub fn build_matching(
     }
     let Choice { samples, shortfalls, matches } = choose(samples, tables, options)?;
     if samples.is_empty() {
-        return Err(DatasetError::Layout {
-            path: readings.first().map(|r| r.corpus.root.clone()).unwrap_or_default(),
-            expected: "at least one clip with a ground truth".to_owned(),
-        });
+        return Err(nothing_left(readings, &findings));
     }
     let splits = split_samples(&samples, options);
     let rows = rows_of(&samples, &splits, options.rules);
@@ -128,6 +132,26 @@ pub fn build_matching(
     };
     let roots = readings.iter().map(|r| (r.corpus.name.clone(), r.corpus.root.clone())).collect();
     Ok(Benchmark { manifest: Manifest { header, rows }, findings, roots })
+}
+
+/// Says why no clip is left: what was found about those that there were.
+fn nothing_left(readings: &[Reading], findings: &[Finding]) -> DatasetError {
+    let n_clips: usize = readings.iter().map(|r| r.clips.len()).sum();
+    let left_out = counts_of(findings.iter().filter(|f| f.action == Action::Dropped));
+    let reasons: Vec<String> = left_out.iter().map(|(kind, n)| format!("{} {n}", kind.name())).collect();
+    let is_unlabelled = n_clips > 0 && left_out.get(&FindingKind::MissingLabel) == Some(&n_clips);
+    DatasetError::Layout {
+        path: readings.first().map(|r| r.corpus.root.clone()).unwrap_or_default(),
+        expected: format!(
+            "at least one clip that can be used; found {n_clips} clips, left out for: {}",
+            if reasons.is_empty() { "nothing".to_owned() } else { reasons.join(", ") }
+        ),
+        hint: if is_unlabelled {
+            "no clip has a ground truth, as in CH-SIMS v2(u); a benchmark needs labels, as in CH-SIMS v2(s)"
+        } else {
+            "see the findings above; --policy changes what is left out"
+        },
+    }
 }
 
 fn check_names(readings: &[Reading]) -> Result<(), DatasetError> {
@@ -214,7 +238,7 @@ fn rows_of(samples: &[Sample], splits: &[Split], rules: SubsetRules) -> Vec<Mani
     rows
 }
 
-fn counts_of(findings: &[Finding]) -> BTreeMap<FindingKind, usize> {
+fn counts_of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeMap<FindingKind, usize> {
     let mut counts = BTreeMap::new();
     for finding in findings {
         *counts.entry(finding.kind).or_default() += 1;

@@ -1,6 +1,6 @@
 //! A clip whose labels are mapped: what curation and splits work on.
 
-use crate::subset::Labels;
+use crate::labels::Labels;
 
 /// A full clip of the benchmark, before it has a split.
 #[derive(Debug, Clone, PartialEq, Eq)]

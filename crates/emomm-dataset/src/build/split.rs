@@ -173,7 +173,7 @@ impl Problem {
             State { split_of: vec![0; self.groups.len()], counts: vec![[0; 3]; self.totals.len()], cost };
         let size = |group: usize| self.groups[group].first().map_or(0, |(_, n)| *n);
         let mut order: Vec<(i64, u64, usize)> =
-            (0..self.groups.len()).map(|g| (-size(g), chance.next(), g)).collect();
+            (0..self.groups.len()).map(|g| (-size(g), chance.next_u64(), g)).collect();
         order.sort_unstable();
         for (_, _, group) in order {
             let best = (0..3)

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use super::row::ManifestRow;
 use crate::error::{DatasetError, VocabularyError};
+use crate::labels::{Label, Labels};
 use crate::modality::Modality;
 use crate::parquet_file::{Column, Values};
-use crate::sentiment::{GridScore, Sentiment};
-use crate::subset::{Label, Labels};
+use crate::per_modality::PerModality;
+use crate::sentiment::{GridScore, Polarity, Sentiment};
 
 /// Ground truth and modalities, as column names end.
 const SOURCES: [&str; 4] = ["ground_truth", "text", "audio", "video"];
@@ -53,7 +54,7 @@ pub(super) fn columns_of(rows: &[ManifestRow]) -> Vec<(&'static str, Values)> {
         let scores = rows.iter().map(|r| label(r, source).map(|l| l.score.value())).collect();
         columns.push((SCORES[source], Values::Double(scores)));
         columns.push((CLASSES[source], text(&|r| label(r, source).map(|l| l.class.name().to_owned()))));
-        let polarity = |r: &ManifestRow| label(r, source).map(|l| l.class.polarity().name().to_owned());
+        let polarity = |r: &ManifestRow| label(r, source).map(|l| l.polarity.name().to_owned());
         columns.push((POLARITIES[source], text(&polarity)));
     }
     columns
@@ -93,7 +94,7 @@ pub(super) fn rows_of(path: &Path, columns: Vec<Column>) -> Result<Vec<ManifestR
     ] {
         table.columns.insert(name, texts(name));
     }
-    for name in CLASSES {
+    for name in CLASSES.into_iter().chain(POLARITIES) {
         table.columns.insert(name, texts(name));
     }
     let scores = SCORES.map(|name| match columns.remove(name) {
@@ -112,7 +113,7 @@ pub(super) fn rows_of(path: &Path, columns: Vec<Column>) -> Result<Vec<ManifestR
     ids.into_iter()
         .enumerate()
         .map(|(row, id)| {
-            let label = |source: usize| table.label(row, CLASSES[source], scores[source][row]);
+            let label = |source: usize| table.label(row, source, scores[source][row]);
             Ok(ManifestRow {
                 id: id.ok_or_else(|| table.wrong(row, "an id", "none"))?,
                 source_id: table.take(row, "source_id"),
@@ -135,7 +136,7 @@ pub(super) fn rows_of(path: &Path, columns: Vec<Column>) -> Result<Vec<ManifestR
                 audio_sha256: table.take(row, "audio_sha256"),
                 labels: Labels {
                     ground_truth: label(0)?.ok_or_else(|| table.wrong(row, "a ground truth", "none"))?,
-                    modalities: [label(1)?, label(2)?, label(3)?],
+                    modalities: PerModality { text: label(1)?, audio: label(2)?, video: label(3)? },
                 },
             })
         })
@@ -167,8 +168,13 @@ impl Texts<'_> {
             .transpose()
     }
 
-    fn label(&self, row: usize, class: &str, score: Option<f64>) -> Result<Option<Label>, DatasetError> {
-        let (Some(score), Some(word)) = (score, self.take(row, class)) else { return Ok(None) };
+    fn label(
+        &self,
+        row: usize,
+        source: usize,
+        score: Option<f64>,
+    ) -> Result<Option<Label>, DatasetError> {
+        let (Some(score), Some(word)) = (score, self.take(row, CLASSES[source])) else { return Ok(None) };
         let steps = (5.0 * score).round();
         let grid = GridScore::from_steps(steps as i8).filter(|s| s.value().total_cmp(&score).is_eq());
         // A negative zero is a zero.
@@ -178,7 +184,12 @@ impl Texts<'_> {
             .into_iter()
             .find(|s| s.name() == word)
             .ok_or_else(|| self.wrong(row, "a sentiment class", &word))?;
-        Ok(Some(Label { score, class }))
+        let polarity = self.need(row, POLARITIES[source])?;
+        let polarity = Polarity::ALL
+            .into_iter()
+            .find(|p| p.name() == polarity)
+            .ok_or_else(|| self.wrong(row, "negative, neutral or positive", &polarity))?;
+        Ok(Some(Label { score, class, polarity }))
     }
 
     fn wrong(&self, row: usize, expected: &str, found: &str) -> DatasetError {

@@ -8,6 +8,13 @@ use serde_json::{Value, json};
 use super::card::CardDetails;
 use super::files::{Manifest, PARQUET_FILE};
 
+/// The media type under which readers of Croissant look for Parquet; the registered name is not known to them.
+const PARQUET_TYPE: &str = "application/x-parquet";
+
+/// What a user of the benchmark cites.
+const CITATION: &str = "Sun et al., EmoMM: Benchmarking and Steering MLLM for Multimodal Emotion Recognition under \
+                        Conflict and Missingness; and the corpora from which it was built";
+
 /// Every column of `manifest.parquet` with what it holds, in the order of the file.
 pub const COLUMNS: [(&str, &str); 29] = [
     ("id", "stable id: corpus/video/clip, with /TA, /TV or /AV for a masked copy"),
@@ -29,7 +36,7 @@ pub const COLUMNS: [(&str, &str); 29] = [
     ("audio_sha256", "SHA-256 of the file with the sound"),
     ("score_ground_truth", "multimodal score on the 0.2 grid of [-1, 1]"),
     ("class_ground_truth", "multimodal class, negative to positive"),
-    ("polarity_ground_truth", "sign of the multimodal class; neutral is a polarity of its own"),
+    ("polarity_ground_truth", "sign of the multimodal class, neutral being a polarity of its own; of the raw score if manifest.json says so"),
     ("score_text", "score of the transcript alone"),
     ("class_text", "class of the transcript alone"),
     ("polarity_text", "polarity of the transcript alone"),
@@ -77,6 +84,7 @@ pub fn croissant(manifest: &Manifest, parquet_sha256: &str, details: &CardDetail
         "license": details.license,
         "url": details.url,
         "version": details.version,
+        "citeAs": CITATION,
         "creator": { "@type": "sc:Organization", "name": details.creator },
         "inLanguage": languages,
         "keywords": ["multimodal emotion recognition", "modality conflict", "missing modality"],
@@ -87,7 +95,7 @@ pub fn croissant(manifest: &Manifest, parquet_sha256: &str, details: &CardDetail
             "name": PARQUET_FILE,
             "description": "One row for each sample.",
             "contentUrl": PARQUET_FILE,
-            "encodingFormat": "application/vnd.apache.parquet",
+            "encodingFormat": PARQUET_TYPE,
             "sha256": parquet_sha256,
         }],
         "recordSet": [{

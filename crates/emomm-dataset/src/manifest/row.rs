@@ -1,8 +1,9 @@
 //! One row of the manifest: a clip, or a masked copy of one.
 
 use crate::build::{Sample, Split};
+use crate::labels::Labels;
 use crate::modality::{Modality, ModalitySet};
-use crate::subset::{Agreement, Labels, Subset, SubsetRules};
+use crate::subset::{Agreement, Subset, SubsetRules};
 
 /// A sample of the benchmark.
 ///
@@ -76,6 +77,11 @@ impl ManifestRow {
             audio_sha256: shown(Modality::Audio, &sample.audio_sha256),
             labels: sample.labels,
         }
+    }
+
+    /// The narrowest subset: `equal` or `same-polarity` instead of `align` where it is known.
+    pub fn narrowest_subset(&self) -> Option<Subset> {
+        self.agreement.map(Subset::from).or(self.subset)
     }
 
     /// Whether this is a clip with all its modalities.

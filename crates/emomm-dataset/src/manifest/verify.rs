@@ -9,7 +9,9 @@ use super::files::Manifest;
 use super::header::Counts;
 use super::row::ManifestRow;
 use crate::build::{MASKED, media_digest};
+use crate::labels::{PolaritySource, Source};
 use crate::modality::{Modality, ModalitySet};
+use crate::sentiment::Sentiment;
 
 /// Violations that are named; all are counted.
 const MAX_NAMED: usize = 20;
@@ -68,6 +70,7 @@ pub fn verify(manifest: &Manifest) -> Vec<Check> {
         subsets(manifest),
         agreements(manifest),
         classes(manifest),
+        polarities(manifest),
         counts(manifest),
     ]
 }
@@ -196,8 +199,22 @@ fn classes(manifest: &Manifest) -> Check {
                     .labels
                     .modalities
                     .iter()
-                    .flatten()
+                    .filter_map(|(_, label)| *label)
                     .all(|l| corpus.modality_class_map.class_of(l.score) == l.class)
+        });
+        check.look(holds, || row.id.clone());
+    }
+    check
+}
+
+/// The sign of a score before it was put on the grid is not in the manifest; it can only differ where the class is
+/// neutral.
+fn polarities(manifest: &Manifest) -> Check {
+    let mut check = Check::new("polarities follow from the classes, or from signs that do not contradict them");
+    let raw = manifest.header.options.polarity == PolaritySource::RawSign;
+    for row in &manifest.rows {
+        let holds = Source::ALL.into_iter().filter_map(|source| row.labels.get(source)).all(|label| {
+            label.polarity == label.class.polarity() || (raw && label.class == Sentiment::Neutral)
         });
         check.look(holds, || row.id.clone());
     }

@@ -8,6 +8,9 @@ use crate::corpus::Corpus;
 use crate::error::DatasetError;
 use crate::score::ScoreScale;
 
+/// What to do where no label file is found.
+pub(crate) const LABEL_FILE_HINT: &str = "name the folder in which the label file lies";
+
 /// Folders in which the archives unpack.
 const FOLDERS: [&str; 4] = ["CH-SIMS v2(s)", "ch-simsv2s", "CH-SIMS", "CH-SIMS v2(u)"];
 
@@ -17,6 +20,7 @@ pub fn read_ch_sims(folder: &Path) -> Result<Reading, DatasetError> {
         label_file(folder, &FOLDERS, &["meta.csv", "label.csv"]).ok_or_else(|| DatasetError::Layout {
             path: folder.to_owned(),
             expected: "meta.csv or label.csv, here or in `CH-SIMS v2(s)`".to_owned(),
+            hint: LABEL_FILE_HINT,
         })?;
     let layout = if file == "meta.csv" { Layout::ChSimsMeta } else { Layout::Mmsa };
     let info = CorpusInfo {

@@ -6,6 +6,7 @@
 
 use std::path::{Component, Path};
 
+use super::ch_sims::LABEL_FILE_HINT;
 use super::clip::{CorpusInfo, Layout, NINE_COLUMNS, Reading, SourceFile, clips_of, is_id};
 use super::table::{Cell, MAX_ROWS, Row, Table, encoding_finding, malformed, read_csv};
 use super::text_file::{digest_of_bytes, read_bytes, read_text};
@@ -39,7 +40,11 @@ pub fn read_folder(folder: &Path, options: &FolderOptions) -> Result<Reading, Da
     let file = files
         .into_iter()
         .find(|f| folder.join(f).is_file())
-        .ok_or_else(|| DatasetError::Layout { path: folder.to_owned(), expected: files.join(" or ") })?;
+        .ok_or_else(|| DatasetError::Layout {
+            path: folder.to_owned(),
+            expected: files.join(" or "),
+            hint: LABEL_FILE_HINT,
+        })?;
     let path = folder.join(file);
     let mut table = match file {
         "metadata.csv" => read_csv(&path, file, &[], |_| true)?,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::ch_sims::{label_file, read_nine_columns};
+use super::ch_sims::{LABEL_FILE_HINT, label_file, read_nine_columns};
 use super::clip::{CorpusInfo, Layout, RawClip, Reading, SourceFile, is_id};
 use super::table::{Table, encoding_finding, malformed, read_csv};
 use super::text_file::read_text;
@@ -55,6 +55,7 @@ pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
         return Err(DatasetError::Layout {
             path: folder.to_owned(),
             expected: format!("label.csv or {LABELS}, here or in MOSI or Raw"),
+            hint: LABEL_FILE_HINT,
         });
     };
     let faulty = |clip: &&RawClip| FAULTY.contains(&(clip.video_id.as_str(), clip.clip_id.as_str()));

@@ -1,18 +1,18 @@
 //! PSMV, GTAR and C_ij against other definitions of the same numbers.
 
-use emomm_dataset::{Modality, PerModality};
+use emomm_dataset::{Labels, Modality, PerModality, Sentiment, Source};
 use emomm_metrics::{
-    ConflictReading, ConsistencyMatrix, Figure, Gtar, GtarOptions, GtarSample, Psmv, Source, SourceLabels,
+    ConflictReading, ConsistencyMatrix, Figure, Gtar, GtarOptions, GtarSample, Psmv,
 };
 use serde_json::Value;
 
 use crate::{assert_close, cases, class, index, number};
 
 fn sample(row: &Value) -> GtarSample {
-    let unimodal = PerModality::from_fn(|m| Some(class(&row[m.letter().to_string()])));
+    let modalities = PerModality::from_fn(|m| Some(class(&row[m.letter().to_string()])));
     GtarSample {
         available: row["available"].as_str().unwrap().parse().unwrap(),
-        labels: SourceLabels { ground_truth: class(&row["gt"]), unimodal },
+        labels: Labels { ground_truth: class(&row["gt"]), modalities },
         predicted: Some(class(&row["predicted"])),
     }
 }
@@ -54,7 +54,7 @@ fn gtar_equals_the_filtered_sums() {
 #[test]
 fn consistency_equals_the_mean_absolute_error() {
     for case in cases("modalities.json", "labels") {
-        let labels: Vec<SourceLabels> =
+        let labels: Vec<Labels<Sentiment>> =
             case["rows"].as_array().unwrap().iter().map(|row| sample(row).labels).collect();
         let matrix = ConsistencyMatrix::of(&labels);
         for i in Source::ALL {

@@ -154,6 +154,12 @@ def subsets(row):
     return ["all", "align", "equal" if all(x == row["truth"] for x in observed) else "same-polarity"]
 
 
+def places(row, coalition):
+    """Subsets of what is shown; under a coalition of its own, not pooled, also the subsets of the whole clip."""
+    shown = subsets(row)
+    return shown if coalition == "overall" else shown + subsets({**row, "coalition": "TAV"})
+
+
 def true_score(row):
     return row["tenths"] / 10 if row["corpus"] == "ch-sims" else centre(row["truth"], row["corpus"])
 
@@ -193,14 +199,15 @@ def figures(part):
 
 
 def table_rows(data):
-    of = [subsets(row) for row in data.to_dict("records")]
+    records = data.to_dict("records")
+    of = {pooled: [places(row, pooled) for row in records] for pooled in ("overall", "own")}
     rows = []
     for corpus in ["ch-sims", "cmu-mosi", "all"]:
         for coalition in [*COALITIONS, "overall"]:
             for subset in ["all", "align", "conflict", "equal", "same-polarity", "missing-align", "missing-conflict"]:
                 keep = [
                     corpus in ("all", c) and (s == coalition or (coalition == "overall" and s in POOLED)) and subset in o
-                    for c, s, o in zip(data["corpus"], data["coalition"], of)
+                    for c, s, o in zip(data["corpus"], data["coalition"], of.get(coalition, of["own"]))
                 ]
                 if any(keep):
                     key = {"corpus": corpus, "coalition": coalition, "subset": subset}
@@ -232,12 +239,14 @@ def psmv(data):
 
 def gtar(data):
     cases = []
-    for name in ["all", "ch-sims", "cmu-mosi", *POOLED]:
+    parts = {"conflict": ["TAV"], "missing-conflict": ["TA", "TV", "AV"]}
+    for name in ["all", "ch-sims", "cmu-mosi", *POOLED, *parts]:
         sums = {m: [0, 0] for m in "TAV"}
         conflicts = 0
         for row in data.to_dict("records"):
             if row["coalition"] not in POOLED or name not in ("all", row["corpus"], row["coalition"]):
-                continue
+                if row["coalition"] not in parts.get(name, []):
+                    continue
             observed = [m for m in row["coalition"]]
             if any(row[m] is None for m in observed):
                 continue

@@ -15,10 +15,22 @@ pub struct GtarReport {
     /// Over the full clips and pairs of all corpora.
     #[serde(flatten)]
     pub all: GtarFigures,
+    /// Over the full clips, and over their pairs (Figure 9a).
+    pub subsets: GtarBySubset,
     /// Over the clips under one coalition, by its word.
     pub coalitions: serde_json::Map<String, serde_json::Value>,
     /// Over the full clips and pairs of one corpus, by its name.
     pub corpora: serde_json::Map<String, serde_json::Value>,
+}
+
+/// GTAR by what a sample shows. No sample without a conflict enters, so the words are those of the subsets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GtarBySubset {
+    /// Of full clips.
+    pub conflict: Option<GtarFigures>,
+    /// Of their pairs of modalities.
+    pub missing_conflict: Option<GtarFigures>,
 }
 
 /// GTAR of some samples.
@@ -61,7 +73,7 @@ pub(super) fn report(
     options: &ScoreOptions,
 ) -> Result<(Option<GtarReport>, Vec<String>), MetricError> {
     let pooled: Vec<&AnswerRow> = rows.iter().filter(|row| is_pooled(row.coalition)).collect();
-    let is_labelled = |row: &&AnswerRow| row.coalition.iter().all(|m| row.labels.unimodal.get(m).is_some());
+    let is_labelled = |row: &&AnswerRow| row.coalition.iter().all(|m| row.labels.modality(m).is_some());
     if pooled.is_empty() {
         return Ok((None, vec!["no GTAR: it needs rows that show two modalities or three".to_owned()]));
     }
@@ -74,6 +86,10 @@ pub(super) fn report(
         if part.is_empty() { Ok(None) } else { figures(&part, options).map(Some) }
     };
     let Some(all) = of(&|_| true)? else { return Ok((None, Vec::new())) };
+    let subsets = GtarBySubset {
+        conflict: of(&|row| row.coalition == ModalitySet::FULL)?,
+        missing_conflict: of(&|row| row.coalition != ModalitySet::FULL)?,
+    };
     let mut coalitions = serde_json::Map::new();
     for coalition in ModalitySet::ALL {
         if let Some(figures) = of(&|row| row.coalition == coalition)? {
@@ -89,7 +105,7 @@ pub(super) fn report(
         notes
             .push(format!("GTAR leaves out {} rows that lack a label of a shown modality", all.n_unlabelled));
     }
-    Ok((Some(GtarReport { all, coalitions, corpora: by_corpus }), notes))
+    Ok((Some(GtarReport { all, subsets, coalitions, corpora: by_corpus }), notes))
 }
 
 fn figures(rows: &[&AnswerRow], options: &ScoreOptions) -> Result<GtarFigures, MetricError> {

@@ -3,7 +3,7 @@
 use emomm_dataset::{Modality, ModalitySet};
 
 use super::answers::AnswerRow;
-use super::error::Fault;
+use super::error::{self, Fault};
 
 /// Names a row: corpus, clip, coalition.
 pub(super) fn key(row: &AnswerRow) -> (&str, &str, ModalitySet) {
@@ -69,7 +69,7 @@ fn contradictions(clip: &[AnswerRow], faults: &mut Vec<Fault>) {
     compare("ground_truth", &|row| row.truth_score.map(|s| s.to_string()));
     for m in Modality::ALL {
         let column = format!("label_{}", m.letter());
-        compare(&column, &|row| row.labels.unimodal.get(m).map(|s| s.to_string()));
+        compare(&column, &|row| row.labels.modality(m).map(|s| s.to_string()));
     }
     compare("group", &|row| (!row.group.is_empty()).then(|| row.group.clone()));
     // Nobody knows which row is right: none of the clip's is kept.
@@ -88,8 +88,8 @@ fn share(clip: &mut [AnswerRow]) {
     for row in clip.iter() {
         known.truth_score = known.truth_score.or(row.truth_score);
         for m in Modality::ALL {
-            let label = known.labels.unimodal.get_mut(m);
-            *label = label.or(*row.labels.unimodal.get(m));
+            let label = known.labels.modalities.get_mut(m);
+            *label = label.or(row.labels.modality(m));
         }
         if known.group.is_empty() {
             known.group.clone_from(&row.group);
@@ -106,7 +106,7 @@ fn share(clip: &mut [AnswerRow]) {
 }
 
 fn place(row: &AnswerRow) -> String {
-    format!("row {} (line {})", row.row, row.line)
+    error::place(row.row, row.line)
 }
 
 fn fault(row: &AnswerRow, column: &str, message: String, hint: &str) -> Fault {

@@ -63,7 +63,7 @@ impl ScoreFileError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreadable { .. } => "give the path of a CSV or JSONL file of predictions".to_owned(),
+            Self::Unreadable { .. } => "give the path of a CSV, JSONL or Parquet file of predictions".to_owned(),
             Self::Format { hint, .. } | Self::Columns { hint, .. } => (*hint).to_owned(),
             Self::Rows { faults, .. } => {
                 let advice = faults.first().map(|f| f.hint.as_str()).unwrap_or_default();
@@ -81,7 +81,7 @@ impl ScoreFileError {
 pub struct Fault {
     /// Number of the row, counted from 1 without the header.
     pub row: usize,
-    /// Line of the file on which it begins, counted from 1.
+    /// Line of the file on which it begins, counted from 1; 0 where a file has no lines.
     pub line: usize,
     /// The column, where it is one.
     pub column: Option<String>,
@@ -95,12 +95,17 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "row {} (line {})", self.row, self.line)?;
+        f.write_str(&place(self.row, self.line))?;
         if let Some(column) = &self.column {
             write!(f, ", column {column}")?;
         }
         write!(f, ": {}", self.message)
     }
+}
+
+/// Names a row.
+pub(super) fn place(row: usize, line: usize) -> String {
+    if line == 0 { format!("row {row}") } else { format!("row {row} (line {line})") }
 }
 
 fn list(faults: &[Fault]) -> String {

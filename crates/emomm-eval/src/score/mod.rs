@@ -1,14 +1,15 @@
-//! Scores predictions made anywhere: a CSV or JSONL file in, the paper's figures with their intervals out.
+//! Scores predictions made anywhere: a CSV, JSONL or Parquet file in, the paper's figures with their intervals out.
 //!
-//! The way of a file: `table` takes it apart (`read_csv`, `read_jsonl`), `columns` names the columns, `cell`
-//! understands a cell, `answers` a row, `clip` what the rows of a clip say together, `subset` where they
-//! belong. The way of the figures: `tally` sums rows, `interval` draws clusters, `rows`, `modality_values`
+//! The way of a file: `table` takes it apart (`read_csv`, `read_jsonl`, `read_parquet`), `columns` names the columns,
+//! `cell` understands a cell, `reading` a row, `clip` what the rows of a clip say together, `subset` where they
+//! belong; `bench` gives labels, groups and subsets where a manifest knows them. The way of the figures: `tally` sums rows, `interval` draws clusters, `rows`, `modality_values`
 //! (PSMV) and `aligned_rates` (GTAR) make the report.
 //!
 //! Rows are sorted first and sums are whole numbers, so the order of the file changes nothing.
 
 mod aligned_rates;
 mod answers;
+mod bench;
 mod cell;
 mod clip;
 mod columns;
@@ -17,6 +18,8 @@ mod interval;
 mod modality_values;
 mod read_csv;
 mod read_jsonl;
+mod read_parquet;
+mod reading;
 mod rows;
 mod subset;
 mod table;
@@ -25,15 +28,15 @@ mod tally;
 use emomm_metrics::{Acc2, BootstrapOptions, ConflictReading, MetricError, Unparsed};
 use serde::Serialize;
 
-pub use aligned_rates::{GtarFigures, GtarReport};
-pub use answers::{AnswerRow, Answers, CorpusName, OnBadRow, ReadOptions, read};
+pub use aligned_rates::{GtarBySubset, GtarFigures, GtarReport};
+pub use answers::{AnswerRow, Answers, CorpusName, OnBadRow, ReadOptions, read, read_beside};
+pub use bench::{BenchTruth, GivenAnswer, join};
 pub use cell::OffGrid;
 pub use columns::AnswerColumn;
 pub use error::{Fault, ScoreFileError};
 pub use interval::{ClusterBy, Interval};
 pub use modality_values::{PsmvBySubset, PsmvFigures, PsmvReport};
 pub use rows::ScoreRow;
-pub use subset::RowSubset;
 
 /// The word for all corpora together.
 const ALL_CORPORA: &str = "all";

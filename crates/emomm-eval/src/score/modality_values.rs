@@ -1,14 +1,13 @@
 //! PSMV of Eq. (2) with intervals: what each modality is worth, from the clips that were shown under all eight
 //! coalitions.
 
-use emomm_dataset::{ModalitySet, PerModality, Sentiment};
+use emomm_dataset::{ModalitySet, PerModality, Sentiment, Subset};
 use emomm_metrics::{Figure, Psmv, Unparsed};
 use serde::Serialize;
 
 use super::answers::AnswerRow;
 use super::clip::clip_key;
 use super::interval::{Interval, intervals};
-use super::subset::RowSubset;
 use super::{ScoreOptions, corpora};
 
 /// PSMV over accuracy, of all complete clips of all corpora, and of parts of them.
@@ -98,8 +97,8 @@ pub(super) fn report(rows: &[AnswerRow], options: &ScoreOptions) -> (Option<Psmv
     };
     let Some(all) = chosen(&|_| true) else { return (None, notes) };
     let subsets = PsmvBySubset {
-        align: chosen(&|full| full.subset.is_within(RowSubset::Align)),
-        conflict: chosen(&|full| full.subset.is_within(RowSubset::Conflict)),
+        align: chosen(&|full| full.is_in(Subset::Align)),
+        conflict: chosen(&|full| full.is_in(Subset::Conflict)),
     };
     let corpora = corpora(rows)
         .into_iter()

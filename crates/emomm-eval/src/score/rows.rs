@@ -1,15 +1,15 @@
 //! The rows of the report: every corpus, coalition and subset that occurs, and what is pooled over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use emomm_dataset::{ModalitySet, Sentiment};
+use emomm_dataset::{ModalitySet, Sentiment, Subset};
 use emomm_metrics::MetricError;
 use serde::Serialize;
 
 use super::answers::AnswerRow;
 use super::interval::{Interval, by_cluster, intervals};
-use super::subset::RowSubset;
+use super::subset::{EVERY_ROW, or_all};
 use super::tally::Tally;
 use super::{ALL_CORPORA, ScoreOptions};
 
@@ -38,8 +38,9 @@ pub(super) fn is_pooled(coalition: ModalitySet) -> bool {
 /// One row of the report. The field names are the JSON contract of `emomm score --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreRow {
-    /// `all`, `align`, `conflict`, `equal`, `same-polarity`, `missing-align` or `missing-conflict`.
-    pub subset: RowSubset,
+    /// `all` (here `None`), `align`, `conflict`, `equal`, `same-polarity`, `missing-align` or `missing-conflict`.
+    #[serde(serialize_with = "or_all")]
+    pub subset: Option<Subset>,
     /// The coalition's word, or `overall`.
     pub coalition: String,
     /// A corpus, or `all`.
@@ -78,8 +79,15 @@ pub struct ScoreRow {
     pub absent: Vec<Sentiment>,
 }
 
-/// Which row: corpus (`None` for all), coalition, subset.
-type Key<'a> = (Option<&'a str>, Shown, RowSubset);
+impl ScoreRow {
+    /// The word of the subset, `all` for none in particular.
+    pub fn subset_name(&self) -> &'static str {
+        self.subset.map_or(EVERY_ROW, Subset::name)
+    }
+}
+
+/// Which row: corpus (`None` for all), coalition, subset (`None` for all).
+type Key<'a> = (Option<&'a str>, Shown, Option<Subset>);
 
 /// Computes all rows: corpora by name and then all; coalitions with the pooled ones first; subsets in their order.
 pub(super) fn rows(answers: &[AnswerRow], options: &ScoreOptions) -> Result<Vec<ScoreRow>, MetricError> {
@@ -110,17 +118,23 @@ pub(super) fn rows(answers: &[AnswerRow], options: &ScoreOptions) -> Result<Vec<
     Ok(rows)
 }
 
-fn keys(row: &AnswerRow) -> Vec<Key<'_>> {
-    let mut keys = Vec::new();
-    for corpus in [None, Some(row.corpus.name.as_str())] {
-        let pooled = is_pooled(row.coalition).then_some(Shown::Overall);
-        for shown in [Some(Shown::Coalition(row.coalition)), pooled].into_iter().flatten() {
-            for subset in RowSubset::ALL.into_iter().filter(|s| row.subset.is_within(*s)) {
-                keys.push((corpus, shown, subset));
-            }
-        }
+/// The rows that a sample enters, each once.
+///
+/// A masked copy also enters the rows of its whole clip's subset, for its own coalition: the accuracy of V alone on
+/// Conflict (Figure 3) is of clips in Conflict, whatever V by itself says. What is pooled stays by what was shown.
+fn keys(row: &AnswerRow) -> BTreeSet<Key<'_>> {
+    let own = Shown::Coalition(row.coalition);
+    let pooled = is_pooled(row.coalition).then_some(Shown::Overall);
+    let mut places = BTreeSet::new();
+    for shown in [Some(own), pooled].into_iter().flatten() {
+        places.insert((shown, None));
+        places.extend(Subset::ALL.into_iter().filter(|s| row.is_in(*s)).map(|s| (shown, Some(s))));
     }
-    keys
+    let of_clip = |s: &Subset| row.clip_subset.is_some_and(|clip| clip.is_within(*s));
+    places.extend(Subset::ALL.into_iter().filter(of_clip).map(|s| (own, Some(s))));
+    let corpora = [None, Some(row.corpus.name.as_str())];
+    let of_corpus = |corpus| places.iter().map(move |(shown, subset)| (corpus, *shown, *subset));
+    corpora.into_iter().flat_map(of_corpus).collect()
 }
 
 fn row(answers: &[AnswerRow], samples: &[usize], options: &ScoreOptions) -> Result<ScoreRow, MetricError> {
@@ -149,7 +163,7 @@ fn row(answers: &[AnswerRow], samples: &[usize], options: &ScoreOptions) -> Resu
         })?;
     let classes = all.classification(options.unparsed, options.acc2);
     Ok(ScoreRow {
-        subset: RowSubset::All,
+        subset: None,
         coalition: String::new(),
         corpus: String::new(),
         n: classes.n,

@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::{Fault, ScoreFileError};
-use super::{read_csv, read_jsonl};
+use super::{read_csv, read_jsonl, read_parquet};
 
 /// A larger file is refused: a prediction takes some hundred bytes, so this is millions of them.
 const MAX_BYTES: u64 = 1 << 30;
 
-const EXPECTED: &str = "CSV or JSONL";
+const EXPECTED: &str = "CSV, JSONL or Parquet";
 
 /// A file of predictions before its cells are understood.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(super) struct Table {
 pub(super) struct Row {
     /// Counted from 1, without the header.
     pub(super) number: usize,
-    /// Line of the file on which the row begins, counted from 1.
+    /// Line of the file on which the row begins, counted from 1; 0 where a file has no lines.
     pub(super) line: usize,
     /// One text for each column; empty where there is none.
     pub(super) cells: Vec<String>,
@@ -42,7 +42,7 @@ impl Row {
     }
 }
 
-/// Reads a file by its extension: `csv`, `tsv`, `jsonl`, `ndjson`; any other by its content.
+/// Reads a file by its extension: `csv`, `tsv`, `jsonl`, `ndjson`, `parquet`; any other by its content.
 pub(super) fn read(path: &Path) -> Result<Table, ScoreFileError> {
     let bytes = read_bytes(path)?;
     let format = |found: &str, hint: &'static str| ScoreFileError::Format {
@@ -54,9 +54,7 @@ pub(super) fn read(path: &Path) -> Result<Table, ScoreFileError> {
     let extension =
         path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).unwrap_or_default();
     if bytes.starts_with(b"PAR1") || extension == "parquet" {
-        let hint =
-            "write it as CSV, for example with pandas: `pd.read_parquet(file).to_csv(other, index=False)`";
-        return Err(format("a Parquet file, which is not read yet", hint));
+        return read_parquet::read(path, bytes);
     }
     let utf8 = "write the file as UTF-8; `iconv -f GBK -t UTF-8` converts, with the encoding it has for GBK";
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {

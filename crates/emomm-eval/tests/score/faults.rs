@@ -93,8 +93,8 @@ fn numbers_of_classes_and_scores_are_not_mixed() {
 fn bad_files() {
     let head = "id,label,ground_truth\n";
     for (name, content, parts) in [
-        ("p.parquet", b"PAR1....".to_vec(), ["a Parquet file, which is not read yet", "to_csv"]),
-        ("p.csv", b"PAR1....".to_vec(), ["a Parquet file, which is not read yet", "to_csv"]),
+        ("p.parquet", b"PAR1....".to_vec(), ["a Parquet file that cannot be read", "to_parquet"]),
+        ("p.csv", b"PAR1....".to_vec(), ["a Parquet file that cannot be read", "to_parquet"]),
         ("p.csv", b"\xff\xfei\0d\0".to_vec(), ["found UTF-16", "iconv"]),
         (
             "p.csv",

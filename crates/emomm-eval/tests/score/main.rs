@@ -1,5 +1,6 @@
 //! Scoring files of predictions: reading, faults, figures by hand and against scikit-learn.
 
+mod bench;
 mod by_hand;
 mod faults;
 mod golden;
@@ -42,7 +43,7 @@ fn row<'a>(report: &'a ScoreReport, corpus: &str, coalition: &str, subset: &str)
     let mut found = report
         .rows
         .iter()
-        .filter(|r| r.corpus == corpus && r.coalition == coalition && r.subset.name() == subset);
+        .filter(|r| r.corpus == corpus && r.coalition == coalition && r.subset_name() == subset);
     let row = found.next().unwrap_or_else(|| panic!("no row {corpus} {coalition} {subset}"));
     assert!(found.next().is_none(), "two rows {corpus} {coalition} {subset}");
     row

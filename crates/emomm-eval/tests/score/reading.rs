@@ -1,8 +1,8 @@
 //! What may be written in a file, and what is read from it.
 
 use emomm_dataset::Sentiment::{Negative, Neutral, Positive, WeaklyNegative, WeaklyPositive};
-use emomm_dataset::{ModalitySet, PerModality};
-use emomm_eval::score::{AnswerColumn, Answers, ReadOptions, RowSubset};
+use emomm_dataset::{ModalitySet, PerModality, Subset};
+use emomm_eval::score::{AnswerColumn, Answers, ReadOptions};
 
 use crate::{answers, read_as};
 
@@ -56,13 +56,13 @@ fn a_label_or_group_on_one_row_holds_for_the_clip() {
     let answers = answers("p.csv", file);
     let first = &answers.rows[0];
     assert_eq!(
-        first.labels.unimodal,
+        first.labels.modalities,
         PerModality { text: Negative, audio: WeaklyNegative, video: Positive }.map(Some)
     );
-    assert_eq!((&*first.group, first.subset), ("s1", RowSubset::MissingAlign));
-    assert_eq!((answers.rows[1].coalition, answers.rows[1].subset), (ModalitySet::FULL, RowSubset::Conflict));
+    assert_eq!((&*first.group, first.subset), ("s1", Some(Subset::MissingAlign)));
+    assert_eq!((answers.rows[1].coalition, answers.rows[1].subset), (ModalitySet::FULL, Some(Subset::Conflict)));
     // A clip without a group is its own.
-    assert_eq!((&*answers.rows[2].group, answers.rows[2].subset), ("b", RowSubset::All));
+    assert_eq!((&*answers.rows[2].group, answers.rows[2].subset), ("b", None));
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn a_stated_subset_is_used_and_contradictions_are_told() {
     let file = "id,coalition,label,ground_truth,label_T,label_A,label_V,subset\n\
                 a,TAV,A,A,A,A,A,conflict\nb,TA,A,A,A,A,A,conflict\nc,TAV,A,A,,,,same-polarity\n";
     let answers = answers("p.csv", file);
-    let found: Vec<RowSubset> = answers.rows.iter().map(|r| r.subset).collect();
-    assert_eq!(found, [RowSubset::Conflict, RowSubset::Conflict, RowSubset::SamePolarity]);
+    let found: Vec<Option<Subset>> = answers.rows.iter().map(|r| r.subset).collect();
+    assert_eq!(found, [Subset::Conflict, Subset::Conflict, Subset::SamePolarity].map(Some));
     // Row 1 contradicts its labels; row 2 states the subset of the whole clip.
     assert_eq!(answers.notes, ["1 rows state a subset that their labels contradict; the stated one is used"]);
 }
@@ -117,4 +117,28 @@ fn a_model_without_logits_is_read_by_its_replies() {
     let file = "{\"id\": \"a\", \"letter\": null, \"label\": null, \"reply_letter\": \"D\", \"ground_truth\": \"D\"}\n";
     let answers = answers("p.jsonl", file);
     assert_eq!((answers.answer_column, classes(&answers)), ("reply_letter", vec![Some(WeaklyPositive)]));
+}
+
+/// Text in dictionaries, nullable integers, floats, a nested column.
+#[test]
+fn parquet_of_pandas_and_polars_is_read() {
+    for name in ["pandas.parquet", "polars.parquet"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let answers = emomm_eval::score::read(&path, &ReadOptions::default()).unwrap();
+        let found: Vec<_> = answers
+            .rows
+            .iter()
+            .map(|r| (&*r.id, r.coalition.to_string(), r.answer, r.labels.ground_truth, r.labels.modalities.text))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("v/01", "TA".to_owned(), Some(Positive), Positive, Some(WeaklyPositive)),
+                ("v/02", "TAV".to_owned(), None, Negative, None),
+                ("v/03", "none".to_owned(), Some(Negative), Neutral, Some(Neutral)),
+            ],
+            "{name}"
+        );
+        assert_eq!((answers.rows[1].row, answers.rows[1].line), (2, 0));
+    }
 }

@@ -10,6 +10,9 @@ use clap::Args;
 
 use crate::process::{cargo, succeeds};
 
+/// Memory that a fuzz target may take, the sanitizer's own included.
+const MEMORY_MB: u32 = 1024;
+
 /// How long to soak.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -42,7 +45,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
             .arg(&found)
             .arg(Path::new("fuzz/corpus").join(&target))
             .arg("--")
-            .arg(format!("-max_total_time={}", options.seconds));
+            .arg(format!("-max_total_time={}", options.seconds))
+            .arg(format!("-rss_limit_mb={MEMORY_MB}"));
         fuzz.env_remove("RUSTUP_TOOLCHAIN").current_dir(root);
         let held = succeeds(&mut fuzz)?;
         if !held {

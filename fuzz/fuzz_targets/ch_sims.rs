@@ -1,0 +1,13 @@
+//! Any bytes as `meta.csv` of CH-SIMS.
+//!
+//! What is asserted stands in `crates/emomm-dataset/tests/any_bytes/mod.rs`; the inputs under `fuzz/corpus/ch_sims` are
+//! replayed by a normal test in `crates/emomm-dataset/tests/corpus.rs`.
+#![no_main]
+
+#[path = "../../crates/emomm-dataset/tests/any_bytes/mod.rs"]
+#[allow(dead_code, reason = "each target uses one of the readers")]
+mod any_bytes;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    any_bytes::ch_sims(bytes);
+});

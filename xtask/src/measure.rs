@@ -1,6 +1,9 @@
 //! `cargo xtask measure`: everything that asserts or reports time, kept apart from the tests.
 //!
-//! Runs the benches of every crate that has any, then times the release build of `emomm` as a whole process.
+//! Runs the benches of every crate that has any, then times the release build of `emomm` as a whole process, and on a
+//! benchmark of 100,000 rows.
+
+mod benchmark;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +20,9 @@ pub(crate) struct Options {
     /// Runs of the whole process.
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Leave out the benches of the crates.
+    #[arg(long)]
+    no_benches: bool,
     /// Arguments of `emomm` to time as a whole process.
     #[arg(last = true, default_values_t = ["--help".to_owned()])]
     arguments: Vec<String>,
@@ -24,7 +30,8 @@ pub(crate) struct Options {
 
 /// Runs the benches and times the tool; false if one failed.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
-    for name in crates_with_benches(&root.join("crates"))? {
+    let benched = if options.no_benches { Vec::new() } else { crates_with_benches(&root.join("crates"))? };
+    for name in benched {
         if !succeeds(cargo().args(["bench", "-p", &name]).current_dir(root))? {
             return Ok(false);
         }
@@ -47,6 +54,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
             middle.as_secs_f64()
         );
     }
+    benchmark::run(&program, &root.join("target/measure"))?;
     Ok(true)
 }
 

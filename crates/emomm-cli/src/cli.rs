@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use emomm_dataset::build::Curation;
-use emomm_dataset::{Corpus, ModalitySet, OffGrid, VoteMap};
+use emomm_dataset::{
+    ConflictLevel, Corpus, Equality, FindingKind, ModalitySet, OffGrid, PolaritySource, Policy, VocabularyError,
+    VoteMap,
+};
 use emomm_eval::score::{self, AnswerColumn, ClusterBy, OnBadRow};
 use emomm_media::SamplingMode;
 use emomm_metrics::{Acc2, ConflictReading, Unparsed};
@@ -29,7 +32,7 @@ pub(crate) enum Command {
     Stats(StatsArgs),
     /// Answer the paper's prompt for one clip, once for each coalition of modalities
     Predict(PredictArgs),
-    /// Score predictions that were made anywhere, from a CSV or JSONL file
+    /// Score predictions that were made anywhere, from a CSV, JSONL or Parquet file
     Score(ScoreArgs),
     /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
@@ -68,6 +71,18 @@ pub(crate) struct BuildArgs {
     /// What is done about scores off the 0.2 grid: snap, drop or error
     #[arg(long, value_name = "NAME", default_value = "snap")]
     pub(crate) off_grid: OffGrid,
+    /// What is done about a kind of finding: keep, drop or error, for example duplicate-text=drop; may be repeated
+    #[arg(long, value_name = "KIND=POLICY", value_parser = kind_and_policy)]
+    pub(crate) policy: Vec<(FindingKind, Policy)>,
+    /// What must differ from the ground truth for a conflict: polarity or class5
+    #[arg(long, value_name = "NAME", default_value = "polarity")]
+    pub(crate) conflict: ConflictLevel,
+    /// What must be equal for the part Equal of Align: class or score
+    #[arg(long, value_name = "NAME", default_value = "class")]
+    pub(crate) equality: Equality,
+    /// From what a polarity follows: class, or raw-sign (of the score before it is put on the grid)
+    #[arg(long, value_name = "NAME", default_value = "class", value_parser = word::<PolaritySource>)]
+    pub(crate) polarity: PolaritySource,
     /// CSV file with video_id and speaker, so that speakers are kept in one split
     #[arg(long, value_name = "FILE")]
     pub(crate) speakers: Option<PathBuf>,
@@ -183,9 +198,12 @@ pub(crate) struct PredictArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
-    /// File of predictions: CSV or JSONL, by extension or by content
+    /// File of predictions: CSV, JSONL or Parquet, by extension or by content
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Folder of the benchmark whose labels, groups and subsets hold for the ids of the file
+    #[arg(long, value_name = "BENCH", conflicts_with = "corpus")]
+    pub(crate) bench: Option<PathBuf>,
     /// Corpus of rows that name none
     #[arg(long, value_name = "NAME", default_value = "ch-sims")]
     pub(crate) corpus: String,
@@ -249,6 +267,15 @@ pub(crate) struct ModelsArgs {
     /// Print one JSON object per model
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn kind_and_policy(pair: &str) -> Result<(FindingKind, Policy), String> {
+    let (kind, policy) = pair.split_once('=').ok_or("expected KIND=POLICY, for example duplicate-text=drop")?;
+    Ok((kind.parse().map_err(word_error)?, policy.parse().map_err(word_error)?))
+}
+
+fn word_error(error: VocabularyError) -> String {
+    error.to_string()
 }
 
 fn sampling_mode(word: &str) -> Result<SamplingMode, String> {

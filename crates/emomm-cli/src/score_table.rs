@@ -47,7 +47,11 @@ fn rows(out: &mut String, report: &ScoreReport) {
         let _ = write!(
             out,
             "{:<widest$}  {:<9}  {:<16}  {:>6}  {:>8}",
-            row.corpus, row.coalition, row.subset, row.n, row.n_parsed
+            row.corpus,
+            row.coalition,
+            row.subset_name(),
+            row.n,
+            row.n_parsed
         );
         for figure in figures(row) {
             let _ = write!(out, "  {:<20}", shown(figure));
@@ -83,15 +87,22 @@ fn psmv(out: &mut String, report: &ScoreReport) {
 fn gtar(out: &mut String, report: &ScoreReport) {
     let Some(gtar) = &report.gtar else { return };
     heading(out, "GTAR of", "conflicts", "right of aligned, T A V");
-    let GtarFigures { rates, numerators, denominators, n_conflict, .. } = &gtar.all;
-    let _ = write!(out, "{:<16}  {n_conflict:>9}", "TAV and pairs");
-    for m in Modality::ALL {
-        let _ = write!(out, "  {:<22}", shown(*rates.get(m)));
+    let parts = [
+        ("TAV and pairs", Some(&gtar.all)),
+        ("conflict", gtar.subsets.conflict.as_ref()),
+        ("missing-conflict", gtar.subsets.missing_conflict.as_ref()),
+    ];
+    for (name, part) in parts {
+        let Some(GtarFigures { rates, numerators, denominators, n_conflict, .. }) = part else { continue };
+        let _ = write!(out, "{name:<16}  {n_conflict:>9}");
+        for m in Modality::ALL {
+            let _ = write!(out, "  {:<22}", shown(*rates.get(m)));
+        }
+        for m in Modality::ALL {
+            let _ = write!(out, "  {}/{}", numerators.get(m), denominators.get(m));
+        }
+        trim_line(out);
     }
-    for m in Modality::ALL {
-        let _ = write!(out, "  {}/{}", numerators.get(m), denominators.get(m));
-    }
-    trim_line(out);
 }
 
 fn heading(out: &mut String, name: &str, count: &str, last: &str) {

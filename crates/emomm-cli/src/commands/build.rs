@@ -12,7 +12,7 @@ use emomm_dataset::readers::{
     FolderOptions, Reading, Speakers, add_unimodal_labels, read_ch_sims, read_folder, read_mosi,
     read_speakers,
 };
-use emomm_dataset::{DatasetError, Finding, FindingKind, Policies};
+use emomm_dataset::{DatasetError, Finding, FindingKind, Policies, SubsetRules};
 use emomm_metrics::ALL_CORPORA;
 use serde_json::json;
 
@@ -25,8 +25,9 @@ const MAX_NAMED: usize = 5;
 
 pub(crate) fn run(args: &BuildArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     check_arguments(args)?;
+    let policies = policies(args)?;
     let spinner = printer.spinner("reading, hashing and splitting");
-    let built = benchmark(args);
+    let built = benchmark(args, policies);
     spinner.finish_and_clear();
     let mut benchmark = match built {
         Ok(benchmark) => benchmark,
@@ -58,6 +59,20 @@ pub(crate) fn run(args: &BuildArgs, printer: &Printer) -> Result<ExitStatus, Fai
     Ok(ExitStatus::Done)
 }
 
+/// The policies of the build, as the options change them.
+fn policies(args: &BuildArgs) -> Result<Policies, Failure> {
+    let mut policies = if args.labels_only { Policies::for_labels_only() } else { Policies::default() };
+    policies.off_grid = args.off_grid;
+    for (kind, policy) in &args.policy {
+        policies.set(*kind, *policy).map_err(|e| {
+            let message = format!("--policy {}={}: expected {}", kind.name(), policy.name(), e.expected);
+            Failure::new(ExitStatus::Usage, message)
+                .with_hint("docs/contract.md has a table of the kinds and what each may be")
+        })?;
+    }
+    Ok(policies)
+}
+
 fn check_arguments(args: &BuildArgs) -> Result<(), Failure> {
     if args.ch_sims.is_none() && args.mosi.is_none() && args.folder.is_empty() {
         return Err(Failure::new(ExitStatus::Usage, "no corpus to build from")
@@ -83,7 +98,7 @@ fn is_foreign(out: &Path) -> bool {
     }
 }
 
-fn benchmark(args: &BuildArgs) -> Result<Benchmark, DatasetError> {
+fn benchmark(args: &BuildArgs, policies: Policies) -> Result<Benchmark, DatasetError> {
     let mut readings: Vec<Reading> = Vec::new();
     if let Some(folder) = &args.ch_sims {
         readings.push(read_ch_sims(folder)?);
@@ -107,7 +122,9 @@ fn benchmark(args: &BuildArgs) -> Result<Benchmark, DatasetError> {
         seed: args.seed,
         curate: args.curate,
         vote_map: args.vote_map,
-        policies: Policies { off_grid: args.off_grid, ..Policies::default() },
+        rules: SubsetRules { conflict: args.conflict, equality: args.equality },
+        polarity: args.polarity,
+        policies,
         labels_only: args.labels_only,
         ..BuildOptions::default()
     };

@@ -1,8 +1,9 @@
 //! `emomm score`: predictions made anywhere, scored with the paper's figures.
 
-use emomm_eval::score::{self, Fault, ScoreFileError, ScoreOptions};
+use emomm_eval::score::{self, BenchTruth, Fault, ScoreFileError, ScoreOptions};
 use emomm_metrics::{BootstrapOptions, MetricError};
 
+use super::verify::read_benchmark;
 use crate::cli::ScoreArgs;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
@@ -18,7 +19,13 @@ pub(crate) fn run(args: &ScoreArgs, printer: &Printer) -> Result<ExitStatus, Fai
         on_bad_row: args.on_bad_row,
         off_grid: args.off_grid,
     };
-    let answers = score::read(&args.file, &reading)?;
+    let answers = match &args.bench {
+        None => score::read(&args.file, &reading)?,
+        Some(bench) => {
+            let truth = BenchTruth::of(&read_benchmark(bench)?);
+            score::read_beside(&args.file, &reading, &truth)?
+        }
+    };
     let options = ScoreOptions {
         unparsed: args.unparsed,
         acc2: args.acc2,

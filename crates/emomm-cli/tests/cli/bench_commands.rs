@@ -255,3 +255,49 @@ fn wrong_use_is_told_before_anything_is_read() {
     run(["build", "--out", out, "--ch-sims", out]).refused(2, &["--out"]);
     assert_eq!(fs::read_to_string(folder.path().join("README.md")).unwrap(), "mine");
 }
+
+#[test]
+fn predictions_are_scored_beside_a_benchmark() {
+    let corpora = Corpora::new(false);
+    assert_eq!(corpora.build("bench", &["--labels-only"]).code, Some(0));
+    let bench = corpora.path("bench");
+    let rows = Manifest::read(&bench).unwrap().rows;
+    let mut file = "id,coalition,label\n".to_owned();
+    for row in &rows {
+        let id = row.source_id.as_ref().unwrap_or(&row.id);
+        file += &format!("{id},{},{}\n", row.coalition, row.labels.ground_truth.class.letter());
+    }
+    let path = corpora.path("predictions.csv");
+    fs::write(&path, file).unwrap();
+    let options = ["--bench", bench.to_str().unwrap(), "--json", "--resamples", "10"];
+    let report = &on("score", &path, &options).objects()[0];
+    assert_eq!(report["n"], 8 * N);
+    let all = report["rows"].as_array().unwrap().iter().find(|r| {
+        (&r["corpus"], &r["coalition"], &r["subset"]) == (&"all".into(), &"overall".into(), &"all".into())
+    });
+    assert_eq!(all.unwrap()["acc"]["value"], 1.0);
+    assert_eq!(all.unwrap()["n_clusters"], 2 * N_VIDEOS);
+    on("score", &path, &["--bench", "nowhere"]).refused(3, &["nowhere", "emomm build"]);
+    on("score", &path, &["--bench", "x", "--corpus", "ch-sims"]).misused("--corpus");
+}
+
+#[test]
+fn every_kind_of_finding_has_a_policy() {
+    let corpora = Corpora::new(false);
+    let table = corpora.path("ch-sims").join("meta.csv");
+    let text = fs::read_to_string(&table).unwrap().replacen("invented 2,", "invented 1,", 1);
+    fs::write(&table, text).unwrap();
+    let clips = |out: &str, more: &[&str]| {
+        let options = [&["--labels-only", "--json"], more].concat();
+        corpora.build(out, &options).objects()[0]["counts"]["clips"].as_u64().unwrap() as usize
+    };
+    assert_eq!(clips("keep", &[]), 2 * N);
+    assert_eq!(clips("drop", &["--policy", "duplicate-text=drop"]), 2 * N - 1);
+    corpora
+        .build("error", &["--labels-only", "--policy", "duplicate-text=error"])
+        .refused(3, &["duplicate-text"]);
+    corpora
+        .build("no", &["--labels-only", "--policy", "missing-label=keep"])
+        .refused(2, &["--policy missing-label=keep", "drop or error"]);
+    corpora.build("no", &["--policy", "guess=drop"]).misused("kind of finding");
+}

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use emomm_dataset::build::Curation;
 use emomm_dataset::{
-    ConflictLevel, Corpus, Equality, FindingKind, ModalitySet, OffGrid, PolaritySource, Policy, VocabularyError,
-    VoteMap,
+    ConflictLevel, Corpus, Equality, FindingKind, ModalitySet, OffGrid, PolaritySource, Policy,
+    VocabularyError, VoteMap,
 };
 use emomm_eval::score::{self, AnswerColumn, ClusterBy, OnBadRow};
 use emomm_media::SamplingMode;
@@ -270,7 +270,8 @@ pub(crate) struct ModelsArgs {
 }
 
 fn kind_and_policy(pair: &str) -> Result<(FindingKind, Policy), String> {
-    let (kind, policy) = pair.split_once('=').ok_or("expected KIND=POLICY, for example duplicate-text=drop")?;
+    let (kind, policy) =
+        pair.split_once('=').ok_or("expected KIND=POLICY, for example duplicate-text=drop")?;
     Ok((kind.parse().map_err(word_error)?, policy.parse().map_err(word_error)?))
 }
 

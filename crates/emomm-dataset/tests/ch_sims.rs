@@ -222,7 +222,8 @@ fn columns_are_found_by_name() {
     let content = "mode,label,text,clip_id,video_id,label_V,label_A,label_T,annotation\ntest,0.8,t,0001,v,0.0,0.2,1.0,Positive\n";
     let benchmark = built(content, &options()).unwrap();
     let row = &benchmark.manifest.rows[0];
-    let steps: Vec<i8> = row.labels.modalities.iter().filter_map(|(_, l)| *l).map(|l| l.score.steps()).collect();
+    let steps: Vec<i8> =
+        row.labels.modalities.iter().filter_map(|(_, l)| *l).map(|l| l.score.steps()).collect();
     assert_eq!((row.labels.ground_truth.score.steps(), steps), (4, vec![5, 1, 0]));
     assert_eq!(row.official_split.as_deref(), Some("test"));
     let error = built("video_id,clip_id,label\nv,1,0\n", &options()).unwrap_err();

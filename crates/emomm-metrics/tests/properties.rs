@@ -3,9 +3,8 @@
 use emomm_dataset::{Labels, Modality, ModalitySet, PerModality, Sentiment, Source};
 use emomm_metrics::{
     Acc2, AlphaLevel, BootstrapOptions, Classification, Clusters, ConsistencyMatrix, Figure, Flips, Gtar,
-    GtarOptions, GtarSample, KappaWeights, PermutationOptions, Psmv, Ratings, Unparsed,
-    cluster_bootstrap, fleiss_kappa, holm, krippendorff_alpha, mcnemar, pairwise_agreement, pearson,
-    sign_flip_test,
+    GtarOptions, GtarSample, KappaWeights, PermutationOptions, Psmv, Ratings, Unparsed, cluster_bootstrap,
+    fleiss_kappa, holm, krippendorff_alpha, mcnemar, pairwise_agreement, pearson, sign_flip_test,
 };
 use proptest::prelude::*;
 

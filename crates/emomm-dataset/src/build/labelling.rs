@@ -7,16 +7,17 @@ use super::sample::Sample;
 use crate::corpus::Corpus;
 use crate::decimal::Decimal;
 use crate::finding::{Action, Finding, FindingKind};
+use crate::labels::{Label, Labels, PolaritySource};
+use crate::per_modality::PerModality;
 use crate::policy::{Policies, Policy};
 use crate::readers::{RawClip, Reading};
 use crate::score::{ScoreFault, ScoreScale, read_score};
-use crate::labels::{Label, Labels, PolaritySource};
-use crate::per_modality::PerModality;
 use crate::sentiment::Polarity;
 use crate::votes::VoteMap;
 
 /// Findings of readers that are about a clip as a whole.
-const OF_CLIPS: [FindingKind; 3] = [FindingKind::FaultyClip, FindingKind::NumericId, FindingKind::UnknownMode];
+const OF_CLIPS: [FindingKind; 3] =
+    [FindingKind::FaultyClip, FindingKind::NumericId, FindingKind::UnknownMode];
 
 /// The samples of a corpus, sorted by video and clip, and all findings with what was done.
 pub(crate) fn label(

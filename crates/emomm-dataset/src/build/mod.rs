@@ -95,7 +95,8 @@ pub fn build_matching(
     let mut samples = Vec::new();
     let mut findings = Vec::new();
     for reading in readings {
-        let (labelled, found) = labelling::label(reading, &options.policies, options.vote_map, options.polarity);
+        let (labelled, found) =
+            labelling::label(reading, &options.policies, options.vote_map, options.polarity);
         findings.extend(found);
         if options.labels_only {
             samples.extend(labelled);

@@ -168,12 +168,7 @@ impl Texts<'_> {
             .transpose()
     }
 
-    fn label(
-        &self,
-        row: usize,
-        source: usize,
-        score: Option<f64>,
-    ) -> Result<Option<Label>, DatasetError> {
+    fn label(&self, row: usize, source: usize, score: Option<f64>) -> Result<Option<Label>, DatasetError> {
         let (Some(score), Some(word)) = (score, self.take(row, CLASSES[source])) else { return Ok(None) };
         let steps = (5.0 * score).round();
         let grid = GridScore::from_steps(steps as i8).filter(|s| s.value().total_cmp(&score).is_eq());

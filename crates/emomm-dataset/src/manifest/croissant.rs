@@ -36,7 +36,10 @@ pub const COLUMNS: [(&str, &str); 29] = [
     ("audio_sha256", "SHA-256 of the file with the sound"),
     ("score_ground_truth", "multimodal score on the 0.2 grid of [-1, 1]"),
     ("class_ground_truth", "multimodal class, negative to positive"),
-    ("polarity_ground_truth", "sign of the multimodal class, neutral being a polarity of its own; of the raw score if manifest.json says so"),
+    (
+        "polarity_ground_truth",
+        "sign of the multimodal class, neutral being a polarity of its own; of the raw score if manifest.json says so",
+    ),
     ("score_text", "score of the transcript alone"),
     ("class_text", "class of the transcript alone"),
     ("polarity_text", "polarity of the transcript alone"),

@@ -210,7 +210,8 @@ fn classes(manifest: &Manifest) -> Check {
 /// The sign of a score before it was put on the grid is not in the manifest; it can only differ where the class is
 /// neutral.
 fn polarities(manifest: &Manifest) -> Check {
-    let mut check = Check::new("polarities follow from the classes, or from signs that do not contradict them");
+    let mut check =
+        Check::new("polarities follow from the classes, or from signs that do not contradict them");
     let raw = manifest.header.options.polarity == PolaritySource::RawSign;
     for row in &manifest.rows {
         let holds = Source::ALL.into_iter().filter_map(|source| row.labels.get(source)).all(|label| {

@@ -37,14 +37,11 @@ impl Default for FolderOptions {
 /// Reads a folder with metadata.
 pub fn read_folder(folder: &Path, options: &FolderOptions) -> Result<Reading, DatasetError> {
     let files = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];
-    let file = files
-        .into_iter()
-        .find(|f| folder.join(f).is_file())
-        .ok_or_else(|| DatasetError::Layout {
-            path: folder.to_owned(),
-            expected: files.join(" or "),
-            hint: LABEL_FILE_HINT,
-        })?;
+    let file = files.into_iter().find(|f| folder.join(f).is_file()).ok_or_else(|| DatasetError::Layout {
+        path: folder.to_owned(),
+        expected: files.join(" or "),
+        hint: LABEL_FILE_HINT,
+    })?;
     let path = folder.join(file);
     let mut table = match file {
         "metadata.csv" => read_csv(&path, file, &[], |_| true)?,

@@ -9,7 +9,8 @@ use std::path::Path;
 use emomm_dataset::build::{BuildOptions, Curation, build, read_target_tables};
 use emomm_dataset::manifest::{Manifest, verify};
 use emomm_dataset::readers::{
-    FolderOptions, Reading, Speakers, add_unimodal_labels, read_ch_sims, read_folder, read_mosi, read_speakers,
+    FolderOptions, Reading, Speakers, add_unimodal_labels, read_ch_sims, read_folder, read_mosi,
+    read_speakers,
 };
 
 /// Every reader of files that people give us, under the name of its fuzz target; true if the bytes were accepted.
@@ -28,8 +29,7 @@ pub(crate) const READERS: [(&str, fn(&[u8]) -> bool); 10] = [
 
 /// What was read can be built, and what was built holds.
 fn used(reading: Reading) -> bool {
-    let options =
-        BuildOptions { curate: Curation::All, labels_only: true, ..BuildOptions::default() };
+    let options = BuildOptions { curate: Curation::All, labels_only: true, ..BuildOptions::default() };
     if let Ok(benchmark) = build(&[reading], &Speakers::default(), &options) {
         for check in verify(&benchmark.manifest) {
             assert!(check.holds(), "{}: {:?}", check.name, check.violations);
@@ -68,10 +68,8 @@ pub(crate) fn opinions(bytes: &[u8]) -> bool {
 /// The transcripts of one video.
 pub(crate) fn transcripts(bytes: &[u8]) -> bool {
     let labels = b"0,1,v-_1,1,0.6\r\n1,2,v-_1,2,-3\r\n2,3,v-_1,03,0\r\n";
-    let files: [(&str, &[u8]); 2] = [
-        ("OpinionLevelSentiment.csv", labels),
-        ("Raw/Transcript/Segmented/v-_1.annotprocessed", bytes),
-    ];
+    let files: [(&str, &[u8]); 2] =
+        [("OpinionLevelSentiment.csv", labels), ("Raw/Transcript/Segmented/v-_1.annotprocessed", bytes)];
     in_folder(&files, |folder| read_mosi(folder).is_ok_and(used))
 }
 
@@ -121,8 +119,7 @@ pub(crate) fn speakers(bytes: &[u8]) -> bool {
 pub(crate) fn manifest(bytes: &[u8]) -> bool {
     let clips = b"video_id,clip_id,text,label,label_T,label_A,label_V\nv,1,t,0,0,0,0\nw,2,t,0.2,1,-1,0\n";
     in_folder(&[("meta.csv", clips)], |folder| {
-        let options =
-            BuildOptions { curate: Curation::All, labels_only: true, ..BuildOptions::default() };
+        let options = BuildOptions { curate: Curation::All, labels_only: true, ..BuildOptions::default() };
         let reading = read_ch_sims(folder).unwrap();
         let benchmark = build(&[reading], &Speakers::default(), &options).unwrap();
         benchmark.manifest.write(folder, &benchmark.roots).unwrap();

@@ -90,7 +90,8 @@ impl BenchTruth {
             (Some(shown), Some(stated)) if shown != stated => {
                 let message =
                     format!("found {stated} beside `{}`, which shows {shown}, expected the same", given.id);
-                let hint = "give the id of the full clip beside a coalition, or the id of a masked copy alone";
+                let hint =
+                    "give the id of the full clip beside a coalition, or the id of a masked copy alone";
                 return Err(fault(given, "coalition", message, hint));
             }
             (shown, stated) => stated.or(shown).unwrap_or(ModalitySet::FULL),

@@ -63,7 +63,9 @@ impl ScoreFileError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreadable { .. } => "give the path of a CSV, JSONL or Parquet file of predictions".to_owned(),
+            Self::Unreadable { .. } => {
+                "give the path of a CSV, JSONL or Parquet file of predictions".to_owned()
+            }
             Self::Format { hint, .. } | Self::Columns { hint, .. } => (*hint).to_owned(),
             Self::Rows { faults, .. } => {
                 let advice = faults.first().map(|f| f.hint.as_str()).unwrap_or_default();

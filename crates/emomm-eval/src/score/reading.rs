@@ -76,10 +76,7 @@ impl Reading<'_> {
             coalition,
             answer,
             stated,
-            labels: Labels {
-                ground_truth: truth.class,
-                modalities: PerModality { text, audio, video },
-            },
+            labels: Labels { ground_truth: truth.class, modalities: PerModality { text, audio, video } },
             truth_score: truth.score,
             group: Columns::text(self.row, self.columns.group).to_owned(),
             subset,

@@ -60,7 +60,10 @@ fn a_label_or_group_on_one_row_holds_for_the_clip() {
         PerModality { text: Negative, audio: WeaklyNegative, video: Positive }.map(Some)
     );
     assert_eq!((&*first.group, first.subset), ("s1", Some(Subset::MissingAlign)));
-    assert_eq!((answers.rows[1].coalition, answers.rows[1].subset), (ModalitySet::FULL, Some(Subset::Conflict)));
+    assert_eq!(
+        (answers.rows[1].coalition, answers.rows[1].subset),
+        (ModalitySet::FULL, Some(Subset::Conflict))
+    );
     // A clip without a group is its own.
     assert_eq!((&*answers.rows[2].group, answers.rows[2].subset), ("b", None));
 }
@@ -128,7 +131,9 @@ fn parquet_of_pandas_and_polars_is_read() {
         let found: Vec<_> = answers
             .rows
             .iter()
-            .map(|r| (&*r.id, r.coalition.to_string(), r.answer, r.labels.ground_truth, r.labels.modalities.text))
+            .map(|r| {
+                (&*r.id, r.coalition.to_string(), r.answer, r.labels.ground_truth, r.labels.modalities.text)
+            })
             .collect();
         assert_eq!(
             found,

@@ -1,9 +1,7 @@
 //! PSMV, GTAR and C_ij against other definitions of the same numbers.
 
 use emomm_dataset::{Labels, Modality, PerModality, Sentiment, Source};
-use emomm_metrics::{
-    ConflictReading, ConsistencyMatrix, Figure, Gtar, GtarOptions, GtarSample, Psmv,
-};
+use emomm_metrics::{ConflictReading, ConsistencyMatrix, Figure, Gtar, GtarOptions, GtarSample, Psmv};
 use serde_json::Value;
 
 use crate::{assert_close, cases, class, index, number};

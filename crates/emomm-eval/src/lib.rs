@@ -1,4 +1,4 @@
-//! What a predictor is, what it is asked, how its reply is read, and how predictions are scored.
+//! What a predictor is, what it is asked, how its reply is read, how runs are kept, and how predictions are scored.
 //!
 //! This crate owns the *port* [`Predictor`]: models implement it, the runner and the command line call it.
 //! It knows neither a tensor engine nor a media decoder.
@@ -6,6 +6,7 @@
 mod predictor;
 pub mod prompt;
 pub mod reply;
+pub mod run;
 pub mod score;
 
 pub use emomm_dataset::PerModality;

@@ -143,7 +143,7 @@ pub struct Prediction {
 }
 
 /// Five letter logits as the JSON object `{"A": …, …, "E": …}`.
-mod letter_map {
+pub(crate) mod letter_map {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
@@ -158,14 +158,14 @@ mod letter_map {
     }
 
     #[expect(clippy::ref_option, reason = "the signature is serde's")]
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         logits: &Option<[f32; 5]>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         logits.map(|[a, b, c, d, e]| Letters { A: a, B: b, C: c, D: d, E: e }).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<[f32; 5]>, D::Error> {
         let letters = Option::<Letters>::deserialize(deserializer)?;

@@ -1,0 +1,41 @@
+//! A run folder: what `emomm eval` and `emomm chase eval` write, and everything else reads.
+//!
+//! ```text
+//! RUN/log.jsonl   the truth: a header line, then one record a line, append-only, acknowledged after fsync
+//! RUN/attention/  attention by head in sharded safetensors, referenced by the records' keys; may be absent
+//! RUN/run.lock    held by the process that writes
+//! ```
+//!
+//! A record is one (clip, coalition). It serves the full row of that coalition and, for a pair, the Missing row.
+//! [`Run::open`] reads a folder; [`LogWriter`] writes one.
+//!
+//! ```no_run
+//! use emomm_eval::run::{RecordStatus, Run};
+//!
+//! # fn main() -> Result<(), emomm_eval::run::RunError> {
+//! let run = Run::open("RUN".as_ref())?;
+//! let ok = run.records().iter().filter(|r| r.status == RecordStatus::Ok).count();
+//! println!("{ok} of {}", run.header().plan.n_records);
+//! # Ok(())
+//! # }
+//! ```
+
+mod attention;
+mod diff;
+mod error;
+mod folder;
+mod header;
+mod lock;
+mod log_file;
+mod reader;
+mod record;
+mod writer;
+
+pub use attention::LayerAttention;
+pub use error::RunError;
+pub use folder::{ATTENTION_FOLDER, LOG_FILE, Run};
+pub use header::{BenchId, FORMAT_VERSION, ModelId, Places, Plan, RunHeader, Selection, Settings, Versions};
+pub use lock::{LOCK_FILE, RunLock};
+pub use log_file::{DiskFile, LogFile};
+pub use record::{Record, RecordError, RecordStatus, SteeredLayer, SteeringTrace};
+pub use writer::LogWriter;

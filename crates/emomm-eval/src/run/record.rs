@@ -1,0 +1,317 @@
+//! A record: what became of one clip under one coalition.
+
+use std::fmt;
+use std::str::FromStr;
+
+use emomm_dataset::{ModalitySet, PerModality, Sentiment, VocabularyError};
+use serde::{Deserialize, Serialize};
+
+use super::attention::LayerAttention;
+use crate::predictor::{MediaRecord, PredictError, PredictErrorKind, Prediction, TokenCounts, letter_map};
+
+/// How a record ended. Only `ok` has an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordStatus {
+    /// There is an answer.
+    Ok,
+    /// The model wrote something in which no letter could be read.
+    ParseError,
+    /// A media file is missing, broken or over a limit.
+    MediaError,
+    /// The model declined to answer.
+    Refused,
+    /// The provider kept the answer back.
+    Blocked,
+    /// No answer came in time.
+    Timeout,
+    /// The provider wanted fewer requests. Asked again on resuming.
+    RateLimited,
+    /// The run ended before the answer came. Asked again on resuming.
+    Aborted,
+    /// Anything else; `error` says what.
+    Error,
+}
+
+impl RecordStatus {
+    /// All, in the order of the contract.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::ParseError,
+        Self::MediaError,
+        Self::Refused,
+        Self::Blocked,
+        Self::Timeout,
+        Self::RateLimited,
+        Self::Aborted,
+        Self::Error,
+    ];
+
+    /// The word used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ParseError => "parse_error",
+            Self::MediaError => "media_error",
+            Self::Refused => "refused",
+            Self::Blocked => "blocked",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::Aborted => "aborted",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether the same command, issued again, should ask again by itself.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Aborted)
+    }
+}
+
+impl fmt::Display for RecordStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for RecordStatus {
+    type Err = VocabularyError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|s| s.name() == word).ok_or_else(|| VocabularyError {
+            kind: "status",
+            found: word.to_owned(),
+            expected: "ok, parse_error, media_error, refused, blocked, timeout, rate_limited, aborted or error",
+        })
+    }
+}
+
+/// Why a record has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordError {
+    /// `setup`, `request`, `media`, `model`, or what the runner found: `panic`, `timeout`, `not_finite`, `garbage`.
+    pub kind: String,
+    /// What was found, what was expected, where.
+    pub message: String,
+    /// What to do about it, where something can be said.
+    pub hint: Option<String>,
+}
+
+impl RecordError {
+    /// An error that the runner found itself.
+    pub fn new(kind: &str, message: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), message: message.into(), hint: None }
+    }
+}
+
+impl From<PredictError> for RecordError {
+    fn from(error: PredictError) -> Self {
+        let kind = match error.kind {
+            PredictErrorKind::Setup => "setup",
+            PredictErrorKind::Request => "request",
+            PredictErrorKind::Media => "media",
+            PredictErrorKind::Model => "model",
+        };
+        Self { kind: kind.to_owned(), message: error.message, hint: error.hint }
+    }
+}
+
+/// What CHASE did in one layer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SteeredLayer {
+    /// The layer, counted from 1 as in the paper.
+    pub layer: usize,
+    /// p of the router.
+    pub conflict_prob: Option<f64>,
+    /// g of the router; null for a modality that was not shown.
+    pub gate: PerModality<Option<f64>>,
+    /// Whether p exceeded the threshold and the layer was steered.
+    pub steered: bool,
+    /// The heads that were steered, ascending.
+    pub heads: Vec<usize>,
+    /// π before steering, mean over heads.
+    pub preference_before: PerModality<Option<f64>>,
+    /// π after steering, mean over heads.
+    pub preference_after: PerModality<Option<f64>>,
+}
+
+/// What CHASE did to the decision row of a record.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SteeringTrace {
+    /// Name of the variant.
+    pub variant: String,
+    /// The layers that the router read, ascending.
+    pub layers: Vec<SteeredLayer>,
+}
+
+/// One (clip, coalition). The field names are the JSON contract of `log.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Names what was computed: the run's `settings_id`, then a digest of clip, coalition and evidence.
+    pub key: String,
+    /// Id of the full clip in the manifest.
+    pub sample: String,
+    /// The modalities that the model was shown.
+    pub coalition: ModalitySet,
+    /// How it ended.
+    pub status: RecordStatus,
+    /// Logits of the bare letters' tokens, A to E, Eq. (22).
+    #[serde(with = "letter_map", default)]
+    pub letter_logits: Option<[f32; 5]>,
+    /// The letter of the greatest logit.
+    pub letter: Option<char>,
+    /// Class of `letter`; of `reply_letter` for a model without logits.
+    pub label: Option<Sentiment>,
+    /// Centre of the class's score set.
+    pub centre_score: Option<f64>,
+    /// What the model wrote; null unless it wrote.
+    pub reply: Option<String>,
+    /// The letter read from the reply.
+    pub reply_letter: Option<char>,
+    /// The score read from the reply.
+    pub reply_score: Option<f64>,
+    /// What could not be read from the reply or looked odd.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_notes: Vec<String>,
+    /// Tokens of the prompt by class.
+    pub tokens: Option<TokenCounts>,
+    /// Temporal, vertical and horizontal patches of the video before merging.
+    pub grid_thw: Option<[usize; 3]>,
+    /// What was decoded.
+    pub media: Option<MediaRecord>,
+    /// Milliseconds; work that coalitions share counts where it was done first.
+    pub ms: f64,
+    /// Why there is no answer; null where there is one.
+    pub error: Option<RecordError>,
+    /// Attention of the decision row by layer; null unless it was asked for.
+    pub attention: Option<LayerAttention>,
+    /// What CHASE did; null without it.
+    pub steering: Option<SteeringTrace>,
+}
+
+impl Record {
+    /// A record without an answer.
+    pub fn failed(
+        key: String,
+        sample: String,
+        coalition: ModalitySet,
+        status: RecordStatus,
+        error: RecordError,
+    ) -> Self {
+        Self {
+            key,
+            sample,
+            coalition,
+            status,
+            letter_logits: None,
+            letter: None,
+            label: None,
+            centre_score: None,
+            reply: None,
+            reply_letter: None,
+            reply_score: None,
+            reply_notes: Vec::new(),
+            tokens: None,
+            grid_thw: None,
+            media: None,
+            ms: 0.0,
+            error: Some(error),
+            attention: None,
+            steering: None,
+        }
+    }
+
+    /// The record of what a predictor returned.
+    ///
+    /// An answer that cannot be one is not believed: a coalition that was not asked for, logits that are not finite, a
+    /// letter outside A to E. An answer without logits whose reply holds no letter is a `parse_error`.
+    pub fn of(
+        key: String,
+        sample: String,
+        coalition: ModalitySet,
+        outcome: Result<Prediction, PredictError>,
+    ) -> Self {
+        let prediction = match outcome {
+            Ok(prediction) => prediction,
+            Err(error) => {
+                let status = match error.kind {
+                    PredictErrorKind::Media => RecordStatus::MediaError,
+                    _ => RecordStatus::Error,
+                };
+                return Self::failed(key, sample, coalition, status, error.into());
+            }
+        };
+        if let Some(error) = implausible(&prediction, coalition) {
+            return Self::failed(key, sample, coalition, RecordStatus::Error, error);
+        }
+        let reply = prediction.reply.unwrap_or_default();
+        let wrote = !reply.reply.is_empty() || reply.reply_letter.is_some();
+        let label = prediction.label.or_else(|| reply.class());
+        let (status, error) = if label.is_some() {
+            (RecordStatus::Ok, None)
+        } else {
+            let message =
+                if wrote { "no letter could be read from the reply" } else { "neither letter nor reply" };
+            (RecordStatus::ParseError, Some(RecordError::new("parse", message)))
+        };
+        Self {
+            key,
+            sample,
+            coalition,
+            status,
+            letter_logits: prediction.letter_logits,
+            letter: prediction.letter,
+            label,
+            centre_score: prediction.centre_score,
+            reply: wrote.then_some(reply.reply),
+            reply_letter: reply.reply_letter,
+            reply_score: reply.reply_score,
+            reply_notes: reply.reply_notes,
+            tokens: prediction.tokens,
+            grid_thw: prediction.grid_thw,
+            media: Some(prediction.media),
+            ms: if prediction.ms.is_finite() { prediction.ms } else { 0.0 },
+            error,
+            attention: prediction.attention.as_ref().map(LayerAttention::of),
+            steering: None,
+        }
+    }
+
+    /// The class that counts: `label`.
+    pub fn answer(&self) -> Option<Sentiment> {
+        self.label.filter(|_| self.status == RecordStatus::Ok)
+    }
+}
+
+/// Why a prediction cannot be what was asked for.
+fn implausible(prediction: &Prediction, coalition: ModalitySet) -> Option<RecordError> {
+    if prediction.coalition != coalition {
+        let message = format!("the model answered for coalition {}, expected {coalition}", prediction.coalition);
+        return Some(RecordError::new("garbage", message));
+    }
+    if let Some(logits) = prediction.letter_logits
+        && logits.iter().any(|l| !l.is_finite())
+    {
+        let message = format!("the letters' logits are {logits:?}, expected finite numbers");
+        return Some(RecordError::new("not_finite", message));
+    }
+    let scores = [prediction.centre_score, prediction.reply.as_ref().and_then(|r| r.reply_score)];
+    if scores.into_iter().flatten().any(|s| !s.is_finite()) {
+        return Some(RecordError::new("not_finite", "a score is not a finite number"));
+    }
+    let letters = [prediction.letter, prediction.reply.as_ref().and_then(|r| r.reply_letter)];
+    if let Some(odd) = letters.into_iter().flatten().find(|l| Sentiment::from_letter(*l).is_none()) {
+        return Some(RecordError::new("garbage", format!("the letter is {odd:?}, expected A to E")));
+    }
+    let of_letter = prediction.letter.and_then(Sentiment::from_letter);
+    if prediction.label.is_some() && of_letter.is_some() && of_letter != prediction.label {
+        return Some(RecordError::new("garbage", "letter and label name different classes"));
+    }
+    let attention = prediction.attention.as_ref();
+    let tables = attention.into_iter().flat_map(|a| [&a.nmas, &a.mass]);
+    let values = tables.flat_map(|t| [&t.text, &t.audio, &t.video]).flatten().flatten().flatten();
+    if values.into_iter().any(|v| !v.is_finite()) {
+        return Some(RecordError::new("not_finite", "attention is not finite"));
+    }
+    None
+}

@@ -1,0 +1,37 @@
+//! Plans and records with known content.
+
+use emomm_dataset::ModalitySet;
+use emomm_eval::run::{Places, Plan, Record, RunHeader};
+use emomm_eval::{MediaRecord, Prediction};
+
+/// A plan for so many records.
+pub(crate) fn plan(n_records: usize) -> Plan {
+    let mut plan =
+        Plan { n_records, n_clips: n_records, coalitions: vec![ModalitySet::FULL], ..Plan::default() };
+    plan.settings.model.name = "made-up".to_owned();
+    plan
+}
+
+pub(crate) fn header(plan: Plan) -> RunHeader {
+    RunHeader::new(plan, Places::default(), None)
+}
+
+/// An answer for the i-th clip; `logit` tells two answers apart.
+pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
+    let sample = format!("made-up/v/{i:03}");
+    let key = header.key(&sample, ModalitySet::FULL, ["evidence"]);
+    let prediction = Prediction {
+        coalition: ModalitySet::FULL,
+        tokens: None,
+        grid_thw: None,
+        letter_logits: Some([0.0, logit, 0.0, 0.0, -0.1]),
+        letter: Some('B'),
+        label: emomm_dataset::Sentiment::from_letter('B'),
+        centre_score: Some(-0.4),
+        reply: None,
+        attention: None,
+        media: MediaRecord::default(),
+        ms: 1.5,
+    };
+    Record::of(key, sample, ModalitySet::FULL, Ok(prediction))
+}

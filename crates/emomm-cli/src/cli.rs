@@ -14,6 +14,13 @@ use emomm_metrics::{Acc2, ConflictReading, Unparsed};
 use emomm_models::{ComputeType, DeviceKind};
 use serde::de::DeserializeOwned;
 
+use crate::commands::compare::CompareArgs;
+use crate::commands::errors::ErrorsArgs;
+use crate::commands::eval::EvalArgs;
+use crate::commands::merge::MergeArgs;
+use crate::commands::rescore::RescoreArgs;
+use crate::commands::retry::RetryArgs;
+
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]
 #[command(name = "emomm", version, max_term_width = 100, arg_required_else_help = true)]
@@ -34,6 +41,18 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Score predictions that were made anywhere, from a CSV, JSONL or Parquet file
     Score(ScoreArgs),
+    /// Run a model over the benchmark under every coalition; the same command again goes on where it stopped
+    Eval(EvalArgs),
+    /// Compare two runs on the same samples: paired differences, tests, flips
+    Compare(CompareArgs),
+    /// Ask again for the records of runs that have no answer
+    Retry(RetryArgs),
+    /// Say what went wrong in runs, grouped
+    Errors(ErrorsArgs),
+    /// Parse the replies of runs again and compute their figures again, without a model
+    Rescore(RescoreArgs),
+    /// Make one run of the shards of one plan
+    Merge(MergeArgs),
     /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
     /// Say what is there and what is missing: ffmpeg, devices, memory
@@ -279,7 +298,7 @@ fn word_error(error: VocabularyError) -> String {
     error.to_string()
 }
 
-fn sampling_mode(word: &str) -> Result<SamplingMode, String> {
+pub(crate) fn sampling_mode(word: &str) -> Result<SamplingMode, String> {
     match word {
         "qwen" => Ok(SamplingMode::Qwen),
         "time" => Ok(SamplingMode::Time),
@@ -288,7 +307,7 @@ fn sampling_mode(word: &str) -> Result<SamplingMode, String> {
 }
 
 /// Reads a word as JSON does, so that options and JSON have the same words.
-fn word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
+pub(crate) fn word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::from(word)).map_err(|e| e.to_string())
 }
 

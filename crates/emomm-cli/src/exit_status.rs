@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use emomm_dataset::DatasetError;
+use emomm_eval::run::RunError;
+use emomm_eval::runner::SelectError;
 use emomm_eval::{PredictError, PredictErrorKind};
 use emomm_media::MediaError;
 use emomm_models::ModelError;
 
-/// How a command ended. The numbers are part of the contract. An interrupt ends the process with 130 by the shell's own
-/// rule, since no command keeps a state so far.
+/// How a command ended. The numbers are part of the contract. Where a command keeps no state, an interrupt ends the
+/// process with 130 by the shell's own rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
     /// 0: done.
@@ -21,6 +23,8 @@ pub(crate) enum ExitStatus {
     Data,
     /// 4: the model: checkpoint, device or computation.
     Model,
+    /// 130: interrupted in a state that can be resumed.
+    Interrupted,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -31,6 +35,7 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Usage => 2,
             ExitStatus::Data => 3,
             ExitStatus::Model => 4,
+            ExitStatus::Interrupted => 130,
         })
     }
 }
@@ -94,5 +99,28 @@ impl From<DatasetError> for Failure {
             _ => ExitStatus::Data,
         };
         Self { status, hint: error.hint(), message: error.to_string() }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let status = match error {
+            RunError::NoRun { .. }
+            | RunError::Line { .. }
+            | RunError::Version { .. }
+            | RunError::Tensors { .. } => ExitStatus::Data,
+            _ => ExitStatus::Usage,
+        };
+        Self { status, hint: error.hint(), message: error.to_string() }
+    }
+}
+
+impl From<SelectError> for Failure {
+    fn from(error: SelectError) -> Self {
+        let status = match error {
+            SelectError::NoRoot(_) => ExitStatus::Data,
+            _ => ExitStatus::Usage,
+        };
+        Self { status, hint: Some(error.hint()), message: error.to_string() }
     }
 }

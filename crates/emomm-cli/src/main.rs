@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod exit_status;
+mod interrupt;
 mod model_source;
 mod printer;
 mod score_table;
@@ -39,6 +40,12 @@ fn main() -> ExitCode {
         Command::Predict(args) => commands::predict::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
         Command::Score(args) => commands::score::run(args, &printer),
+        Command::Eval(args) => commands::eval::run(args, &printer),
+        Command::Compare(args) => commands::compare::run(args, &printer),
+        Command::Retry(args) => commands::retry::run(args, &printer),
+        Command::Errors(args) => commands::errors::run(args, &printer),
+        Command::Rescore(args) => commands::rescore::run(args, &printer),
+        Command::Merge(args) => commands::merge::run(args, &printer),
         Command::Doctor(args) => commands::doctor::run(args, &printer),
         Command::Models(args) => commands::models::run(args, &printer),
     };

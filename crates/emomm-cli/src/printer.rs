@@ -50,6 +50,18 @@ impl Printer {
         }
     }
 
+    /// A bar on stderr; `None` off a terminal.
+    pub(crate) fn bar(&self) -> Option<ProgressBar> {
+        if !self.err.is_terminal() {
+            return None;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {elapsed}\n{msg}") {
+            bar.set_style(style);
+        }
+        Some(bar)
+    }
+
     /// A spinner on stderr, invisible off a terminal.
     pub(crate) fn spinner(&self, message: &str) -> ProgressBar {
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");

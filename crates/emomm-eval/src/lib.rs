@@ -3,10 +3,12 @@
 //! This crate owns the *port* [`Predictor`]: models implement it, the runner and the command line call it.
 //! It knows neither a tensor engine nor a media decoder.
 
+pub mod fake;
 mod predictor;
 pub mod prompt;
 pub mod reply;
 pub mod run;
+pub mod runner;
 pub mod score;
 
 pub use emomm_dataset::PerModality;

@@ -1,6 +1,7 @@
 //! The port between evaluation and models: a clip and its coalitions in, one prediction per coalition out.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use emomm_dataset::{Corpus, Modality, ModalitySet, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,29 @@ pub enum AttentionDetail {
     None,
     /// nMAS and mass per layer, head and modality.
     Summary,
+    /// The same; a runner keeps all heads instead of their means.
+    Full,
+}
+
+impl AttentionDetail {
+    /// The word of the command line: `none`, `summary` or `full`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Summary => "summary",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl FromStr for AttentionDetail {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let all = [Self::None, Self::Summary, Self::Full];
+        let found = all.into_iter().find(|d| d.name() == word);
+        found.ok_or_else(|| format!("found `{word}`, expected none, summary or full"))
+    }
 }
 
 /// Tokens of the prompt by class. `text` counts the transcript's own tokens; markers, headings, system prompt,

@@ -137,7 +137,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
         let decoder = self.front_end.decoder();
         let decision_row = embed(decoder, &[row.decision_token()], media)?;
         let mut recorder =
-            (options.attention == AttentionDetail::Summary).then(|| AttentionRecorder::new(&row.layout));
+            (options.attention != AttentionDetail::None).then(|| AttentionRecorder::new(&row.layout));
         let mut both = SteerAndRecord { steering: steering.as_deref_mut(), recorder: recorder.as_mut() };
         let hook: Option<&mut dyn DecisionHook> =
             if both.steering.is_some() || both.recorder.is_some() { Some(&mut both) } else { None };

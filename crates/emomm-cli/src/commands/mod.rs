@@ -1,10 +1,16 @@
 //! One file for each command: `run(args, printer)` gives an exit status or a failure.
 
 pub(crate) mod build;
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod errors;
+pub(crate) mod eval;
+pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod predict;
+pub(crate) mod rescore;
+pub(crate) mod retry;
 pub(crate) mod score;
 pub(crate) mod stats;
 pub(crate) mod verify;

@@ -46,7 +46,7 @@ pub(crate) fn read_benchmark(bench: &Path) -> Result<Manifest, Failure> {
 }
 
 /// What cannot be read has a remedy.
-fn unreadable(error: DatasetError) -> Failure {
+pub(crate) fn unreadable(error: DatasetError) -> Failure {
     let mut failure = Failure::from(error);
     failure.hint.get_or_insert_with(|| "give a folder that `emomm build` wrote, unchanged".to_owned());
     failure

@@ -9,6 +9,8 @@ use super::error::RunError;
 use super::header::RunHeader;
 use super::reader;
 use super::record::{Record, RecordStatus};
+use super::tensors;
+use crate::predictor::AttentionSummary;
 
 /// The log's file.
 pub const LOG_FILE: &str = "log.jsonl";
@@ -64,8 +66,17 @@ impl Run {
 
     /// The record of a clip and coalition.
     pub fn record(&self, sample: &str, coalition: ModalitySet) -> Option<&Record> {
-        let at = self.records.binary_search_by(|r| order(&r.sample, r.coalition).cmp(&order(sample, coalition)));
+        let at =
+            self.records.binary_search_by(|r| order(&r.sample, r.coalition).cmp(&order(sample, coalition)));
         at.ok().map(|at| &self.records[at])
+    }
+
+    /// Attention of a record by head; `None` unless the run kept it.
+    pub fn heads(&self, record: &Record) -> Result<Option<AttentionSummary>, RunError> {
+        let file = record.attention.as_ref().and_then(|a| a.tensors.as_deref());
+        // A name from the log stays within the folder.
+        let name = file.and_then(|f| Path::new(f).file_name());
+        name.map(|n| tensors::read(&self.folder.join(ATTENTION_FOLDER).join(n), &record.key)).transpose()
     }
 
     /// Records in the log that a later one, or a changed plan, has replaced.

@@ -185,7 +185,7 @@ mod tests {
     fn a_key_tells_settings_clip_coalition_and_evidence_apart() {
         let header = RunHeader::new(Plan::default(), Places::default(), None);
         let mut other = Plan::default();
-        other.settings.model.sha256 = "1".to_owned();
+        "1".clone_into(&mut other.settings.model.sha256);
         let other = RunHeader::new(other, Places::default(), None);
         let key = |sample: &str, coalition: &str, evidence: &[&str]| {
             header.key(sample, coalition.parse().unwrap(), evidence.iter().copied())

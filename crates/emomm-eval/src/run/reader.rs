@@ -57,7 +57,8 @@ pub(super) fn read(path: &Path) -> Result<LogContent, RunError> {
         number += 1;
         offset += line.len() as u64;
         let at = |number, message| RunError::Line { path: path.to_owned(), line: number, message };
-        let parsed = line.strip_suffix(b"\n").ok_or_else(|| "a line without an end".to_owned()).and_then(parse);
+        let parsed =
+            line.strip_suffix(b"\n").ok_or_else(|| "a line without an end".to_owned()).and_then(parse);
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(message) => {

@@ -286,7 +286,8 @@ impl Record {
 /// Why a prediction cannot be what was asked for.
 fn implausible(prediction: &Prediction, coalition: ModalitySet) -> Option<RecordError> {
     if prediction.coalition != coalition {
-        let message = format!("the model answered for coalition {}, expected {coalition}", prediction.coalition);
+        let message =
+            format!("the model answered for coalition {}, expected {coalition}", prediction.coalition);
         return Some(RecordError::new("garbage", message));
     }
     if let Some(logits) = prediction.letter_logits

@@ -27,7 +27,10 @@ pub struct LogWriter {
 
 impl std::fmt::Debug for LogWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogWriter").field("path", &self.path).field("safe_bytes", &self.safe_bytes).finish()
+        f.debug_struct("LogWriter")
+            .field("path", &self.path)
+            .field("safe_bytes", &self.safe_bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -43,7 +46,7 @@ impl LogWriter {
         if path.exists() {
             return Err(RunError::Exists { path });
         }
-        Self::begin(path, header, Some(lock))
+        Self::begin(&path, header, Some(lock))
     }
 
     /// Begins a run, or continues the one that is there: gives the final records that the plan can use.
@@ -60,7 +63,7 @@ impl LogWriter {
         let lock = RunLock::take(folder)?;
         let content = if path.exists() { reader::read(&path)? } else { reader::LogContent::default() };
         let Some(last) = content.headers.last() else {
-            return Ok((Self::begin(path, header, Some(lock))?, Vec::new()));
+            return Ok((Self::begin(&path, header, Some(lock))?, Vec::new()));
         };
         let diff = differences(&last.plan, &header.plan);
         if !diff.is_empty() && !accept_changes {
@@ -97,12 +100,12 @@ impl LogWriter {
         Ok(writer)
     }
 
-    fn begin(path: PathBuf, header: &RunHeader, lock: Option<RunLock>) -> Result<Self, RunError> {
-        let failed = |e: io::Error| RunError::io(&path, e);
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    fn begin(path: &Path, header: &RunHeader, lock: Option<RunLock>) -> Result<Self, RunError> {
+        let failed = |e: io::Error| RunError::io(path, e);
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
-        let mut writer = Self::over(&path, Box::new(DiskFile(file)), header)?;
-        sync_folder(&path).map_err(failed)?;
+        let mut writer = Self::over(path, Box::new(DiskFile(file)), header)?;
+        sync_folder(path).map_err(failed)?;
         writer.lock = lock;
         Ok(writer)
     }
@@ -138,7 +141,8 @@ impl LogWriter {
     }
 
     fn write(&mut self, bytes: &[u8], n_records: usize) -> Result<(), RunError> {
-        let failed = |source, acknowledged| RunError::Append { path: self.path.clone(), source, acknowledged };
+        let failed =
+            |source, acknowledged| RunError::Append { path: self.path.clone(), source, acknowledged };
         if self.is_broken {
             return Err(failed(io::Error::other("an earlier group could not be written"), self.acknowledged));
         }

@@ -13,9 +13,11 @@ mod bench;
 mod cell;
 mod clip;
 mod columns;
+mod compare;
 mod error;
 mod interval;
 mod modality_values;
+mod of_run;
 mod read_csv;
 mod read_jsonl;
 mod read_parquet;
@@ -33,9 +35,13 @@ pub use answers::{AnswerRow, Answers, CorpusName, OnBadRow, ReadOptions, read, r
 pub use bench::{BenchTruth, GivenAnswer, join};
 pub use cell::OffGrid;
 pub use columns::AnswerColumn;
+pub use compare::{
+    CompareError, CompareOptions, CompareReport, ComparedPart, Difference, FlipCounts, FlippedRow, compare,
+};
 pub use error::{Fault, ScoreFileError};
 pub use interval::{ClusterBy, Interval};
 pub use modality_values::{PsmvBySubset, PsmvFigures, PsmvReport};
+pub use of_run::{RecordColumn, of_run};
 pub use rows::ScoreRow;
 
 /// The word for all corpora together.

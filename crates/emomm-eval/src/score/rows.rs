@@ -118,6 +118,11 @@ pub(super) fn rows(answers: &[AnswerRow], options: &ScoreOptions) -> Result<Vec<
     Ok(rows)
 }
 
+/// The words of the subsets that what was shown belongs to.
+pub(super) fn subset_words(row: &AnswerRow) -> Vec<String> {
+    Subset::ALL.into_iter().filter(|s| row.is_in(*s)).map(|s| s.to_string()).collect()
+}
+
 /// The rows that a sample enters, each once.
 ///
 /// A masked copy also enters the rows of its whole clip's subset, for its own coalition: the accuracy of V alone on

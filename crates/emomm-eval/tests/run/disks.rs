@@ -100,7 +100,10 @@ fn resumes_with(folder: &Path, n: usize) {
 #[cfg(target_os = "linux")]
 fn the_device_without_space_is_a_full_disk() {
     let Ok(file) = File::options().append(true).open("/dev/full") else { return };
-    let error = LogWriter::over(Path::new("/dev/full"), Box::new(DiskFile(file)), &header(plan(1))).unwrap_err();
-    assert!(matches!(&error, RunError::Append { source, acknowledged: 0, .. } if source.kind() == io::ErrorKind::StorageFull));
+    let error =
+        LogWriter::over(Path::new("/dev/full"), Box::new(DiskFile(file)), &header(plan(1))).unwrap_err();
+    assert!(
+        matches!(&error, RunError::Append { source, acknowledged: 0, .. } if source.kind() == io::ErrorKind::StorageFull)
+    );
     let _ = io::stderr().flush();
 }

@@ -8,7 +8,7 @@ use emomm_eval::{MediaRecord, Prediction};
 pub(crate) fn plan(n_records: usize) -> Plan {
     let mut plan =
         Plan { n_records, n_clips: n_records, coalitions: vec![ModalitySet::FULL], ..Plan::default() };
-    plan.settings.model.name = "made-up".to_owned();
+    "made-up".clone_into(&mut plan.settings.model.name);
     plan
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod by_hand;
+mod compare;
 mod faults;
 mod golden;
 mod properties;

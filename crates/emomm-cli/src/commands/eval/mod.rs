@@ -1,0 +1,193 @@
+//! `emomm eval`: a predictor over the benchmark, under every coalition, resumable.
+
+mod model;
+mod session;
+mod summary;
+mod watch;
+mod words;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use emomm_dataset::manifest::Manifest;
+use emomm_eval::run::{BenchId, LogWriter, Places, Plan, RunHeader, Selection};
+use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
+use emomm_eval::{AttentionDetail, PredictOptions};
+use serde_json::json;
+
+pub(crate) use model::Model;
+pub(crate) use session::{Session, left_over};
+pub(crate) use summary::Summary;
+pub(crate) use words::{EvalArgs, Seconds};
+
+use model::HowToLoad;
+use words::Words;
+
+use crate::commands::verify::{read_benchmark, unreadable};
+use crate::exit_status::{ExitStatus, Failure};
+use crate::printer::Printer;
+
+/// Tokens of a reply without `--max-new-tokens`.
+const MAX_NEW_TOKENS: u32 = 32;
+
+pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let words = Words::resolved(args)?;
+    let bench = Words::required(words.bench.as_ref(), "bench")?;
+    let out = Words::required(words.out.as_ref(), "out")?;
+    let name = Words::required(words.model.as_ref(), "model")?;
+    let manifest = read_benchmark(bench)?;
+    let roots = Manifest::read_roots(bench).map_err(unreadable)?;
+    let coalitions = words.coalitions();
+    let chosen = candidates(&manifest, &roots, &words.rows(), &coalitions)?;
+    let how = HowToLoad { device: words.device, dtype: words.dtype, sampling: words.sampling };
+    let model = Model::find(name, how, printer)?;
+    let options = predict_options(&words);
+    let header = header(&words, &model, &options, &manifest, bench, &chosen);
+    if args.dry_run {
+        return dry_run(&words, &model, &options, &chosen, &header, args.json, printer);
+    }
+    let truths = chosen.iter().map(|c| (c.clip.id.clone(), c.truth)).collect();
+    let items = keyed(chosen, &header);
+    let (writer, records) = LogWriter::resume(out, &header, args.accept_changes)?;
+    let (reused, items) = left_over(items, &records, |r| !r.status.is_transient());
+    let session = Session { out, header: &header, model: &model, truths, manifest: &manifest };
+    let outcome = session.run(writer, items, &reused, &runner_options(&words, options), printer)?;
+    session.finish(&outcome, reused.len(), args.json, printer)
+}
+
+fn predict_options(words: &Words) -> PredictOptions {
+    PredictOptions {
+        attention: words.attention.unwrap_or_default(),
+        generate: words.generate,
+        max_new_tokens: words.max_new_tokens.unwrap_or(MAX_NEW_TOKENS) as usize,
+    }
+}
+
+fn runner_options(words: &Words, predict: PredictOptions) -> RunnerOptions {
+    RunnerOptions {
+        predict,
+        jobs: words.jobs.unwrap_or(1) as usize,
+        timeout: words.timeout.map(|s| s.0),
+        fail_on: words.fail_on_error,
+        keeps_heads: predict.attention == AttentionDetail::Full,
+    }
+}
+
+fn header(
+    words: &Words,
+    model: &Model,
+    options: &PredictOptions,
+    manifest: &Manifest,
+    bench: &Path,
+    chosen: &[Candidate],
+) -> RunHeader {
+    let rows = words.rows();
+    let names = |list: &[String]| list.to_vec();
+    let plan = Plan {
+        settings: model.settings(options),
+        bench: bench_id(manifest),
+        selection: Selection {
+            subsets: rows.subsets.iter().map(ToString::to_string).collect(),
+            splits: rows.splits.iter().map(ToString::to_string).collect(),
+            sample_ids: names(&rows.sample_ids),
+            limit: rows.limit,
+            shard: rows.shard.map(|s| s.to_string()),
+        },
+        coalitions: words.coalitions(),
+        seed: words.seed.unwrap_or(0),
+        n_clips: chosen.len(),
+        n_records: chosen.iter().map(|c| c.coalitions.len()).sum(),
+    };
+    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    RunHeader::new(plan, Places { bench: absolute(bench), model: model.place.clone() }, git_revision())
+}
+
+/// The benchmark by content. A manifest's header holds the digest of its rows.
+pub(crate) fn bench_id(manifest: &Manifest) -> BenchId {
+    BenchId {
+        manifest_sha256: manifest.header.parquet_sha256.clone(),
+        created_by: manifest.header.created_by.clone(),
+    }
+}
+
+/// The revision of the repository around the working directory, with `-dirty` if it differs; `None` outside of one.
+fn git_revision() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|o| o.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let revision = git(&["rev-parse", "HEAD"]).filter(|r| !r.is_empty())?;
+    let is_dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    Some(if is_dirty { format!("{revision}-dirty") } else { revision })
+}
+
+/// Bytes of a record's line without attention, and what a layer of attention adds: measured on the embedded model.
+const RECORD_BYTES: usize = 700;
+const LAYER_BYTES: usize = 200;
+/// Bytes of attention by head, for each layer and head: two tables of three modalities.
+const HEAD_BYTES: usize = 24;
+
+fn dry_run(
+    words: &Words,
+    model: &Model,
+    options: &PredictOptions,
+    chosen: &[Candidate],
+    header: &RunHeader,
+    json: bool,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    let (n_clips, n_records) = (header.plan.n_clips, header.plan.n_records);
+    let (layers, heads) = model.summary.as_ref().map_or((0, 0), |s| (s.n_layers, s.n_heads));
+    let with_attention = if options.attention == AttentionDetail::None { 0 } else { layers * LAYER_BYTES };
+    let by_head = if options.attention == AttentionDetail::Full { layers * heads * HEAD_BYTES } else { 0 };
+    let bytes = n_records * (RECORD_BYTES + with_attention + by_head);
+    let jobs = words.jobs.unwrap_or(1) as usize;
+    let memory = model.weight_bytes(jobs);
+    let no_file = chosen.iter().flat_map(|c| [&c.clip.audio, &c.clip.video]).flatten();
+    let mut missing: Vec<&Path> = no_file.map(PathBuf::as_path).filter(|p| !p.is_file()).collect();
+    missing.sort();
+    missing.dedup();
+    if json {
+        printer.json(&json!({
+            "n_clips": n_clips,
+            "n_records": n_records,
+            "coalitions": header.plan.coalitions,
+            "missing_files": missing.len(),
+            "log_bytes": bytes,
+            "weight_bytes": memory,
+            "tokens": null,
+            "plan": header.plan,
+        }))?;
+    } else {
+        let words: Vec<String> = header.plan.coalitions.iter().map(ToString::to_string).collect();
+        let mut text = format!("{n_clips} clips under {}: {n_records} records\n", words.join(", "));
+        let _ = writeln!(text, "log         about {:.1} MB on the disk", bytes as f64 / 1e6);
+        if let Some(memory) = memory {
+            let workers = if jobs == 1 { "worker" } else { "workers" };
+            let _ = writeln!(text, "weights     {:.2} GB for {jobs} {workers}", memory as f64 / 1e9);
+        }
+        text.push_str("tokens      known once a clip has been read\n");
+        let _ = writeln!(text, "files       {} missing", missing.len());
+        printer.data(&text)?;
+    }
+    if let Some(first) = missing.first() {
+        printer.talk(&format!(
+            "note: {} media files are missing, the first: {}",
+            missing.len(),
+            first.display()
+        ));
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// The items of a plan with their clips, for commands that ask again.
+pub(crate) fn all_items(
+    header: &RunHeader,
+    manifest: &Manifest,
+    bench: &Path,
+) -> Result<Vec<WorkItem>, Failure> {
+    let roots = Manifest::read_roots(bench).map_err(unreadable)?;
+    let chosen = candidates(manifest, &roots, &session::rows_of(&header.plan)?, &header.plan.coalitions)?;
+    Ok(keyed(chosen, header))
+}

@@ -1,0 +1,156 @@
+//! The model of a run: what identifies it, and how a worker opens one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use emomm_eval::fake::{FakePredictor, FakeSettings};
+use emomm_eval::run::{ModelId, Settings};
+use emomm_eval::runner::OpenPredictor;
+use emomm_eval::{PredictError, PredictErrorKind, PredictOptions};
+use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
+use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
+use serde_json::{Value, json};
+
+use crate::exit_status::{ExitStatus, Failure};
+use crate::model_source;
+use crate::printer::Printer;
+
+/// How a model that is none is named.
+const FAKE: &str = "fake:";
+
+/// A model that workers can open.
+pub(crate) struct Model {
+    pub(crate) id: ModelId,
+    /// What `--model` was, made absolute: enough to open it again.
+    pub(crate) place: PathBuf,
+    pub(crate) media: BTreeMap<String, Value>,
+    pub(crate) open: Arc<OpenPredictor>,
+    /// `None` for a fake.
+    pub(crate) summary: Option<ModelSummary>,
+    pub(crate) dtype: ComputeType,
+}
+
+/// Where and how to compute, and how frames are chosen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HowToLoad {
+    pub(crate) device: Option<DeviceKind>,
+    pub(crate) dtype: Option<ComputeType>,
+    pub(crate) sampling: Option<SamplingMode>,
+}
+
+impl Model {
+    /// Finds and identifies the model, without loading it.
+    pub(crate) fn find(name: &Path, how: HowToLoad, printer: &Printer) -> Result<Self, Failure> {
+        match name.to_str().and_then(|n| n.strip_prefix(FAKE)) {
+            Some(words) => Self::fake(name, words, printer),
+            None => Self::checkpoint(name, how, printer),
+        }
+    }
+
+    /// The model of a run that is there, computed as it was.
+    pub(crate) fn again(place: &Path, settings: &Settings, printer: &Printer) -> Result<Self, Failure> {
+        let word = |text: &str, what: &str| {
+            Failure::new(ExitStatus::Data, format!("the run's {what} is `{text}`, which is unknown"))
+        };
+        let sampling = settings.media.get("sampling").and_then(Value::as_str);
+        let how = HowToLoad {
+            device: Some(settings.model.device.parse().map_err(|_| word(&settings.model.device, "device"))?),
+            dtype: Some(settings.model.dtype.parse().map_err(|_| word(&settings.model.dtype, "type"))?),
+            sampling: sampling.and_then(|s| crate::cli::sampling_mode(s).ok()),
+        };
+        let model = Self::find(place, how, printer)?;
+        if model.id != settings.model || model.media != settings.media {
+            let message = format!(
+                "{}: the model or the way to decode is not that of the run any more (found {}, expected {})",
+                place.display(),
+                model.id.sha256,
+                settings.model.sha256
+            );
+            return Err(Failure::new(ExitStatus::Usage, message)
+                .with_hint("put the model back where it was, or evaluate again with --accept-changes"));
+        }
+        Ok(model)
+    }
+
+    fn fake(name: &Path, words: &str, printer: &Printer) -> Result<Self, Failure> {
+        let settings: FakeSettings = words.parse().map_err(|e: String| Failure::new(ExitStatus::Usage, e))?;
+        printer.talk("note: the model is made up: its answers mean nothing");
+        let id = ModelId {
+            name: "fake".to_owned(),
+            model_type: "fake".to_owned(),
+            sha256: format!("seed {}", settings.seed),
+            device: "cpu".to_owned(),
+            dtype: "f32".to_owned(),
+        };
+        let open: Arc<OpenPredictor> = Arc::new(move || Ok(Box::new(FakePredictor::new(settings.clone()))));
+        let place = name.to_owned();
+        Ok(Self { id, place, media: BTreeMap::new(), open, summary: None, dtype: ComputeType::F32 })
+    }
+
+    fn checkpoint(name: &Path, how: HowToLoad, printer: &Printer) -> Result<Self, Failure> {
+        let folder = model_source::resolve(name, printer)?;
+        let summary = emomm_models::inspect(&folder)?;
+        let load = LoadOptions {
+            device: how.device.unwrap_or(DeviceKind::Cpu),
+            dtype: how.dtype.unwrap_or(ComputeType::F32),
+            sampling: how.sampling.unwrap_or_default(),
+            limits: DecodeLimits::default(),
+        };
+        let spinner = printer.spinner("hashing the model's files");
+        let sha256 = ModelId::sha256_of(&folder)
+            .map_err(|e| Failure::new(ExitStatus::Model, format!("{}: {e}", folder.display())))?;
+        spinner.finish_and_clear();
+        let own = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        let id = ModelId {
+            name: own.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            model_type: summary.model_type.clone(),
+            sha256,
+            device: load.device.to_string(),
+            dtype: load.dtype.to_string(),
+        };
+        let media = media(&load);
+        let dtype = load.dtype;
+        let open: Arc<OpenPredictor> = Arc::new(move || {
+            emomm_models::open(&folder, &load).map_err(|e| PredictError {
+                kind: PredictErrorKind::Model,
+                hint: e.hint(),
+                message: e.to_string(),
+            })
+        });
+        Ok(Self { id, place: own, media, open, summary: Some(summary), dtype })
+    }
+
+    /// What decides a prediction, with this model.
+    pub(crate) fn settings(&self, options: &PredictOptions) -> Settings {
+        Settings {
+            model: self.id.clone(),
+            prompt: emomm_eval::prompt::PROMPT_VERSION.to_owned(),
+            media: self.media.clone(),
+            attention: options.attention.name().to_owned(),
+            generate: options.generate,
+            max_new_tokens: options.max_new_tokens,
+            steering: None,
+        }
+    }
+
+    /// Bytes of the weights that so many workers hold together.
+    pub(crate) fn weight_bytes(&self, jobs: usize) -> Option<u64> {
+        self.summary.as_ref().map(|s| s.weight_bytes(self.dtype) * jobs as u64)
+    }
+}
+
+/// How media are decoded: what changes the frames and samples that a model gets, and what makes a clip fail. The sizes
+/// that the model's processor asks for are part of its files.
+fn media(load: &LoadOptions) -> BTreeMap<String, Value> {
+    let limits = &load.limits;
+    let ffmpeg = Ffmpeg::locate().ok().map(|f| f.version().to_owned());
+    BTreeMap::from([
+        ("sampling".to_owned(), json!(load.sampling.name())),
+        ("ffmpeg".to_owned(), json!(ffmpeg)),
+        ("max_frames".to_owned(), json!(limits.max_frames)),
+        ("max_pixels".to_owned(), json!(limits.max_pixels)),
+        ("max_seconds".to_owned(), json!(limits.max_seconds)),
+        ("timeout_seconds".to_owned(), json!(limits.timeout.as_secs_f64())),
+    ])
+}

@@ -1,0 +1,65 @@
+//! What a run holds, said at the end of a session: n of N, statuses, tokens, figures.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use emomm_dataset::manifest::Manifest;
+use emomm_eval::run::{RecordStatus, Run};
+use emomm_eval::score::{self, RecordColumn, ScoreOptions, ScoreReport};
+use serde_json::json;
+
+use crate::exit_status::Failure;
+use crate::printer::Printer;
+use crate::score_table;
+
+/// A run, counted and scored.
+pub(crate) struct Summary {
+    run: Run,
+    n_reused: usize,
+    report: Option<ScoreReport>,
+}
+
+impl Summary {
+    /// Reads the run and scores what is there.
+    pub(crate) fn of(out: &Path, manifest: &Manifest, n_reused: usize) -> Result<Self, Failure> {
+        let run = Run::open(out)?;
+        let answers = score::of_run(&run, manifest, RecordColumn::Auto)?;
+        Ok(Self { run, n_reused, report })
+    }
+
+    pub(crate) fn n_failed(&self) -> usize {
+        self.run.records().iter().filter(|r| r.status != RecordStatus::Ok).count()
+    }
+
+    pub(crate) fn n_of_n(&self) -> String {
+        self.run.n_of_n()
+    }
+
+    pub(crate) fn print(&self, json: bool, printer: &Printer) -> Result<(), Failure> {
+        let statuses: BTreeMap<&str, usize> =
+            self.run.statuses().into_iter().map(|(status, n)| (status.name(), n)).collect();
+        let tokens: usize = self.run.records().iter().filter_map(|r| r.tokens).map(|t| t.total).sum();
+        if json {
+            return printer.json(&json!({
+                "out": self.run.folder(),
+                "n_records": self.run.records().len(),
+                "n_total": self.run.header().plan.n_records,
+                "n_reused": self.n_reused,
+                "is_complete": self.run.is_complete(),
+                "statuses": statuses,
+                "tokens": { "prompts": tokens },
+                "score": self.report,
+            }));
+        }
+        let mut text = format!("{}, {} reused\n", self.n_of_n(), self.n_reused);
+        for (status, n) in &statuses {
+            let _ = writeln!(text, "  {status:<12} {n:>8}");
+        }
+        let _ = writeln!(text, "tokens of all prompts: {tokens}");
+        if let Some(report) = &self.report {
+            let _ = write!(text, "\n{}", score_table::report(report));
+        }
+        printer.data(&text)
+    }
+}

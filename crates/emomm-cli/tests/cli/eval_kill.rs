@@ -1,0 +1,164 @@
+//! Runs that are killed, interrupted, or started twice: nothing that was acknowledged is lost or computed twice.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::eval_stage::{CLIPS, eval, log};
+use crate::process::finish;
+
+/// Kills of the test; `cargo xtask soak` asks for more.
+fn n_kills() -> usize {
+    std::env::var("EMOMM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(50)
+}
+
+/// Slow enough to be caught in the middle, fast enough for a test.
+const MODEL: &str = "fake:seed=7,ms=8";
+
+fn start(out: &Path, acknowledged: &Path) -> Child {
+    let mut command = eval(MODEL, out);
+    command.args(["--jobs", "2", "--coalitions", "TAV,TA,TV,AV,none"]);
+    command.env("EMOMM_TEST_ACKNOWLEDGED", acknowledged);
+    quiet(&mut command).spawn().unwrap()
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// Bits of a generator, so that every run of the test kills at other instants of the same sequence.
+struct Instants(u64);
+
+impl Instants {
+    fn next(&mut self) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        Duration::from_micros(self.0 % 120_000)
+    }
+}
+
+/// The figures of a complete run: the same command again computes nothing and prints them.
+fn score(run: &Path) -> Value {
+    let done = finish(eval(MODEL, run).args(["--coalitions", "TAV,TA,TV,AV,none", "--json"]));
+    let summary = &done.objects()[0];
+    assert_eq!(summary["n_reused"], Value::from(CLIPS * 5), "{done}");
+    summary["score"].clone()
+}
+
+#[test]
+fn a_run_killed_at_random_instants_ends_as_one_that_was_not() {
+    let folder = tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    assert!(start(&plain, &folder.path().join("plain.keys")).wait().unwrap().success());
+    let expected = score(&plain);
+    let mut instants = Instants(0x9E37_79B9_7F4A_7C15);
+    let (mut n_killed, mut n_runs) = (0, 0);
+    while n_killed < n_kills() {
+        n_runs += 1;
+        let run = folder.path().join(format!("run-{n_runs}"));
+        let keys = folder.path().join(format!("run-{n_runs}.keys"));
+        loop {
+            let mut child = start(&run, &keys);
+            thread::sleep(instants.next());
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                break;
+            }
+            child.kill().unwrap();
+            n_killed += usize::from(!child.wait().unwrap().success());
+        }
+        check(&run, &keys);
+        assert_eq!(score(&run), expected, "run {n_runs}");
+    }
+}
+
+/// Every record once, and among them every one that was acknowledged.
+fn check(run: &Path, acknowledged: &Path) {
+    let lines = log(run);
+    let keys: Vec<&str> =
+        lines.iter().filter(|l| l.get("key").is_some()).map(|r| r["key"].as_str().unwrap()).collect();
+    let distinct: BTreeSet<&str> = keys.iter().copied().collect();
+    assert_eq!((keys.len(), distinct.len()), (CLIPS * 5, CLIPS * 5));
+    let told = fs::read_to_string(acknowledged).unwrap();
+    // The last line may be torn: it was told by a process that was then killed.
+    let told: Vec<&str> = told.split_inclusive('\n').filter_map(|l| l.strip_suffix('\n')).collect();
+    let lost: Vec<&&str> = told.iter().filter(|k| !distinct.contains(**k)).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    let once: BTreeSet<&str> = told.iter().copied().collect();
+    assert_eq!(once.len(), told.len(), "acknowledged twice");
+}
+
+#[test]
+fn a_second_process_on_the_same_run_is_refused() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut first = quiet(&mut eval("fake:hang=0", &run)).spawn().unwrap();
+    wait_for(&run.join("log.jsonl"));
+    let second = finish(&mut eval("fake:hang=0", &run));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    second.refused(2, &["another process writes to this run"]);
+    assert!(second.stderr.contains(&format!("process {}", first.id())), "{second}");
+    // With the first gone, its lock is gone.
+    let third = finish(&mut eval("fake:", &run).arg("--accept-changes"));
+    assert_eq!(third.code, Some(0), "{third}");
+}
+
+fn wait_for(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} did not come", path.display());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_first_interrupt_drains_and_the_second_stops() {
+    let folder = tempdir().unwrap();
+    let drained = folder.path().join("drained");
+    let mut child =
+        eval("fake:ms=40", &drained).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_records(&drained, 8);
+    signal(&child, "INT");
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let n = log(&drained).len() - 1;
+    assert!(n >= 8 && n < CLIPS * 8 && n.is_multiple_of(8), "{n}");
+    // The same command goes on and ends.
+    let again = finish(eval("fake:ms=0", &drained).arg("--json"));
+    assert_eq!(again.objects()[0]["n_reused"], Value::from(n), "{again}");
+
+    let stopped = folder.path().join("stopped");
+    let mut child = quiet(&mut eval("fake:hang=0002", &stopped)).spawn().unwrap();
+    wait_for_records(&stopped, 8);
+    signal(&child, "TERM");
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(child.try_wait().unwrap(), None, "the first waits for clips that have begun");
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!((log(&stopped).len() - 1) % 8, 0);
+}
+
+#[cfg(unix)]
+fn wait_for_records(run: &Path, n: usize) {
+    let begun = Instant::now();
+    let lines = || fs::read_to_string(run.join("log.jsonl")).map_or(0, |t| t.lines().count());
+    while lines() <= n {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no records came");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}

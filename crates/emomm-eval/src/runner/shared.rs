@@ -1,0 +1,75 @@
+//! What workers and their supervisor share: the queue, and what each worker is doing.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::item::WorkItem;
+
+/// Clips that nobody has begun.
+#[derive(Debug)]
+pub(super) struct Queue(Mutex<VecDeque<Arc<WorkItem>>>);
+
+/// A lock that a panicking holder left is used all the same: what it guards is whole between calls.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    pub(super) fn new(items: Vec<WorkItem>) -> Self {
+        Self(Mutex::new(items.into_iter().map(Arc::new).collect()))
+    }
+
+    pub(super) fn next(&self) -> Option<Arc<WorkItem>> {
+        locked(&self.0).pop_front()
+    }
+
+    /// Forgets what was not begun; gives the number of clips.
+    pub(super) fn clear(&self) -> usize {
+        std::mem::take(&mut *locked(&self.0)).len()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        locked(&self.0).len()
+    }
+}
+
+/// What a worker is doing. Whoever holds the lock decides: a worker that was given up does not report any more.
+#[derive(Debug, Default)]
+pub(super) struct Slot(Mutex<Doing>);
+
+#[derive(Debug, Default)]
+struct Doing {
+    item: Option<(Arc<WorkItem>, Instant)>,
+    is_given_up: bool,
+}
+
+impl Slot {
+    /// The worker begins a clip.
+    pub(super) fn begin(&self, item: &Arc<WorkItem>) {
+        locked(&self.0).item = Some((Arc::clone(item), Instant::now()));
+    }
+
+    /// The worker has ended it; false if it was given up meanwhile.
+    pub(super) fn end(&self) -> bool {
+        let mut doing = locked(&self.0);
+        doing.item = None;
+        !doing.is_given_up
+    }
+
+    /// What it is doing, and for how long.
+    pub(super) fn doing(&self) -> Option<(Arc<WorkItem>, Duration)> {
+        locked(&self.0).item.as_ref().map(|(item, since)| (Arc::clone(item), since.elapsed()))
+    }
+
+    /// Gives the worker up if it has worked on one clip for longer than `most`; gives the clip.
+    pub(super) fn give_up(&self, most: Duration) -> Option<Arc<WorkItem>> {
+        let mut doing = locked(&self.0);
+        let late = doing.item.as_ref().is_some_and(|(_, since)| since.elapsed() > most);
+        if !late || doing.is_given_up {
+            return None;
+        }
+        doing.is_given_up = true;
+        doing.item.take().map(|(item, _)| item)
+    }
+}

@@ -1,0 +1,87 @@
+//! Workers, stops and groups change nothing of what is computed.
+
+use std::sync::Arc;
+
+use emomm_eval::run::{LogWriter, Run};
+use emomm_eval::runner::{Ending, RunnerOptions};
+
+use crate::stage::{Spectator, fake, header, options, play, records};
+
+#[test]
+fn the_number_of_workers_changes_no_record() {
+    let one = records(30, "seed=5", &options(1));
+    assert_eq!(one, records(30, "seed=5", &options(7)));
+    assert_ne!(one, records(30, "seed=6", &options(1)));
+    assert_eq!(one.len(), 240);
+    assert!(one.is_sorted_by(|a, b| a.sample <= b.sample));
+}
+
+#[test]
+fn a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not() {
+    let undisturbed = records(40, "ms=2", &options(2));
+    let folder = tempfile::tempdir().unwrap();
+    let mut sessions = 0;
+    loop {
+        let mut spectator = Spectator { stop_after: Some(24), ..Spectator::default() };
+        let outcome = play(folder.path(), &header(40), &fake("ms=2"), &options(2), &mut spectator);
+        sessions += 1;
+        assert_eq!(spectator.n_records, outcome.n_recorded);
+        match outcome.ending {
+            Ending::Drained => {}
+            Ending::Complete => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(sessions > 2);
+    let run = Run::open(folder.path()).unwrap();
+    assert_eq!(run.records(), undisturbed);
+    assert_eq!(run.n_superseded(), 0);
+}
+
+#[test]
+fn asked_twice_it_waits_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spectator = Spectator::default();
+    spectator.stop.ask();
+    spectator.stop.ask();
+    let outcome = play(folder.path(), &header(4), &fake("hang=00"), &options(2), &mut spectator);
+    assert!(matches!(outcome.ending, Ending::Stopped));
+    // The lock is free again, whatever the workers do.
+    LogWriter::resume(folder.path(), &header(4), false).unwrap();
+}
+
+#[test]
+fn attention_by_head_is_kept_beside_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = RunnerOptions { keeps_heads: true, ..options(2) };
+    play(folder.path(), &header(6), &fake(""), &options, &mut Spectator::default());
+    let run = Run::open(folder.path()).unwrap();
+    let plain = records(6, "", &crate::stage::options(1));
+    for (record, plain) in run.records().iter().zip(&plain) {
+        let heads = run.heads(record).unwrap().unwrap();
+        let attention = record.attention.as_ref().unwrap();
+        for (m, layers) in heads.nmas.iter() {
+            let means = attention.nmas.get(m);
+            assert_eq!(layers.is_some(), record.coalition.contains(m));
+            let Some(layers) = layers else { continue };
+            for (layer, mean) in layers.iter().zip(means.as_ref().unwrap()) {
+                let sum: f64 = layer.iter().map(|v| f64::from(*v)).sum();
+                assert!((sum / layer.len() as f64 - mean).abs() < 1e-12);
+            }
+        }
+        assert_eq!(run.heads(plain).unwrap(), None);
+        assert_eq!(attention.nmas, plain.attention.as_ref().unwrap().nmas);
+    }
+}
+
+/// With nothing to wait for but the disk, many clips share one sync.
+#[test]
+fn a_fast_predictor_shares_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spectator = Spectator::default();
+    let n = 2000;
+    play(folder.path(), &header(n), &fake(""), &options(2), &mut spectator);
+    assert_eq!(spectator.n_records, n * 8);
+    assert!(spectator.n_groups < n, "{} groups", spectator.n_groups);
+    drop(Arc::clone(&spectator.stop));
+}

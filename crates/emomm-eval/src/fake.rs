@@ -122,7 +122,9 @@ impl FakePredictor {
             Err(PredictError { kind, message: format!("{}: {message}", clip.id), hint: None })
         };
         if hit(&settings.setup) {
-            return failed(PredictErrorKind::Setup, "made-up missing program");
+            let hint = Some("leave out the word setup".to_owned());
+            let message = "made-up missing program".to_owned();
+            return Err(PredictError { kind: PredictErrorKind::Setup, message, hint });
         }
         if hit(&settings.media) {
             return failed(PredictErrorKind::Media, "made-up broken file");

@@ -167,7 +167,7 @@ fn an_experiment_file_gives_the_same_run_as_its_words() {
     assert_eq!(finish(eval("fake:", &by_words).args(words)).code, Some(0));
     assert_eq!(log(&by_file)[0]["plan"], log(&by_words)[0]["plan"]);
     fs::write(&file, "colour = 'red'\n").unwrap();
-    finish(emomm().args(["eval", "--plan"]).arg(&file)).refused(2, &["colour"]);
+    finish(emomm().args(["eval", "--plan"]).arg(&file)).refused(2, &["e.toml", "colour"]);
 }
 
 #[test]

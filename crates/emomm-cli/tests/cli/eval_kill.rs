@@ -19,7 +19,7 @@ fn n_kills() -> usize {
 }
 
 /// Slow enough to be caught in the middle, fast enough for a test.
-const MODEL: &str = "fake:seed=7,ms=8";
+const MODEL: &str = "fake:seed=7,ms=40";
 
 fn start(out: &Path, acknowledged: &Path) -> Child {
     let mut command = eval(MODEL, out);

@@ -64,7 +64,7 @@ fn errors_are_grouped_and_retried() {
     let groups = report["groups"].as_array().unwrap();
     assert_eq!(groups.len(), 2, "{report}");
     assert_eq!(groups[0]["status"], json!("media_error"));
-    assert_eq!(groups[0]["n"].as_u64().unwrap(), 2 * groups[0]["n_clips"].as_u64().unwrap());
+    assert!(groups[0]["n"].as_u64() > groups[0]["n_clips"].as_u64());
     let n_panics = groups[1]["n"].as_u64().unwrap() as usize;
     assert_eq!(groups[1]["kind"], json!("panic"));
     assert!(on_runs("errors", &[&run], &[]).stdout.contains("made-up broken file"));

@@ -74,7 +74,9 @@ impl Model {
     }
 
     fn fake(name: &Path, words: &str, printer: &Printer) -> Result<Self, Failure> {
-        let settings: FakeSettings = words.parse().map_err(|e: String| Failure::new(ExitStatus::Usage, e))?;
+        let settings: FakeSettings = words.parse().map_err(|e: String| {
+            Failure::new(ExitStatus::Usage, e).with_hint("for example fake:seed=3,media=0001")
+        })?;
         printer.talk("note: the model is made up: its answers mean nothing");
         let id = ModelId {
             name: "fake".to_owned(),

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::commands::compare::CompareArgs;
 use crate::commands::errors::ErrorsArgs;
 use crate::commands::eval::EvalArgs;
+use crate::commands::log::LogArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::rescore::RescoreArgs;
 use crate::commands::retry::RetryArgs;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Rescore(RescoreArgs),
     /// Make one run of the shards of one plan
     Merge(MergeArgs),
+    /// Write the log of a run in the forms of other tools
+    Log(LogArgs),
     /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
     /// Say what is there and what is missing: ffmpeg, devices, memory
@@ -217,10 +220,10 @@ pub(crate) struct PredictArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
-    /// File of predictions: CSV, JSONL or Parquet, by extension or by content
-    #[arg(value_name = "FILE")]
+    /// File of predictions (CSV, JSONL or Parquet, by extension or by content), or the folder of a run
+    #[arg(value_name = "FILE|RUN")]
     pub(crate) file: PathBuf,
-    /// Folder of the benchmark whose labels, groups and subsets hold for the ids of the file
+    /// Folder of the benchmark whose labels, groups and subsets hold for the ids of the file; a run names its own
     #[arg(long, value_name = "BENCH", conflicts_with = "corpus")]
     pub(crate) bench: Option<PathBuf>,
     /// Corpus of rows that name none

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         Command::Errors(args) => commands::errors::run(args, &printer),
         Command::Rescore(args) => commands::rescore::run(args, &printer),
         Command::Merge(args) => commands::merge::run(args, &printer),
+        Command::Log(args) => commands::log::run(args, &printer),
         Command::Doctor(args) => commands::doctor::run(args, &printer),
         Command::Models(args) => commands::models::run(args, &printer),
     };

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod errors;
 pub(crate) mod eval;
+pub(crate) mod log;
 pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod predict;

@@ -1,8 +1,14 @@
-//! `emomm score`: predictions made anywhere, scored with the paper's figures.
+//! `emomm score`: predictions made anywhere, or the records of a run, scored with the paper's figures.
 
-use emomm_eval::score::{self, BenchTruth, Fault, ScoreFileError, ScoreOptions};
+use std::path::Path;
+
+use emomm_eval::run::{LOG_FILE, Run};
+use emomm_eval::score::{
+    self, AnswerColumn, Answers, BenchTruth, Fault, RecordColumn, ScoreFileError, ScoreOptions,
+};
 use emomm_metrics::{BootstrapOptions, MetricError};
 
+use super::compare::manifest_of;
 use super::verify::read_benchmark;
 use crate::cli::ScoreArgs;
 use crate::exit_status::{ExitStatus, Failure};
@@ -20,6 +26,7 @@ pub(crate) fn run(args: &ScoreArgs, printer: &Printer) -> Result<ExitStatus, Fai
         off_grid: args.off_grid,
     };
     let answers = match &args.bench {
+        _ if is_run(&args.file) => answers_of_run(args)?,
         None => score::read(&args.file, &reading)?,
         Some(bench) => {
             let truth = BenchTruth::of(&read_benchmark(bench)?);
@@ -51,6 +58,23 @@ pub(crate) fn run(args: &ScoreArgs, printer: &Printer) -> Result<ExitStatus, Fai
     }
     talk_of_skipped(&answers.skipped, printer);
     Ok(if answers.skipped.is_empty() { ExitStatus::Done } else { ExitStatus::Partial })
+}
+
+/// Whether a path is a run's folder, or its log.
+fn is_run(path: &Path) -> bool {
+    path.join(LOG_FILE).is_file() || (path.is_file() && path.file_name().is_some_and(|n| n == LOG_FILE))
+}
+
+/// The records of a run beside the benchmark that it names.
+fn answers_of_run(args: &ScoreArgs) -> Result<Answers, Failure> {
+    let run = Run::open(&args.file)?;
+    let manifest = manifest_of(&run, args.bench.as_deref())?;
+    let column = match args.answer {
+        AnswerColumn::Letter => RecordColumn::Letter,
+        AnswerColumn::ReplyLetter => RecordColumn::ReplyLetter,
+        AnswerColumn::Auto | AnswerColumn::Label => RecordColumn::Auto,
+    };
+    Ok(score::of_run(&run, &manifest, column)?)
 }
 
 fn talk_of_skipped(skipped: &[Fault], printer: &Printer) {

@@ -150,6 +150,34 @@ fn shards_are_merged_into_what_one_run_would_be() {
     merge(&[&first, &second, &third], &folder.path().join("other")).refused(3, &["gaps", "2 of"]);
 }
 
+/// What is exported scores as the run does, in either form.
+#[test]
+fn a_run_scores_as_its_exports() {
+    let folder = tempdir().unwrap();
+    let run = run_of(&folder, "run", "fake:media=0001", &["--generate", "--split", "test"]);
+    let figures = |report: &Value| (report["rows"].clone(), report["psmv"].clone(), report["gtar"].clone());
+    let few = ["--json", "--resamples", "20"];
+    let own = on_runs("score", &[&run], &few);
+    assert_eq!(own.code, Some(0), "{own}");
+    let expected = &own.printed()[0];
+    assert!(expected["rows"].as_array().unwrap().len() > 8);
+    let by_log = on_runs("score", &[&run.join("log.jsonl")], &few);
+    assert_eq!(&by_log.printed()[0], expected);
+    for (form, name) in [("--csv", "export.csv"), ("--parquet", "export.parquet")] {
+        let file = folder.path().join(name);
+        let done = finish(emomm().args(["log", "export"]).arg(&run).arg(form).arg("--out").arg(&file));
+        assert_eq!((done.code, done.stdout.trim()), (Some(0), file.to_str().unwrap()), "{done}");
+        let bench = crate::eval_stage::bench().to_str().unwrap();
+        let scored = on_runs("score", &[&file], &[&few[..], &["--bench", bench]].concat());
+        assert_eq!(figures(&scored.printed()[0]), figures(expected), "{scored}");
+    }
+    let lines = finish(emomm().args(["log", "export"]).arg(&run).arg("--lmms-eval")).printed();
+    assert_eq!(lines.len(), records(&run).len());
+    let right = |l: &Value| l["acc"] == json!(1.0);
+    assert!(lines.iter().all(|l| right(l) == (l["filtered_resps"][0] == l["target"])));
+    finish(emomm().args(["log", "export"]).arg(&run)).misused("--parquet");
+}
+
 /// The real thing once: the embedded model reads transcripts, which need no media.
 #[test]
 fn a_checkpoint_is_evaluated_and_goes_on() {

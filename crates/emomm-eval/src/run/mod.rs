@@ -23,6 +23,7 @@
 mod attention;
 mod diff;
 mod error;
+mod export;
 mod folder;
 mod header;
 mod lock;
@@ -39,6 +40,7 @@ mod writer;
 
 pub use attention::LayerAttention;
 pub use error::RunError;
+pub use export::ExportedRun;
 pub use folder::{ATTENTION_FOLDER, LOG_FILE, Run};
 pub use header::{BenchId, FORMAT_VERSION, ModelId, Places, Plan, RunHeader, Selection, Settings, Versions};
 pub use lock::{LOCK_FILE, RunLock};

@@ -24,7 +24,12 @@ impl Summary {
     /// Reads the run and scores what is there.
     pub(crate) fn of(out: &Path, manifest: &Manifest, n_reused: usize) -> Result<Self, Failure> {
         let run = Run::open(out)?;
-        let answers = score::of_run(&run, manifest, RecordColumn::Auto)?;
+        let report = if run.records().is_empty() {
+            None
+        } else {
+            let answers = score::of_run(&run, manifest, RecordColumn::Auto)?;
+            Some(score::score(&answers, &ScoreOptions::default())?)
+        };
         Ok(Self { run, n_reused, report })
     }
 

@@ -175,7 +175,7 @@ fn a_run_scores_as_its_exports() {
     assert_eq!(lines.len(), records(&run).len());
     let right = |l: &Value| l["acc"] == json!(1.0);
     assert!(lines.iter().all(|l| right(l) == (l["filtered_resps"][0] == l["target"])));
-    finish(emomm().args(["log", "export"]).arg(&run)).misused("--parquet");
+    finish(emomm().args(["log", "export"]).arg(&run)).misused("required");
 }
 
 /// The real thing once: the embedded model reads transcripts, which need no media.

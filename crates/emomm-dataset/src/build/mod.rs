@@ -108,7 +108,9 @@ pub fn build_matching(
     }
     samples.sort_by_cached_key(Sample::order);
     let mut unnamed = grouping::assign_groups(&mut samples, speakers);
-    unnamed.iter_mut().for_each(|finding| options.policies.refuse(finding));
+    for finding in &mut unnamed {
+        options.policies.refuse(finding);
+    }
     findings.extend(unnamed);
     findings.sort();
     if findings.iter().any(|f| f.action == Action::Refused) {

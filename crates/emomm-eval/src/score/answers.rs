@@ -192,10 +192,10 @@ pub(super) fn settled(
 /// Makes the subset of a row as narrow as its labels allow; true if they contradict it.
 fn place(row: &mut AnswerRow) -> bool {
     let stated = row.subset;
-    let computed = subset::computed(&row.labels, row.coalition);
-    row.subset = subset::narrowest(stated, &row.labels, row.coalition);
+    let computed = subset::computed(row.labels, row.coalition);
+    row.subset = subset::narrowest(stated, row.labels, row.coalition);
     let of_clip = stated.filter(|s| !s.is_missing());
-    row.clip_subset = subset::narrowest(of_clip, &row.labels, ModalitySet::FULL);
+    row.clip_subset = subset::narrowest(of_clip, row.labels, ModalitySet::FULL);
     // On a masked copy a clip may state the subset of the whole clip.
     let comparable = |s: Subset| s.is_missing() != (row.coalition == ModalitySet::FULL);
     matches!((stated, computed), (Some(s), Some(c)) if comparable(s) && !c.is_within(s) && !s.is_within(c))

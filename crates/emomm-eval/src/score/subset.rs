@@ -8,14 +8,14 @@ pub(super) const EVERY_ROW: &str = "all";
 
 /// The subset that the labels put a row into; `None` where they do not say, and for coalitions that are no part of
 /// the benchmark: single modalities and none.
-pub(super) fn computed(labels: &Labels<Sentiment>, coalition: ModalitySet) -> Option<Subset> {
-    (coalition.len() >= 2).then(|| SubsetRules::default().narrowest(labels, coalition)).flatten()
+pub(super) fn computed(labels: Labels<Sentiment>, coalition: ModalitySet) -> Option<Subset> {
+    (coalition.len() >= 2).then(|| SubsetRules::default().narrowest(&labels, coalition)).flatten()
 }
 
 /// The narrowest subset of a row: the stated one, made narrower by the labels where they agree with it.
 pub(super) fn narrowest(
     stated: Option<Subset>,
-    labels: &Labels<Sentiment>,
+    labels: Labels<Sentiment>,
     coalition: ModalitySet,
 ) -> Option<Subset> {
     match (stated, computed(labels, coalition)) {
@@ -26,7 +26,7 @@ pub(super) fn narrowest(
 }
 
 /// Writes `all` for no subset in particular.
-#[expect(clippy::ref_option, reason = "the signature is serde's")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 pub(super) fn or_all<S: Serializer>(subset: &Option<Subset>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(subset.map_or(EVERY_ROW, Subset::name))
 }
@@ -40,7 +40,7 @@ mod tests {
     fn subset(modalities: [Option<Sentiment>; 3], coalition: &str) -> Option<Subset> {
         let [text, audio, video] = modalities;
         let labels = Labels { ground_truth: Positive, modalities: PerModality { text, audio, video } };
-        computed(&labels, coalition.parse().unwrap())
+        computed(labels, coalition.parse().unwrap())
     }
 
     #[test]
@@ -67,12 +67,12 @@ mod tests {
     fn a_stated_subset_is_kept_and_made_narrower_where_the_labels_agree() {
         let modalities = PerModality { text: Some(Positive), audio: Some(Positive), video: Some(Positive) };
         let labels = Labels { ground_truth: Positive, modalities };
-        let of = |stated| narrowest(stated, &labels, ModalitySet::FULL);
+        let of = |stated| narrowest(stated, labels, ModalitySet::FULL);
         assert_eq!(of(None), Some(Subset::Equal));
         assert_eq!(of(Some(Subset::Align)), Some(Subset::Equal));
         assert_eq!(of(Some(Subset::Conflict)), Some(Subset::Conflict));
         let without = Labels { ground_truth: Negative, modalities: PerModality::default() };
-        assert_eq!(narrowest(Some(Subset::Align), &without, ModalitySet::FULL), Some(Subset::Align));
-        assert_eq!(narrowest(None, &without, ModalitySet::FULL), None);
+        assert_eq!(narrowest(Some(Subset::Align), without, ModalitySet::FULL), Some(Subset::Align));
+        assert_eq!(narrowest(None, without, ModalitySet::FULL), None);
     }
 }

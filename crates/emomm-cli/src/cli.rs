@@ -294,11 +294,8 @@ pub(crate) struct ModelsArgs {
 fn kind_and_policy(pair: &str) -> Result<(FindingKind, Policy), String> {
     let (kind, policy) =
         pair.split_once('=').ok_or("expected KIND=POLICY, for example duplicate-text=drop")?;
-    Ok((kind.parse().map_err(word_error)?, policy.parse().map_err(word_error)?))
-}
-
-fn word_error(error: VocabularyError) -> String {
-    error.to_string()
+    let said = |error: VocabularyError| error.to_string();
+    Ok((kind.parse().map_err(said)?, policy.parse().map_err(said)?))
 }
 
 pub(crate) fn sampling_mode(word: &str) -> Result<SamplingMode, String> {

@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn nulls_without_end_are_refused() {
         let n = 60_000;
-        let names: Vec<String> = (0..1 + MAX_CELLS / n).map(|i| format!("c{i}")).collect();
+        let names: Vec<String> = (0..=MAX_CELLS / n).map(|i| format!("c{i}")).collect();
         let columns: Vec<(&str, Values)> =
             names.iter().map(|name| (name.as_str(), Values::Flag(vec![None; n]))).collect();
         let bytes = write(Path::new("t"), &columns).unwrap();

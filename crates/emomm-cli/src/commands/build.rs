@@ -126,7 +126,6 @@ fn benchmark(args: &BuildArgs, policies: Policies) -> Result<Benchmark, DatasetE
         polarity: args.polarity,
         policies,
         labels_only: args.labels_only,
-        ..BuildOptions::default()
     };
     build_matching(&readings, &speakers, &tables, &options)
 }

@@ -1,6 +1,7 @@
 //! `build`, `verify` and `stats` on invented corpora.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -265,7 +266,7 @@ fn predictions_are_scored_beside_a_benchmark() {
     let mut file = "id,coalition,label\n".to_owned();
     for row in &rows {
         let id = row.source_id.as_ref().unwrap_or(&row.id);
-        file += &format!("{id},{},{}\n", row.coalition, row.labels.ground_truth.class.letter());
+        let _ = writeln!(file, "{id},{},{}", row.coalition, row.labels.ground_truth.class.letter());
     }
     let path = corpora.path("predictions.csv");
     fs::write(&path, file).unwrap();

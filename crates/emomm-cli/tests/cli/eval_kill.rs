@@ -36,11 +36,12 @@ fn quiet(command: &mut Command) -> &mut Command {
 struct Instants(u64);
 
 impl Instants {
-    fn next(&mut self) -> Duration {
+    /// A time up to `most`.
+    fn next(&mut self, most: Duration) -> Duration {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        Duration::from_micros(self.0 % 120_000)
+        most.mul_f64((self.0 % 1000) as f64 / 1000.0)
     }
 }
 
@@ -56,7 +57,11 @@ fn score(run: &Path) -> Value {
 fn a_run_killed_at_random_instants_ends_as_one_that_was_not() {
     let folder = tempdir().unwrap();
     let plain = folder.path().join("plain");
+    let begun = Instant::now();
     assert!(start(&plain, &folder.path().join("plain.keys")).wait().unwrap().success());
+    // A part of what a whole run takes here and now, so that some kills come before the first record and all others
+    // among them, however busy the machine is.
+    let most = begun.elapsed() / 3;
     let expected = score(&plain);
     let mut instants = Instants(0x9E37_79B9_7F4A_7C15);
     let (mut n_killed, mut n_runs) = (0, 0);
@@ -66,7 +71,7 @@ fn a_run_killed_at_random_instants_ends_as_one_that_was_not() {
         let keys = folder.path().join(format!("run-{n_runs}.keys"));
         loop {
             let mut child = start(&run, &keys);
-            thread::sleep(instants.next());
+            thread::sleep(instants.next(most));
             if let Some(status) = child.try_wait().unwrap() {
                 assert!(status.success(), "{status}");
                 break;
@@ -107,14 +112,14 @@ fn a_second_process_on_the_same_run_is_refused() {
     second.refused(2, &["another process writes to this run"]);
     assert!(second.stderr.contains(&format!("process {}", first.id())), "{second}");
     // With the first gone, its lock is gone.
-    let third = finish(&mut eval("fake:", &run).arg("--accept-changes"));
+    let third = finish(eval("fake:", &run).arg("--accept-changes"));
     assert_eq!(third.code, Some(0), "{third}");
 }
 
 fn wait_for(path: &Path) {
     let begun = Instant::now();
     while !path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} did not come", path.display());
+        assert!(begun.elapsed() < Duration::from_mins(1), "{} did not come", path.display());
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -131,7 +136,7 @@ fn the_first_interrupt_drains_and_the_second_stops() {
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     let n = log(&drained).len() - 1;
-    assert!(n >= 8 && n < CLIPS * 8 && n.is_multiple_of(8), "{n}");
+    assert!((8..CLIPS * 8).contains(&n) && n.is_multiple_of(8), "{n}");
     // The same command goes on and ends.
     let again = finish(eval("fake:ms=0", &drained).arg("--json"));
     assert_eq!(again.objects()[0]["n_reused"], Value::from(n), "{again}");
@@ -152,7 +157,7 @@ fn wait_for_records(run: &Path, n: usize) {
     let begun = Instant::now();
     let lines = || fs::read_to_string(run.join("log.jsonl")).map_or(0, |t| t.lines().count());
     while lines() <= n {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no records came");
+        assert!(begun.elapsed() < Duration::from_mins(1), "no records came");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -13,8 +13,11 @@ use emomm_dataset::readers::{
     read_speakers,
 };
 
+/// Reads bytes as a file; true if they were accepted.
+pub(crate) type Reader = fn(&[u8]) -> bool;
+
 /// Every reader of files that people give us, under the name of its fuzz target; true if the bytes were accepted.
-pub(crate) const READERS: [(&str, fn(&[u8]) -> bool); 10] = [
+pub(crate) const READERS: [(&str, Reader); 10] = [
     ("ch_sims", ch_sims),
     ("mmsa", mmsa),
     ("opinions", opinions),
@@ -137,7 +140,8 @@ pub(crate) fn manifest(bytes: &[u8]) -> bool {
 
 fn with_digest(header: &str, rows: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    let digest: String = Sha256::digest(rows).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap());
+    let digest: String = Sha256::digest(rows).iter().flat_map(hex).collect();
     let (before, after) = header.split_once("\"parquet_sha256\": \"").unwrap();
     format!("{before}\"parquet_sha256\": \"{digest}\"{}", &after[65..])
 }

@@ -1,5 +1,6 @@
 //! Answers beside a benchmark: what the manifest knows, the file need not say.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use emomm_dataset::manifest::Manifest;
 use emomm_dataset::readers::{FolderOptions, Speakers, read_folder};
 use emomm_dataset::{ModalitySet, PolaritySource, Sentiment, Subset};
 use emomm_eval::score::{
-    Answers, BenchTruth, GivenAnswer, OnBadRow, ReadOptions, ScoreFileError, join, read_beside,
+    Answers, BenchTruth, GivenAnswer, OnBadRow, ReadOptions, ScoreFileError, ScoreRow, join, read_beside,
 };
 
 use crate::{answers, file, row, scored};
@@ -48,10 +49,10 @@ fn id_and_answer_are_enough() {
         ]
     );
     assert_eq!(answers.rows[0].corpus.name, "mine");
-    assert_eq!(answers.rows[0].truth_score.unwrap().value(), 0.8);
+    assert_eq!(answers.rows[0].truth_score.unwrap().steps(), 4);
     let report = scored(&answers);
     assert_eq!(row(&report, "mine", "TAV", "align").n, 2);
-    assert_eq!(row(&report, "mine", "TAV", "all").acc.unwrap().value, 0.5);
+    assert_eq!(row(&report, "mine", "TAV", "all").acc.map(|a| a.value), Some(0.5));
 }
 
 /// The same file with the labels written into it gives the same report.
@@ -65,8 +66,8 @@ fn the_manifest_s_labels_score_as_the_file_s() {
         for (i, coalition) in coalitions.iter().enumerate() {
             let letter = char::from(b'A' + ((3 * i + clip) % 5) as u8);
             let head = format!("mine/v{id},{coalition},{letter},0.4");
-            bare += &format!("{head}\n");
-            full += &format!("{head},{values},mine/v{},mine\n", &id[..1]);
+            let _ = writeln!(bare, "{head}");
+            let _ = writeln!(full, "{head},{values},mine/v{},mine", &id[..1]);
         }
     }
     let (bare, full) = (scored(&beside(&bare).unwrap()), scored(&answers("p.csv", &full)));
@@ -79,12 +80,12 @@ fn the_manifest_s_labels_score_as_the_file_s() {
 fn one_modality_is_counted_in_the_subset_of_its_clip() {
     let answers = beside("id,coalition,label\nmine/v2/1,V,E\nmine/v2/1,TV,E\nmine/v1/1,V,A\n").unwrap();
     let report = scored(&answers);
-    assert_eq!(row(&report, "mine", "V", "conflict").acc.unwrap().value, 1.0);
-    assert_eq!(row(&report, "mine", "V", "align").acc.unwrap().value, 0.0);
+    assert_eq!(row(&report, "mine", "V", "conflict").acc.map(|a| a.value), Some(1.0));
+    assert_eq!(row(&report, "mine", "V", "align").acc.map(|a| a.value), Some(0.0));
     assert_eq!(row(&report, "mine", "TV", "conflict").n, 1);
     assert_eq!(row(&report, "mine", "TV", "missing-align").n, 1);
     let pooled = report.rows.iter().filter(|r| r.coalition == "overall");
-    assert_eq!(pooled.map(|r| r.subset_name()).collect::<Vec<_>>(), ["all", "missing-align"].repeat(2));
+    assert_eq!(pooled.map(ScoreRow::subset_name).collect::<Vec<_>>(), ["all", "missing-align"].repeat(2));
 }
 
 #[test]

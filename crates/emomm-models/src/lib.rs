@@ -21,7 +21,8 @@ pub mod qwen2_5_omni;
 mod registry;
 pub mod vision;
 pub mod weights;
+pub mod white_box;
 
 pub use device::{ComputeType, DeviceKind};
 pub use error::{ModelError, Result};
-pub use registry::{LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open};
+pub use registry::{LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open, open_white_box};

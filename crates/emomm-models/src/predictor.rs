@@ -1,13 +1,14 @@
 //! Any front end behind the evaluation's port: media decoded and encoded once, coalitions read as one tree, the decision
 //! row read or steered.
 
+use std::path::Path;
 use std::time::Instant;
 
 use candle_core::Tensor;
-use emomm_dataset::{Modality, ModalitySet, Sentiment};
+use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
-    AttentionDetail, AttentionSummary, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction,
-    Predictor, prompt, reply,
+    AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, prompt,
+    reply,
 };
 use emomm_media::MediaError;
 
@@ -15,10 +16,8 @@ use crate::attention_summary::AttentionRecorder;
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
-use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed, walk};
-
-/// Gives the hook that acts on the decision row of one coalition, or `None` to leave it alone.
-pub type Steering<'a> = dyn FnMut(ModalitySet, &PromptRow) -> Option<Box<dyn DecisionHook>> + 'a;
+use crate::prompt_tree::{MediaEmbeddings, PromptRow, walk};
+use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
 
 /// A loaded model with its way of decoding media.
 pub struct ClipPredictor<F> {
@@ -32,12 +31,6 @@ struct ClipMedia {
     audio: Result<Encoded, PredictError>,
 }
 
-struct Answer {
-    letter_logits: [f32; 5],
-    reply: Option<reply::Reply>,
-    attention: Option<AttentionSummary>,
-}
-
 impl<F: FrontEnd> ClipPredictor<F> {
     /// Wraps a loaded model.
     pub fn new(front_end: F, reader: MediaReader) -> Self {
@@ -49,20 +42,17 @@ impl<F: FrontEnd> ClipPredictor<F> {
         &self.front_end
     }
 
-    /// As [`Predictor::predict`], with a hook on the decision row of each coalition. Attention is recorded as the
-    /// steered row really used it.
-    pub fn predict_steered(
-        &mut self,
+    /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read.
+    fn walk(
+        &self,
         clip: &Clip,
         coalitions: &[ModalitySet],
-        options: &PredictOptions,
-        steering: &mut Steering<'_>,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        let mut clock = Instant::now();
+        leaf: &mut dyn FnMut(usize, &DecisionPoint<'_>) -> Result<()>,
+    ) -> Vec<Result<(), PredictError>> {
         let media = self.encode(clip, coalitions);
 
         // Coalitions whose evidence could not be read fail alone.
-        let mut results: Vec<Option<Result<Prediction, PredictError>>> = vec![None; coalitions.len()];
+        let mut results: Vec<Option<Result<(), PredictError>>> = vec![None; coalitions.len()];
         let (mut rows, mut owners) = (Vec::new(), Vec::new());
         for (i, coalition) in coalitions.iter().enumerate() {
             match self.row(clip, *coalition, &media) {
@@ -75,17 +65,15 @@ impl<F: FrontEnd> ClipPredictor<F> {
         }
 
         let embeddings = media.embeddings();
-        let mut leaf = |i: usize, prefill: &Prefill| {
-            let (coalition, row) = (coalitions[owners[i]], &rows[i]);
-            let hook = steering(coalition, row);
-            let answer = self.answer(clip, row, prefill, &embeddings, options, hook);
-            let ms = clock.elapsed().as_secs_f64() * 1e3;
-            clock = Instant::now();
-            let prediction = answer.map_err(predict_error);
-            results[owners[i]] = Some(prediction.map(|a| prediction_of(clip, coalition, row, a, &media, ms)));
+        let (decoder, letters) = (self.front_end.decoder(), self.front_end.letters());
+        let mut visit = |i: usize, prefill: &Prefill| {
+            let coalition = coalitions[owners[i]];
+            let mut point = DecisionPoint::new(coalition, decoder, &rows[i], prefill, &embeddings, letters)?;
+            point.evidence = media.record(coalition);
+            results[owners[i]] = Some(leaf(owners[i], &point).map_err(predict_error));
             Ok(())
         };
-        let walked = walk(self.front_end.decoder(), &rows, &embeddings, &mut leaf).map_err(predict_error);
+        let walked = walk(decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
         results
             .into_iter()
             .map(|r| r.unwrap_or_else(|| Err(walked.clone().err().unwrap_or_else(unreached))))
@@ -128,31 +116,31 @@ impl<F: FrontEnd> ClipPredictor<F> {
     fn answer(
         &self,
         clip: &Clip,
-        row: &PromptRow,
-        prefill: &Prefill,
-        media: &MediaEmbeddings,
+        point: &DecisionPoint<'_>,
         options: &PredictOptions,
         mut steering: Option<Box<dyn DecisionHook>>,
-    ) -> Result<Answer> {
-        let decoder = self.front_end.decoder();
-        let decision_row = embed(decoder, &[row.decision_token()], media)?;
+        clock: &mut Instant,
+    ) -> Result<Prediction> {
         let mut recorder =
-            (options.attention != AttentionDetail::None).then(|| AttentionRecorder::new(&row.layout));
+            (options.attention != AttentionDetail::None).then(|| AttentionRecorder::new(point.layout()));
         let mut both = SteerAndRecord { steering: steering.as_deref_mut(), recorder: recorder.as_mut() };
         let hook: Option<&mut dyn DecisionHook> =
             if both.steering.is_some() || both.recorder.is_some() { Some(&mut both) } else { None };
-        let decision = decoder.decide(prefill, &decision_row, row.decision_position(), hook)?;
-        let logits: Vec<f32> = decision.logits.get(0)?.to_vec1()?;
-        let letter_logits = self.front_end.letters().map(|id| logits[id as usize]);
+        let decision = point.decide(1, hook)?;
+        let letter_logits = point.letter_logits(&decision)?[0];
         if letter_logits.iter().any(|l| !l.is_finite()) {
             return Err(ModelError::NotFinite { path: self.front_end.folder().to_owned(), letter_logits });
         }
         let reply = if options.generate {
-            Some(reply::parse(&self.generate(row, prefill, decision, options.max_new_tokens)?, clip.corpus))
+            let text = self.generate(point.row(), point.prefill(), decision, options.max_new_tokens)?;
+            Some(reply::parse(&text, clip.corpus))
         } else {
             None
         };
-        Ok(Answer { letter_logits, reply, attention: recorder.map(|r| r.summary()) })
+        let ms = clock.elapsed().as_secs_f64() * 1e3;
+        *clock = Instant::now();
+        let plain = point.prediction(letter_logits, clip.corpus, ms);
+        Ok(Prediction { reply, attention: recorder.map(|r| r.summary()), ..plain })
     }
 
     /// Greedy continuation after the decision, on the decision's own rows: the prefix is not copied. The decision row
@@ -191,7 +179,46 @@ impl<F: FrontEnd> Predictor for ClipPredictor<F> {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
     ) -> Vec<Result<Prediction, PredictError>> {
-        self.predict_steered(clip, coalitions, options, &mut |_, _| None)
+        self.predict_steered(clip, coalitions, options, &mut |_| Ok(None))
+    }
+}
+
+impl<F: FrontEnd> WhiteBox for ClipPredictor<F> {
+    fn shape(&self) -> DecoderShape {
+        DecoderShape::of(self.front_end.decoder())
+    }
+
+    fn folder(&self) -> &Path {
+        self.front_end.folder()
+    }
+
+    fn visit(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        visit: &mut Visit<'_>,
+    ) -> Vec<Result<(), PredictError>> {
+        self.walk(clip, coalitions, &mut |_, point| visit(point))
+    }
+
+    fn predict_steered(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        steering: &mut Steering<'_>,
+    ) -> Vec<Result<Prediction, PredictError>> {
+        let mut clock = Instant::now();
+        let mut predictions: Vec<Option<Prediction>> = vec![None; coalitions.len()];
+        let done = self.walk(clip, coalitions, &mut |i, point| {
+            let hook = steering(point)?;
+            predictions[i] = Some(self.answer(clip, point, options, hook, &mut clock)?);
+            Ok(())
+        });
+        done.into_iter()
+            .zip(predictions)
+            .map(|(done, prediction)| done.and_then(|()| prediction.ok_or_else(unreached)))
+            .collect()
     }
 }
 
@@ -205,6 +232,18 @@ impl ClipMedia {
             video: video.map(Result::as_ref).transpose().map_err(Clone::clone)?,
             audio: audio.map(Result::as_ref).transpose().map_err(Clone::clone)?,
         })
+    }
+
+    /// What a prediction of the coalition says of its evidence.
+    fn record(&self, coalition: ModalitySet) -> EvidenceRecord {
+        // A row exists, so its evidence does.
+        let evidence = self.evidence(coalition).unwrap_or_default();
+        let mut media = evidence.video.map(|v| v.record.clone()).unwrap_or_default();
+        if let Some(audio) = evidence.audio {
+            media.add_sound(&audio.record);
+        }
+        let grid_thw = evidence.video.and_then(|v| v.grid).map(|g| [g.t, g.h, g.w]);
+        EvidenceRecord { grid_thw, media }
     }
 
     fn embeddings(&self) -> MediaEmbeddings {
@@ -234,41 +273,6 @@ impl DecisionHook for SteerAndRecord<'_, '_> {
     }
 }
 
-fn prediction_of(
-    clip: &Clip,
-    coalition: ModalitySet,
-    row: &PromptRow,
-    answer: Answer,
-    media: &ClipMedia,
-    ms: f64,
-) -> Prediction {
-    let label = Sentiment::from_index(greatest(&answer.letter_logits));
-    // A row exists, so its evidence does.
-    let evidence = media.evidence(coalition).unwrap_or_default();
-    let mut record = evidence.video.map(|v| v.record.clone()).unwrap_or_default();
-    if let Some(audio) = evidence.audio {
-        record.add_sound(&audio.record);
-    }
-    Prediction {
-        coalition,
-        tokens: Some(row.layout.token_counts()),
-        grid_thw: evidence.video.and_then(|v| v.grid).map(|g| [g.t, g.h, g.w]),
-        letter_logits: Some(answer.letter_logits),
-        letter: label.map(Sentiment::letter),
-        label,
-        centre_score: label.map(|l| clip.corpus.centre_score(l)),
-        reply: answer.reply,
-        attention: answer.attention,
-        media: record,
-        ms,
-    }
-}
-
-/// ℓ* of Eq. (22): index of the greatest letter logit; ties go to the earlier letter.
-fn greatest(letter_logits: &[f32; 5]) -> usize {
-    (0..5).fold(0, |best, i| if letter_logits[i] > letter_logits[best] { i } else { best })
-}
-
 fn build_prompt(clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
     Ok(prompt::build(clip.corpus, coalition, clip.text.as_deref())?)
 }
@@ -295,16 +299,4 @@ fn predict_error(error: ModelError) -> PredictError {
         _ => PredictErrorKind::Model,
     };
     PredictError { kind, hint: error.hint(), message: error.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ties_go_to_the_earlier_letter() {
-        assert_eq!(greatest(&[0.0; 5]), 0);
-        assert_eq!(greatest(&[-1.0, 2.0, 2.0, -3.0, 1.0]), 1);
-        assert_eq!(greatest(&[-5.0, -4.0, -3.0, -2.0, -1.0]), 4);
-    }
 }

@@ -12,6 +12,7 @@ use crate::front_end::MediaReader;
 use crate::predictor::ClipPredictor;
 use crate::qwen2_5_omni::{self, Omni};
 use crate::weights::Weights;
+use crate::white_box::WhiteBox;
 
 /// A model that a checkpoint folder may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +30,12 @@ pub const SUPPORTED: [SupportedModel; 2] = [
     SupportedModel {
         model_type: qwen2_5_omni::FULL_MODEL_TYPE,
         name: "Qwen2.5-Omni (thinker; speech output is skipped)",
-        access: "logits, attention, hidden states",
+        access: "logits, attention, hidden states, steering",
     },
     SupportedModel {
         model_type: qwen2_5_omni::THINKER_MODEL_TYPE,
         name: "Qwen2.5-Omni thinker",
-        access: "logits, attention, hidden states",
+        access: "logits, attention, hidden states, steering",
     },
 ];
 
@@ -84,6 +85,11 @@ impl ModelSummary {
 
 /// Loads the model of a checkpoint folder.
 pub fn open(folder: &Path, options: &LoadOptions) -> Result<Box<dyn Predictor + Send>> {
+    Ok(open_white_box(folder, options)?)
+}
+
+/// Loads the model of a checkpoint folder so that its decision rows can be read and steered.
+pub fn open_white_box(folder: &Path, options: &LoadOptions) -> Result<Box<dyn WhiteBox + Send>> {
     let reader = MediaReader::new(options.sampling, options.limits.clone());
     match model_type(folder)?.as_str() {
         qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {

@@ -7,8 +7,8 @@ use emomm_media::{DecodeLimits, SamplingMode};
 use emomm_models::decoder::{DecisionHook, DecisionLayer};
 use emomm_models::front_end::MediaReader;
 use emomm_models::predictor::ClipPredictor;
-use emomm_models::prompt_tree::PromptRow;
 use emomm_models::qwen2_5_omni::Omni;
+use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use super::cases::golden_folder;
 
@@ -44,7 +44,7 @@ fn no_hook_is_the_plain_prediction() {
     let coalitions = ["none".parse().unwrap(), "T".parse().unwrap()];
     let mut model = predictor();
     let plain = model.predict(&clip(), &coalitions, &RECORD);
-    let steered = model.predict_steered(&clip(), &coalitions, &RECORD, &mut |_, _| None);
+    let steered = model.predict_steered(&clip(), &coalitions, &RECORD, &mut |_| Ok(None));
     for (a, b) in plain.into_iter().zip(steered) {
         let (mut a, b) = (a.unwrap(), b.unwrap());
         a.ms = b.ms;
@@ -59,10 +59,10 @@ fn a_hook_acts_on_its_own_coalition_and_is_seen_in_the_record() {
     let plain: Vec<_> =
         model.predict(&clip(), &coalitions, &RECORD).into_iter().map(|p| p.unwrap()).collect();
     let mut asked = Vec::new();
-    let mut steer = |coalition: ModalitySet, row: &PromptRow| -> Option<Box<dyn DecisionHook>> {
-        asked.push(coalition);
-        let spans = row.layout.spans(Modality::Text).to_vec();
-        if spans.is_empty() { None } else { Some(Box::new(Deaf(spans))) }
+    let mut steer = |point: &DecisionPoint<'_>| -> emomm_models::Result<Option<Box<dyn DecisionHook>>> {
+        asked.push(point.coalition());
+        let spans = point.layout().spans(Modality::Text).to_vec();
+        Ok(if spans.is_empty() { None } else { Some(Box::new(Deaf(spans))) })
     };
     let steered: Vec<_> = model
         .predict_steered(&clip(), &coalitions, &RECORD, &mut steer)
@@ -98,4 +98,30 @@ fn a_prompt_beyond_the_model_s_context_is_refused() {
     let results = predictor().predict(&long, &["T".parse().unwrap()], &PredictOptions::default());
     let error = results[0].as_ref().unwrap_err();
     assert!(error.message.contains("expected at most 32768"), "{error}");
+}
+
+/// One visit of a clip serves plain and steered rows: variants of one batch, on the prefix that a prediction reads.
+#[test]
+fn a_visit_gives_the_letters_of_the_prediction_and_variants_as_rows() {
+    let coalitions = ["none".parse().unwrap(), "T".parse().unwrap(), "V".parse().unwrap()];
+    let mut model = predictor();
+    let plain = model.predict(&clip(), &coalitions, &PredictOptions::default());
+    let mut seen = Vec::new();
+    let results = model.visit(&clip(), &coalitions, &mut |point| {
+        let decision = point.decide(3, None)?;
+        seen.push((point.coalition(), point.letter_logits(&decision)?));
+        Ok(())
+    });
+    assert!(results[0].is_ok() && results[1].is_ok());
+    assert!(results[2].as_ref().unwrap_err().message.contains("the clip has none"));
+    assert_eq!(seen.len(), 2);
+    for (coalition, rows) in seen {
+        let at = coalitions.iter().position(|c| *c == coalition).unwrap();
+        let expected = plain[at].as_ref().unwrap().letter_logits.unwrap();
+        assert_eq!(rows.len(), 3);
+        for (ours, theirs) in rows.iter().flatten().zip(expected.iter().cycle()) {
+            assert!((ours - theirs).abs() < 1e-5, "{coalition}: {ours} {theirs}");
+        }
+    }
+    assert!(model.visit(&clip(), &coalitions[..1], &mut |point| point.decide(0, None).map(|_| ()))[0].is_err());
 }

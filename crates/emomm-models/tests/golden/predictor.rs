@@ -123,5 +123,7 @@ fn a_visit_gives_the_letters_of_the_prediction_and_variants_as_rows() {
             assert!((ours - theirs).abs() < 1e-5, "{coalition}: {ours} {theirs}");
         }
     }
-    assert!(model.visit(&clip(), &coalitions[..1], &mut |point| point.decide(0, None).map(|_| ()))[0].is_err());
+    assert!(
+        model.visit(&clip(), &coalitions[..1], &mut |point| point.decide(0, None).map(|_| ()))[0].is_err()
+    );
 }

@@ -21,6 +21,7 @@ use crate::commands::log::LogArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::rescore::RescoreArgs;
 use crate::commands::retry::RetryArgs;
+use crate::commands::synth::SynthArgs;
 
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Log(LogArgs),
     /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
+    /// Write the synthetic clip world: two corpora whose truth is known, as true media files
+    Synth(SynthArgs),
     /// Say what is there and what is missing: ffmpeg, devices, memory
     Doctor(DoctorArgs),
     /// List the models that can be loaded

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(args, &printer),
         Command::Stats(args) => commands::stats::run(args, &printer),
         Command::Predict(args) => commands::predict::run(args, &printer),
+        Command::Synth(args) => commands::synth::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
         Command::Score(args) => commands::score::run(args, &printer),
         Command::Eval(args) => commands::eval::run(args, &printer),

@@ -75,6 +75,19 @@ impl Printer {
         spinner.enable_steady_tick(Duration::from_millis(120));
         spinner
     }
+
+    /// A bar with count, rate and time left on stderr, invisible off a terminal. Its length is set when it is known.
+    pub(crate) fn progress(&self, message: &str) -> ProgressBar {
+        let template = "{msg} {bar:32} {pos}/{len} {per_sec} {eta} left";
+        let target =
+            if self.err.is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(message.to_owned());
+        bar
+    }
 }
 
 /// A reader that went away (`| head`) ends the command quietly.

@@ -14,4 +14,5 @@ pub(crate) mod rescore;
 pub(crate) mod retry;
 pub(crate) mod score;
 pub(crate) mod stats;
+pub(crate) mod synth;
 pub(crate) mod verify;

@@ -20,3 +20,4 @@ mod media;
 mod predict_json;
 mod predict_options;
 mod process;
+mod synth;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use emomm_dataset::{Corpus, Modality, PerModality, Sentiment};
+use emomm_dataset::{Corpus, GridScore, Modality, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SynthError;
@@ -73,7 +73,7 @@ impl ClipTruth {
             speaker: speaker_name(clip.corpus, clip.speaker),
             mode: clip.mode.to_owned(),
             text: clip.text.clone(),
-            scores: clip.truth.scores.map(|s| s.value()),
+            scores: clip.truth.scores.map(GridScore::value),
             classes: clip.truth.scores.map(|s| clip.corpus.class_of(s)),
             ground_truth: ground_truth.value(),
             ground_truth_class: clip.corpus.class_of(ground_truth),
@@ -113,15 +113,17 @@ pub fn read_truth(path: &Path) -> Result<Vec<ClipTruth>, SynthError> {
         .collect()
 }
 
+/// Which clip a line tells of.
+#[derive(Deserialize)]
+struct Key {
+    corpus: Corpus,
+    index: usize,
+}
+
 /// The lines of an earlier run by clip, as text; none if there is no file.
 pub(crate) fn earlier_lines(path: &Path) -> Result<BTreeMap<(Corpus, usize), String>, SynthError> {
     if !path.is_file() {
         return Ok(BTreeMap::new());
-    }
-    #[derive(Deserialize)]
-    struct Key {
-        corpus: Corpus,
-        index: usize,
     }
     let text = std::fs::read_to_string(path).map_err(io("read", path))?;
     let keyed = |(index, line): (usize, &str)| {

@@ -131,10 +131,8 @@ fn bounds(shape: &Shape) -> (Point, Point) {
         let mut low = [f32::INFINITY; 2];
         let mut high = [f32::NEG_INFINITY; 2];
         for p in points {
-            for axis in 0..2 {
-                low[axis] = low[axis].min(p[axis] - margin);
-                high[axis] = high[axis].max(p[axis] + margin);
-            }
+            low = [low[0].min(p[0] - margin), low[1].min(p[1] - margin)];
+            high = [high[0].max(p[0] + margin), high[1].max(p[1] + margin)];
         }
         (low, high)
     };

@@ -110,9 +110,9 @@ fn hiss(sound: &mut [f64], at: usize, length: usize, hz: f64, draw: &mut Draw) {
     let mut filter = Resonator::default();
     filter.tune(hz, 1800.0);
     let end = (at + length).min(sound.len());
-    for i in at..end {
+    for (i, sample) in sound.iter_mut().enumerate().take(end).skip(at) {
         let edge = (i - at).min(end - 1 - i) as f64 / (length as f64 / 2.0);
-        sound[i] += 0.16 * edge.min(1.0) * filter.next(draw.between(-1.0, 1.0));
+        *sample += 0.16 * edge.min(1.0) * filter.next(draw.between(-1.0, 1.0));
     }
 }
 

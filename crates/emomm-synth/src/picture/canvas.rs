@@ -238,6 +238,6 @@ mod tests {
         let mut canvas = Canvas::new(8, 8);
         let frame = Frame::new([-40.0, 90.0], 5.0, 0.0);
         canvas.fill(&Shape::Ellipse([0.0, 0.0], [1.0, 1.0]), frame, [9.0; 3], 1.0, Part::Face);
-        assert!(canvas.rgb.iter().all(|c| *c == [0.0; 3]));
+        assert!(canvas.rgb.iter().flatten().all(|c| *c <= 0.0));
     }
 }

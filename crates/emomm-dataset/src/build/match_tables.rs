@@ -101,6 +101,9 @@ pub fn read_target_tables(path: &Path) -> Result<TargetTables, DatasetError> {
         .map_err(|error| DatasetError::Json { path: path.to_owned(), message: error.to_string() })
 }
 
+/// What it costs to miss the number of clips by one; to miss any other count by one costs 1.
+const COUNT_PRICE: i64 = 20;
+
 /// Clips that are exchangeable: classes of GT, T, A, V and stratum.
 type Kind = ([Option<Sentiment>; 4], Option<&'static str>);
 
@@ -143,12 +146,14 @@ pub(crate) fn select(
             chosen[*index] = true;
         }
     }
+    let taken: usize = counts.iter().sum();
     let deviations: Vec<Deviation> = conditions
         .iter()
         .filter_map(|condition| {
             let sum: i64 = condition.weights.iter().zip(&counts).map(|(w, c)| w * *c as i64).sum();
-            let is_met = (condition.low..=condition.high).contains(&sum);
-            let found = (condition.figure)(sum, n);
+            let found = (condition.figure)(sum, taken);
+            let is_figure = taken == n || (found - condition.wanted).abs() <= CONSISTENCY_ERROR;
+            let is_met = (condition.low..=condition.high).contains(&sum) && is_figure;
             (!is_met).then(|| Deviation { table: condition.table.clone(), wanted: condition.wanted, found })
         })
         .collect();
@@ -185,7 +190,13 @@ fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<
         high: wanted as i64,
         figure: count,
     };
-    let mut conditions = vec![exactly("n".to_owned(), n, vec![1; kinds.len()])];
+    // The number of clips comes first: missing it by one costs as much as missing others by many.
+    let mut conditions = vec![Condition {
+        low: n as i64 * COUNT_PRICE,
+        high: n as i64 * COUNT_PRICE,
+        figure: |sum, _| (sum / COUNT_PRICE) as f64,
+        ..exactly("n".to_owned(), n, vec![COUNT_PRICE; kinds.len()])
+    }];
     for (name, counts) in &tables.classes {
         let source = SOURCES
             .iter()

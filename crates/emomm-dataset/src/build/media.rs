@@ -9,6 +9,7 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
+use super::container;
 use super::sample::Sample;
 use crate::finding::{Action, Finding, FindingKind};
 use crate::policy::Policies;
@@ -57,6 +58,18 @@ pub(crate) fn digest(path: &Path) -> Result<String, MediaFault> {
     Ok(hex(&hash.finalize()))
 }
 
+/// SHA-256 of a file that is whole, as far as its container tells.
+fn whole(path: &Path) -> Result<String, MediaFault> {
+    let digest = digest(path)?;
+    match container::damage(path) {
+        None => Ok(digest),
+        Some(damage) => Err(MediaFault {
+            kind: FindingKind::UnreadableMedia,
+            found: format!("{}: {damage}", path.display()),
+        }),
+    }
+}
+
 /// Digests of files by path relative to `root`, on as many threads as there are cores. The result does not depend
 /// on their number.
 pub(crate) fn digests<'a>(
@@ -73,7 +86,7 @@ pub(crate) fn digests<'a>(
             .chunks(share)
             .map(|chunk| {
                 scope.spawn(move || {
-                    chunk.iter().map(|p| ((*p).to_owned(), digest(&root.join(p)))).collect::<Vec<_>>()
+                    chunk.iter().map(|p| ((*p).to_owned(), whole(&root.join(p)))).collect::<Vec<_>>()
                 })
             })
             .collect();

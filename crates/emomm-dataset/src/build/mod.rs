@@ -3,6 +3,7 @@
 //! The order matters. Splits come before masking, so that the three masked copies of a clip stay with it (App. A.3);
 //! groups come before splits, so that a speaker, a video and a clip under two corpora do too.
 
+mod container;
 mod curation;
 mod grouping;
 mod labelling;
@@ -140,19 +141,21 @@ pub fn build_matching(
 /// Says why no clip is left: what was found about those that there were.
 fn nothing_left(readings: &[Reading], findings: &[Finding]) -> DatasetError {
     let n_clips: usize = readings.iter().map(|r| r.clips.len()).sum();
-    let left_out = counts_of(findings.iter().filter(|f| f.action == Action::Dropped));
+    let dropped = || findings.iter().filter(|f| f.action == Action::Dropped);
+    let left_out = counts_of(dropped());
+    let first = dropped().next().map(|f| format!("; the first: {f}")).unwrap_or_default();
     let reasons: Vec<String> = left_out.iter().map(|(kind, n)| format!("{} {n}", kind.name())).collect();
     let is_unlabelled = n_clips > 0 && left_out.get(&FindingKind::MissingLabel) == Some(&n_clips);
     DatasetError::Layout {
         path: readings.first().map(|r| r.corpus.root.clone()).unwrap_or_default(),
         expected: format!(
-            "at least one clip that can be used; found {n_clips} clips, left out for: {}",
+            "at least one clip that can be used; found {n_clips} clips, left out for: {}{first}",
             if reasons.is_empty() { "nothing".to_owned() } else { reasons.join(", ") }
         ),
         hint: if is_unlabelled {
             "no clip has a ground truth, as in CH-SIMS v2(u); a benchmark needs labels, as in CH-SIMS v2(s)"
         } else {
-            "see the findings above; --policy changes what is left out"
+            "correct the files; --policy changes what is left out"
         },
     }
 }

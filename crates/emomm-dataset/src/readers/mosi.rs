@@ -23,6 +23,9 @@ const VIDEO: &str = "Raw/Video/Segmented";
 const AUDIO: &str = "Raw/Audio/WAV_16000/Segmented";
 const TRANSCRIPT: &str = "Raw/Transcript/Segmented";
 
+/// What to do with files of the SDK, which are HDF5.
+const SDK_HINT: &str = "tools/mosi/csd_to_label_csv.py turns the SDK's labels and words into label.csv";
+
 /// Clips whose media hold other segments than their name says: this one runs over segments 45 to 63 too.
 const FAULTY: [(&str, &str); 1] = [("2WGyTLYerpo", "44")];
 
@@ -52,11 +55,13 @@ pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
         }
         read_original(info, &labels_in.join(LABELS))?
     } else {
-        return Err(DatasetError::Layout {
-            path: folder.to_owned(),
-            expected: format!("label.csv or {LABELS}, here or in MOSI or Raw"),
-            hint: LABEL_FILE_HINT,
-        });
+        let expected = format!("label.csv or {LABELS}, here or in MOSI or Raw");
+        let (expected, hint) = if holds_sdk_files(folder) {
+            (format!("{expected}; found files of the CMU Multimodal SDK (.csd), which are not read"), SDK_HINT)
+        } else {
+            (expected, LABEL_FILE_HINT)
+        };
+        return Err(DatasetError::Layout { path: folder.to_owned(), expected, hint });
     };
     let faulty = |clip: &&RawClip| FAULTY.contains(&(clip.video_id.as_str(), clip.clip_id.as_str()));
     let known: Vec<Finding> = reading
@@ -69,6 +74,12 @@ pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
         .collect();
     reading.findings.extend(known);
     Ok(reading)
+}
+
+/// Whether a folder holds sequences of the CMU Multimodal SDK.
+fn holds_sdk_files(folder: &Path) -> bool {
+    let is_sequence = |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csd"));
+    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| is_sequence(&entry.path())))
 }
 
 fn read_original(corpus: CorpusInfo, path: &Path) -> Result<Reading, DatasetError> {

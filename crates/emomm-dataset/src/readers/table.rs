@@ -151,9 +151,11 @@ pub(crate) fn read_csv(
             columns = names.iter().map(|n| (*n).to_owned()).collect();
         }
         let problem = if record.len() != columns.len() {
-            Some(format!("{} values under {} columns", record.len(), columns.len()))
-        } else if record.iter().any(|field| field.contains('\n')) {
-            Some("a value that spans lines; is a quote left open?".to_owned())
+            let swallowed = lines_of(&record).map(|n| format!(" on {n} lines; is a quote left open?"));
+            let swallowed = swallowed.unwrap_or_default();
+            Some(format!("{} values under {} columns{swallowed}", record.len(), columns.len()))
+        } else if let Some(lines) = lines_of(&record) {
+            Some(format!("a value that spans {lines} lines; is a quote left open?"))
         } else {
             None
         };
@@ -167,6 +169,12 @@ pub(crate) fn read_csv(
         rows.push(Row { number, cells: record.iter().map(Cell::from_text).collect() });
     }
     Ok(Table { file: file.to_owned(), columns, rows, findings, digest: source.digest })
+}
+
+/// How many lines the longest value of a record spans, if more than one.
+fn lines_of(record: &csv::StringRecord) -> Option<usize> {
+    let lines = record.iter().map(|field| 1 + field.matches('\n').count()).max()?;
+    (lines > 1).then_some(lines)
 }
 
 /// Line on which a record begins. The parser's position is before the line break of the record above where that has

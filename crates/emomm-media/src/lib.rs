@@ -22,6 +22,7 @@
 //! ```
 
 mod audio;
+mod band;
 mod child;
 mod error;
 mod ffmpeg;
@@ -30,6 +31,7 @@ mod input;
 mod limits;
 mod mel;
 mod mel_filters;
+mod person;
 mod report;
 mod resample;
 mod resize;
@@ -39,12 +41,14 @@ mod video;
 mod wav;
 
 pub use audio::{Waveform, decode_audio};
+pub use band::{SubtitleBand, SubtitleTreatment};
 pub use error::{MediaError, StreamKind};
 pub use ffmpeg::{Capabilities, FFMPEG_VARIABLE, Ffmpeg};
 pub use image::{FloatImage, RgbImage};
 pub use input::check_file;
 pub use limits::DecodeLimits;
 pub use mel::{LogMel, WhisperMel};
+pub use person::PersonMask;
 pub use resample::resample;
 pub use resize::{resize_bicubic, resize_bicubic_float};
 pub use sampling::{FrameSampling, SamplingMode, sample_frames};

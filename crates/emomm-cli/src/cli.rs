@@ -22,6 +22,7 @@ use crate::commands::merge::MergeArgs;
 use crate::commands::rescore::RescoreArgs;
 use crate::commands::retry::RetryArgs;
 use crate::commands::synth::SynthArgs;
+use crate::picture_args::PictureArgs;
 
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]
@@ -214,6 +215,8 @@ pub(crate) struct PredictArgs {
     /// How frames are chosen: qwen (by index, as the reference) or time (nearest to even times)
     #[arg(long, value_name = "MODE", default_value = "qwen", value_parser = sampling_mode)]
     pub(crate) sampling: SamplingMode,
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
     /// Print one JSON object per coalition

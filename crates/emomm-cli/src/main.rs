@@ -7,6 +7,7 @@ mod commands;
 mod exit_status;
 mod interrupt;
 mod model_source;
+mod picture_args;
 mod printer;
 mod score_table;
 mod statistics_tables;

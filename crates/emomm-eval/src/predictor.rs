@@ -118,6 +118,9 @@ pub struct MediaRecord {
     pub frame_pixel_bounds: Option<[f64; 2]>,
     /// How frames were chosen: `qwen` or `time`.
     pub sampling: Option<String>,
+    /// What was done to the picture before the model saw it; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureRecord>,
     /// Length of the waveform shown to the model, in seconds.
     pub audio_seconds: Option<f64>,
     /// Version of the ffmpeg that decoded.
@@ -125,6 +128,30 @@ pub struct MediaRecord {
     /// What the decoder had to say, for example a truncated file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// What was done to the picture on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PictureRecord {
+    /// `keep`, `crop` or `mask`.
+    pub subtitle_band: String,
+    /// First row and end of the band as shares of the height from the top.
+    pub subtitle_rows: [f64; 2],
+    /// The person-only reading; null for the whole picture.
+    pub person: Option<PersonRecord>,
+}
+
+/// A person-only reading of the picture (App. C.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PersonRecord {
+    /// `drop`, `blank` or `suppress`.
+    pub reading: String,
+    /// `network`, or `truth` for masks that are known.
+    pub source: String,
+    /// Visual tokens of the whole picture.
+    pub tokens: usize,
+    /// Those of them that show the person; their share is the chance level of attention on the person.
+    pub person_tokens: usize,
 }
 
 impl MediaRecord {

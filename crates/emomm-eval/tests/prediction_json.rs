@@ -19,6 +19,7 @@ fn prediction() -> Prediction {
             frame_size: Some([84, 112]),
             frame_pixel_bounds: Some([100_352.0, 602_112.0]),
             sampling: Some("qwen".to_owned()),
+            picture: None,
             audio_seconds: None,
             ffmpeg: Some("5.1.9".to_owned()),
             warnings: Vec::new(),

@@ -13,6 +13,7 @@ use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
 
 use crate::decoder::Decoder;
 use crate::error::Result;
+use crate::picture::{PersonReading, PersonTokens, PictureView};
 use crate::prompt_tree::PromptRow;
 use crate::vision::Grid;
 
@@ -24,12 +25,20 @@ pub struct MediaReader {
     pub sampling: SamplingMode,
     /// Limits on each file.
     pub limits: DecodeLimits,
+    /// What is done to pictures.
+    pub picture: PictureView,
 }
 
 impl MediaReader {
     /// Nothing is looked up yet.
     pub fn new(sampling: SamplingMode, limits: DecodeLimits) -> Self {
-        Self { ffmpeg: OnceCell::new(), sampling, limits }
+        Self { ffmpeg: OnceCell::new(), sampling, limits, picture: PictureView::default() }
+    }
+
+    /// The same with something done to pictures.
+    #[must_use]
+    pub fn with_picture(self, picture: PictureView) -> Self {
+        Self { picture, ..self }
     }
 
     /// The decoder.
@@ -49,8 +58,33 @@ pub struct Encoded {
     pub embeddings: Tensor,
     /// Patches of a video before merging, where the model has such a grid.
     pub grid: Option<Grid>,
+    /// The visual tokens that `embeddings` has, by their number in the grid; `None` for all.
+    pub kept: Option<Vec<u32>>,
+    /// Visual tokens that the decision row may not attend to, by their number in the grid.
+    pub suppressed: Vec<u32>,
     /// What was decoded and how.
     pub record: MediaRecord,
+}
+
+impl Encoded {
+    /// What is left of a picture in a person-only reading. Without a person, or with nothing else, all is left.
+    pub(crate) fn reading_person(
+        self,
+        reading: Option<PersonReading>,
+        person: &PersonTokens,
+    ) -> candle_core::Result<Self> {
+        match reading {
+            Some(PersonReading::Drop) => {
+                let Some(kept) = person.numbers(true) else { return Ok(self) };
+                let numbers = Tensor::from_slice(&kept, kept.len(), self.embeddings.device())?;
+                Ok(Self { embeddings: self.embeddings.index_select(&numbers, 0)?, kept: Some(kept), ..self })
+            }
+            Some(PersonReading::Suppress) => {
+                Ok(Self { suppressed: person.numbers(false).unwrap_or_default(), ..self })
+            }
+            Some(PersonReading::Blank) | None => Ok(self),
+        }
+    }
 }
 
 /// The encoded media that a prompt shows; `None` for what its coalition lacks.

@@ -15,6 +15,7 @@ pub mod importance;
 pub mod layout;
 pub mod linear;
 pub mod norm;
+pub mod picture;
 pub mod predictor;
 pub mod prompt_tree;
 pub mod qwen2_5_omni;
@@ -25,4 +26,7 @@ pub mod white_box;
 
 pub use device::{ComputeType, DeviceKind};
 pub use error::{ModelError, Result};
-pub use registry::{LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open, open_white_box};
+pub use registry::{
+    LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open, open_white_box,
+    open_with_picture,
+};

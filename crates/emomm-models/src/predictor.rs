@@ -70,6 +70,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
             let coalition = coalitions[owners[i]];
             let mut point = DecisionPoint::new(coalition, decoder, &rows[i], prefill, &embeddings, letters)?;
             point.evidence = media.record(coalition);
+            point.suppressed = media.suppressed(coalition, &rows[i]);
             results[owners[i]] = Some(leaf(owners[i], &point).map_err(predict_error));
             Ok(())
         };
@@ -98,7 +99,10 @@ impl<F: FrontEnd> ClipPredictor<F> {
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
         let evidence = media.evidence(coalition)?;
         let prompt = build_prompt(clip, coalition).map_err(predict_error)?;
-        let row = self.front_end.row(&prompt, evidence).map_err(predict_error)?;
+        let mut row = self.front_end.row(&prompt, evidence).map_err(predict_error)?;
+        if let Some(kept) = evidence.video.and_then(|v| v.kept.as_ref()) {
+            row = row.with_video_tokens(kept);
+        }
         let (tokens, most) = (row.tokens.len(), self.front_end.max_tokens());
         if tokens > most {
             let message = format!(
@@ -232,6 +236,16 @@ impl ClipMedia {
             video: video.map(Result::as_ref).transpose().map_err(Clone::clone)?,
             audio: audio.map(Result::as_ref).transpose().map_err(Clone::clone)?,
         })
+    }
+
+    /// Places of the row that its decision may not attend to.
+    fn suppressed(&self, coalition: ModalitySet, row: &PromptRow) -> Vec<usize> {
+        match &self.video {
+            Ok(video) if coalition.contains(Modality::Video) && !video.suppressed.is_empty() => {
+                row.video_places(&video.suppressed)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What a prediction of the coalition says of its evidence.

@@ -39,6 +39,34 @@ impl PromptRow {
             && self.layout.class(at) == other.layout.class(at)
     }
 
+    /// The prompt with these visual tokens alone, by their number in the whole picture, in ascending order. Tokens that
+    /// are left keep their positions, and the media's rows are counted anew.
+    pub(crate) fn with_video_tokens(&self, kept: &[u32]) -> Self {
+        let mut row = Self { tokens: Vec::new(), positions: Positions::new(Vec::new()), layout: Layout::default() };
+        let mut positions = Vec::new();
+        for (at, (token, position)) in self.tokens.iter().zip(self.positions.as_slice()).enumerate() {
+            let token = match token {
+                PromptToken::Media(Modality::Video, number) => match kept.binary_search(&(*number as u32)) {
+                    Ok(place) => PromptToken::Media(Modality::Video, place),
+                    Err(_) => continue,
+                },
+                other => *other,
+            };
+            row.tokens.push(token);
+            positions.push(*position);
+            row.layout.push(self.layout.class(at), 1);
+        }
+        Self { positions: Positions::new(positions), ..row }
+    }
+
+    /// Places of visual tokens, by their number in the whole picture.
+    pub(crate) fn video_places(&self, numbers: &[u32]) -> Vec<usize> {
+        let is_one = |token: &PromptToken| {
+            matches!(token, PromptToken::Media(Modality::Video, n) if numbers.binary_search(&(*n as u32)).is_ok())
+        };
+        self.tokens.iter().enumerate().filter(|(_, token)| is_one(token)).map(|(at, _)| at).collect()
+    }
+
     /// The token whose logits are the answer.
     pub fn decision_token(&self) -> PromptToken {
         self.tokens[self.tokens.len() - 1]

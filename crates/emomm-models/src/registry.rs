@@ -9,6 +9,7 @@ use emomm_media::{DecodeLimits, SamplingMode};
 use crate::device::{ComputeType, DeviceKind};
 use crate::error::{ModelError, Result};
 use crate::front_end::MediaReader;
+use crate::picture::PictureView;
 use crate::predictor::ClipPredictor;
 use crate::qwen2_5_omni::{self, Omni};
 use crate::weights::Weights;
@@ -90,7 +91,16 @@ pub fn open(folder: &Path, options: &LoadOptions) -> Result<Box<dyn Predictor + 
 
 /// Loads the model of a checkpoint folder so that its decision rows can be read and steered.
 pub fn open_white_box(folder: &Path, options: &LoadOptions) -> Result<Box<dyn WhiteBox + Send>> {
-    let reader = MediaReader::new(options.sampling, options.limits.clone());
+    open_with_picture(folder, options, PictureView::default())
+}
+
+/// As [`open_white_box`], for a model that is to see pictures in another way.
+pub fn open_with_picture(
+    folder: &Path,
+    options: &LoadOptions,
+    picture: PictureView,
+) -> Result<Box<dyn WhiteBox + Send>> {
+    let reader = MediaReader::new(options.sampling, options.limits.clone()).with_picture(picture);
     match model_type(folder)?.as_str() {
         qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
             let model = Omni::load(folder, &options.device.open()?, options.dtype.dtype())?;

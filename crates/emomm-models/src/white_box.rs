@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
 use emomm_eval::{Clip, MediaRecord, PredictError, PredictOptions, Prediction, Predictor};
 
-use crate::decoder::{Decision, DecisionHook, Decoder, Prefill};
+use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
 use crate::error::{ModelError, Result};
 use crate::layout::Layout;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
@@ -86,6 +86,8 @@ pub struct DecisionPoint<'a> {
     embedding: Tensor,
     /// What was decoded, for the record of a prediction.
     pub evidence: EvidenceRecord,
+    /// Tokens to which no decision row of this point attends, whatever its hook says.
+    pub suppressed: Vec<usize>,
 }
 
 /// What a prediction says of the evidence that it saw.
@@ -109,7 +111,8 @@ impl<'a> DecisionPoint<'a> {
     ) -> Result<Self> {
         let embedding = embed(decoder, &[row.decision_token()], media)?;
         let evidence = EvidenceRecord::default();
-        Ok(Self { coalition, decoder, row, prefill, media, letters, embedding, evidence })
+        let suppressed = Vec::new();
+        Ok(Self { coalition, decoder, row, prefill, media, letters, embedding, evidence, suppressed })
     }
 
     /// The modalities that the prompt shows.
@@ -169,7 +172,12 @@ impl<'a> DecisionPoint<'a> {
             1 => self.embedding.clone(),
             n => self.embedding.broadcast_as((n, width))?.contiguous()?,
         };
-        self.decoder.decide(self.prefill, &rows, self.row.decision_position(), hook)
+        let position = self.row.decision_position();
+        if self.suppressed.is_empty() {
+            return self.decoder.decide(self.prefill, &rows, position, hook);
+        }
+        let mut without = WithoutKeys { inner: hook, keys: &self.suppressed };
+        self.decoder.decide(self.prefill, &rows, position, Some(&mut without))
     }
 
     /// Logits of the letters A to E, one row for each variant.
@@ -195,6 +203,33 @@ impl<'a> DecisionPoint<'a> {
             media: self.evidence.media.clone(),
             ms,
         }
+    }
+}
+
+/// Another hook, or none, and no attention to some keys.
+struct WithoutKeys<'a> {
+    inner: Option<&'a mut dyn DecisionHook>,
+    keys: &'a [usize],
+}
+
+impl DecisionHook for WithoutKeys<'_> {
+    fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> candle_core::Result<Option<Tensor>> {
+        let (variants, heads, n_keys) = layer.attn_scores.dims3()?;
+        let mut bias = vec![0.0_f32; n_keys];
+        for key in self.keys {
+            bias[*key] = f32::NEG_INFINITY;
+        }
+        let bias = Tensor::from_vec(bias, (1, 1, n_keys), layer.attn_scores.device())?;
+        let bias = bias.broadcast_as((variants, heads, n_keys))?.contiguous()?;
+        let inner = self.inner.as_mut().map_or(Ok(None), |hook| hook.attn_bias(layer))?;
+        Ok(Some(match inner {
+            Some(inner) => (inner + bias)?,
+            None => bias,
+        }))
+    }
+
+    fn observe_pattern(&mut self, layer: usize, pattern: &Tensor) -> candle_core::Result<()> {
+        self.inner.as_mut().map_or(Ok(()), |hook| hook.observe_pattern(layer, pattern))
     }
 }
 

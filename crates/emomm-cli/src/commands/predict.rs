@@ -21,6 +21,7 @@ const MAX_TEXT_BYTES: u64 = 4 << 20;
 pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let clip = clip(args)?;
     let coalitions = coalitions(args, &clip)?;
+    let picture = args.picture.view()?;
     let options = PredictOptions {
         attention: if args.attention { AttentionDetail::Summary } else { AttentionDetail::None },
         generate: args.generate,
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
         limits: DecodeLimits::default(),
     };
     let spinner = printer.spinner("loading the model");
-    let mut predictor = emomm_models::open(&folder, &load)?;
+    let mut predictor = emomm_models::open_with_picture(&folder, &load, picture)?;
     if let Some(path) = &args.prompt_out {
         write_prompts(predictor.as_ref(), &clip, &coalitions, path, args.all_coalitions)?;
     }

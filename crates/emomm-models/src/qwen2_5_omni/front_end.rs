@@ -12,6 +12,7 @@ use super::processor::{FrameScale, log_mel, patchify};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
 
 /// Decoding goes on this much longer than the sound that is used, so that the resampler has its surroundings.
@@ -51,10 +52,12 @@ impl FrontEnd for Omni {
             .map_err(|e| e.in_file(video))?;
 
         // The grid is known before a frame is decoded: a clip that can never fit is refused here.
-        let scale =
-            FrameScale::new((scan.width, scan.height), indices.len(), &self.processor, self.merge_pixels())
-                .map_err(|e| e.in_file(video))?;
+        let size = (scan.width, reader.picture.subtitles.visible_height(scan.height));
+        let scale = FrameScale::new(size, indices.len(), &self.processor, self.merge_pixels())
+            .map_err(|e| e.in_file(video))?;
         let grid = scale.grid(indices.len(), &self.config.vision);
+        let merge = self.config.vision.spatial_merge_size;
+        let mut viewer = Viewer::new(&reader.picture, video, &indices, (grid.h / merge, grid.w / merge))?;
         let tokens = grid.patches() / self.config.vision.merge_unit();
         if tokens > self.config.max_tokens {
             let message = format!(
@@ -70,22 +73,36 @@ impl FrontEnd for Omni {
         let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
         let mut frames = Vec::with_capacity(indices.len());
         let complaints =
-            read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| frames.push(scale.apply(&frame)))?;
+            read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
+                frames.push(scale.apply(&viewer.show(frame)));
+            })?;
+        let person = viewer.person_tokens(self.config.vision.temporal_patch_size);
         let patches = patchify(&frames, &self.processor, &self.config.vision)?;
         drop(frames);
         let mut warnings = scan.warnings;
         warnings.extend(complaints.into_iter().filter(|c| !warnings.contains(c)).collect::<Vec<_>>());
+        if person.is_nobody() {
+            warnings.push(format!("{}: no person was found; the whole picture is shown", video.display()));
+        }
         let (min_pixels, max_pixels) = settings.frame_bounds(indices.len());
         let record = MediaRecord {
             frame_times: Some(indices.iter().map(|i| scan.times_seconds[*i]).collect()),
             frame_size: Some(patches.frame_size),
             frame_pixel_bounds: Some([min_pixels, max_pixels]),
             sampling: Some(reader.sampling.name().to_owned()),
+            picture: reader.picture.record(&person),
             ffmpeg: Some(ffmpeg.version().to_owned()),
             warnings,
             ..MediaRecord::default()
         };
-        Ok(Encoded { embeddings: self.encode_video(&patches)?, grid: Some(patches.grid), record })
+        let encoded = Encoded {
+            embeddings: self.encode_video(&patches)?,
+            grid: Some(patches.grid),
+            kept: None,
+            suppressed: Vec::new(),
+            record,
+        };
+        Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
     }
 
     fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded> {
@@ -110,7 +127,7 @@ impl FrontEnd for Omni {
             ..MediaRecord::default()
         };
         let embeddings = self.encode_audio(&mel.data, mel.n_frames).map_err(|e| e.in_file(audio))?;
-        Ok(Encoded { embeddings, grid: None, record })
+        Ok(Encoded { embeddings, grid: None, kept: None, suppressed: Vec::new(), record })
     }
 
     fn render(&self, prompt: &Prompt) -> String {

@@ -6,6 +6,7 @@
 mod cases;
 mod identities;
 mod model;
+mod person;
 mod predictor;
 mod preprocessing;
 mod saliency;

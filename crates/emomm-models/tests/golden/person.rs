@@ -1,0 +1,162 @@
+//! Readings of the person alone: what is left out, what stays where it was, what gets no attention.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use candle_core::Device;
+use emomm_dataset::{Corpus, ModalitySet};
+use emomm_eval::{AttentionDetail, Clip, PredictOptions, Prediction, Predictor};
+use emomm_media::{DecodeLimits, SamplingMode, SubtitleBand, SubtitleTreatment};
+use emomm_models::front_end::MediaReader;
+use emomm_models::picture::{PersonReading, PersonSource, PersonView, PictureView, TruthMasks};
+use emomm_models::predictor::ClipPredictor;
+use emomm_models::qwen2_5_omni::Omni;
+
+use super::cases::golden_folder;
+
+/// Frames of the clip, and the side of a cell of its masks.
+const FRAMES: usize = 8;
+const CELL: usize = 4;
+
+/// A clip of 112 by 112 pixels below `folder`.
+fn clip(folder: &Path) -> PathBuf {
+    let path = folder.join("clip.mp4");
+    let source = format!("testsrc=size=112x112:rate={FRAMES}:duration=1");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", &source, "-pix_fmt", "yuv420p", "-y"])
+        .arg(&path)
+        .status()
+        .expect("ffmpeg starts");
+    assert!(made.success());
+    path
+}
+
+/// Masks in which the columns from `first` on are the person, of 28.
+fn masks(folder: &Path, first: usize) -> PersonSource {
+    let row = [first, 28 - first];
+    let mut runs: Vec<usize> = Vec::new();
+    for _ in 0..28 {
+        match runs.len() {
+            0 => runs.extend(row),
+            _ if first == 0 => runs[1] += 28,
+            _ => runs.extend(row),
+        }
+    }
+    let frame = serde_json::json!({ "person_mask": runs });
+    let line = serde_json::json!({
+        "file": "clip.mp4", "frame_size": [112, 112], "mask_cell": CELL, "frames": vec![frame; FRAMES],
+    });
+    let path = folder.join("truth.jsonl");
+    std::fs::write(&path, format!("{line}\n")).unwrap();
+    PersonSource::Truth(Arc::new(TruthMasks::read(&path).unwrap()))
+}
+
+fn predict(video: &Path, picture: PictureView, coalition: &str) -> Prediction {
+    let checkpoint = golden_folder().join("gqa/checkpoint");
+    let model = Omni::load(&checkpoint, &Device::Cpu, candle_core::DType::F32).unwrap();
+    let reader = MediaReader::new(SamplingMode::Qwen, DecodeLimits::default()).with_picture(picture);
+    let clip = Clip {
+        id: "clip".to_owned(),
+        text: Some("words".to_owned()),
+        audio: None,
+        video: Some(video.to_owned()),
+        corpus: Corpus::ChSims,
+    };
+    let coalition: ModalitySet = coalition.parse().unwrap();
+    let options = PredictOptions { attention: AttentionDetail::Summary, ..PredictOptions::default() };
+    ClipPredictor::new(model, reader).predict(&clip, &[coalition], &options).remove(0).unwrap()
+}
+
+fn view(reading: PersonReading, source: &PersonSource) -> PictureView {
+    PictureView { person: Some(PersonView { reading, source: source.clone() }), ..PictureView::default() }
+}
+
+fn attention(prediction: &Prediction) -> f32 {
+    let mass = prediction.attention.as_ref().unwrap().mass.video.as_ref().unwrap();
+    mass.iter().flatten().sum()
+}
+
+#[test]
+fn dropped_tokens_are_the_background_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let half = masks(folder.path(), 14);
+    let whole = predict(&video, PictureView::default(), "TV");
+    let dropped = predict(&video, view(PersonReading::Drop, &half), "TV");
+    let (all, left) = (whole.tokens.unwrap().video, dropped.tokens.unwrap().video);
+    let person = dropped.media.picture.as_ref().unwrap().person.clone().unwrap();
+    assert_eq!((person.tokens, person.person_tokens), (all, left));
+    // Half of the columns, the middle one by its greater part.
+    assert!(left * 2 > all * 4 / 5 && left * 2 < all * 6 / 5, "{left} of {all}");
+    assert_eq!(dropped.tokens.unwrap().total, whole.tokens.unwrap().total - (all - left));
+    assert_eq!(dropped.grid_thw, whole.grid_thw);
+    assert_ne!(dropped.letter_logits, whole.letter_logits);
+    assert!(whole.media.picture.is_none());
+}
+
+#[test]
+fn a_person_everywhere_or_nowhere_is_the_whole_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let whole = predict(&video, PictureView::default(), "V");
+    for first in [0, 28] {
+        let source = masks(folder.path(), first);
+        for reading in [PersonReading::Drop, PersonReading::Suppress] {
+            let read = predict(&video, view(reading, &source), "V");
+            assert_eq!(read.letter_logits, whole.letter_logits, "{reading:?} {first}");
+            assert_eq!(read.media.warnings.len(), usize::from(first == 28));
+        }
+    }
+}
+
+/// Without attention to the background the decision sees less of the picture, and nothing else is changed.
+#[test]
+fn suppressed_tokens_stay_and_get_no_attention() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let half = masks(folder.path(), 14);
+    let whole = predict(&video, PictureView::default(), "V");
+    let suppressed = predict(&video, view(PersonReading::Suppress, &half), "V");
+    assert_eq!(suppressed.tokens, whole.tokens);
+    let (before, after) = (attention(&whole), attention(&suppressed));
+    assert!(after < 0.8 * before, "{before} {after}");
+}
+
+#[test]
+fn a_blanked_background_is_another_picture_of_the_same_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let half = masks(folder.path(), 14);
+    let whole = predict(&video, PictureView::default(), "V");
+    let blanked = predict(&video, view(PersonReading::Blank, &half), "V");
+    assert_eq!((blanked.tokens, blanked.grid_thw), (whole.tokens, whole.grid_thw));
+    assert_ne!(blanked.letter_logits, whole.letter_logits);
+}
+
+#[test]
+fn a_subtitle_band_is_cut_off_or_black_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let whole = predict(&video, PictureView::default(), "V");
+    for (treatment, is_lower) in [(SubtitleTreatment::Crop, true), (SubtitleTreatment::Mask, false)] {
+        let subtitles = SubtitleBand::new(treatment, 0.5, 1.0).unwrap();
+        let read = predict(&video, PictureView { subtitles, person: None }, "V");
+        let (size, before) = (read.media.frame_size.unwrap(), whole.media.frame_size.unwrap());
+        assert_eq!(size[1] * before[0] < before[1] * size[0], is_lower, "{size:?} {before:?}");
+        let record = read.media.picture.unwrap();
+        assert_eq!((&*record.subtitle_band, record.subtitle_rows), (treatment.name(), [0.5, 1.0]));
+        assert_ne!(read.letter_logits, whole.letter_logits);
+    }
+}
+
+/// The network finds nobody in a test card, and says so.
+#[test]
+fn the_network_is_asked_where_no_masks_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let read = predict(&video, view(PersonReading::Drop, &PersonSource::Network), "V");
+    let person = read.media.picture.unwrap().person.unwrap();
+    assert_eq!(person.source, "network");
+    assert_eq!(read.media.warnings.is_empty(), person.person_tokens > 0);
+}

@@ -13,6 +13,6 @@ pub mod score;
 
 pub use emomm_dataset::PerModality;
 pub use predictor::{
-    AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError, PredictErrorKind, PredictOptions,
-    Prediction, Predictor, TokenCounts,
+    AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError,
+    PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCounts,
 };

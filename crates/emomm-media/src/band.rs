@@ -74,8 +74,9 @@ impl SubtitleBand {
         Err(MediaError::InvalidArgument {
             what: "subtitle band",
             found: format!("{from} to {to}"),
-            expected: "shares of the height from the top that reach one edge of the frame, for example 0.8 to 1"
-                .to_owned(),
+            expected:
+                "shares of the height from the top that reach one edge of the frame, for example 0.8 to 1"
+                    .to_owned(),
         })
     }
 

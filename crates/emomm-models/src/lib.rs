@@ -27,6 +27,5 @@ pub mod white_box;
 pub use device::{ComputeType, DeviceKind};
 pub use error::{ModelError, Result};
 pub use registry::{
-    LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open, open_white_box,
-    open_with_picture,
+    LoadOptions, ModelSummary, SUPPORTED, SupportedModel, inspect, open, open_white_box, open_with_picture,
 };

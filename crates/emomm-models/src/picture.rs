@@ -160,9 +160,7 @@ impl<'a> Viewer<'a> {
         // A frame that shows nobody stays as it is: a grey one would say nothing at all.
         let is_somebody = mask.probability.iter().any(|p| *p > PERSON_THRESHOLD);
         match person.reading {
-            PersonReading::Blank if is_somebody => {
-                mask.blank_background(&frame, PERSON_THRESHOLD, BLANK)
-            }
+            PersonReading::Blank if is_somebody => mask.blank_background(&frame, PERSON_THRESHOLD, BLANK),
             _ => frame,
         }
     }
@@ -250,7 +248,8 @@ impl TruthMasks {
             let (width, height) = (line.frame_size.0 / cell, line.frame_size.1 / cell);
             let frames: Vec<Vec<u16>> = line.frames.into_iter().map(|f| f.person_mask).collect();
             let n_cells = |runs: &Vec<u16>| runs.iter().map(|n| usize::from(*n)).sum::<usize>();
-            if let Some(at) = frames.iter().position(|runs| n_cells(runs) != width * height || n_cells(runs) == 0)
+            if let Some(at) =
+                frames.iter().position(|runs| n_cells(runs) != width * height || n_cells(runs) == 0)
             {
                 let found = n_cells(&frames[at]);
                 return Err(wrong(format!(

@@ -42,7 +42,8 @@ impl PromptRow {
     /// The prompt with these visual tokens alone, by their number in the whole picture, in ascending order. Tokens that
     /// are left keep their positions, and the media's rows are counted anew.
     pub(crate) fn with_video_tokens(&self, kept: &[u32]) -> Self {
-        let mut row = Self { tokens: Vec::new(), positions: Positions::new(Vec::new()), layout: Layout::default() };
+        let mut row =
+            Self { tokens: Vec::new(), positions: Positions::new(Vec::new()), layout: Layout::default() };
         let mut positions = Vec::new();
         for (at, (token, position)) in self.tokens.iter().zip(self.positions.as_slice()).enumerate() {
             let token = match token {
@@ -61,9 +62,7 @@ impl PromptRow {
 
     /// Places of visual tokens, by their number in the whole picture.
     pub(crate) fn video_places(&self, numbers: &[u32]) -> Vec<usize> {
-        let is_one = |token: &PromptToken| {
-            matches!(token, PromptToken::Media(Modality::Video, n) if numbers.binary_search(&(*n as u32)).is_ok())
-        };
+        let is_one = |token: &PromptToken| matches!(token, PromptToken::Media(Modality::Video, n) if numbers.binary_search(&(*n as u32)).is_ok());
         self.tokens.iter().enumerate().filter(|(_, token)| is_one(token)).map(|(at, _)| at).collect()
     }
 

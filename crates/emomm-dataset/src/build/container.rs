@@ -20,7 +20,8 @@ pub(super) fn damage(path: &Path) -> Option<String> {
             break;
         }
         let Some((kind, size)) = read_box(&mut file, at, length) else {
-            return (number > 0).then(|| format!("cut short: byte {at} begins no box, and {length} is the end"));
+            return (number > 0)
+                .then(|| format!("cut short: byte {at} begins no box, and {length} is the end"));
         };
         if number == 0 && &kind != b"ftyp" {
             return None;
@@ -74,7 +75,8 @@ mod tests {
         let long = [&1_u32.to_be_bytes(), &b"mdat"[..], &20_u64.to_be_bytes(), b"abcd"].concat();
         let whole = [boxed("ftyp", b"isom"), boxed("moov", b"index"), long].concat();
         assert_eq!(of(&whole), None);
-        let to_the_end = [boxed("ftyp", b""), boxed("moov", b""), [0, 0, 0, 0].to_vec(), b"mdat and more".to_vec()];
+        let to_the_end =
+            [boxed("ftyp", b""), boxed("moov", b""), [0, 0, 0, 0].to_vec(), b"mdat and more".to_vec()];
         assert_eq!(of(&to_the_end.concat()), None);
     }
 

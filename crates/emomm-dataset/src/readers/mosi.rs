@@ -57,7 +57,10 @@ pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
     } else {
         let expected = format!("label.csv or {LABELS}, here or in MOSI or Raw");
         let (expected, hint) = if holds_sdk_files(folder) {
-            (format!("{expected}; found files of the CMU Multimodal SDK (.csd), which are not read"), SDK_HINT)
+            (
+                format!("{expected}; found files of the CMU Multimodal SDK (.csd), which are not read"),
+                SDK_HINT,
+            )
         } else {
             (expected, LABEL_FILE_HINT)
         };

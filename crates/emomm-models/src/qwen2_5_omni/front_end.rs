@@ -72,10 +72,9 @@ impl FrontEnd for Omni {
         // Frames are shrunk one at a time as they come, so the limit on decoded bytes would count what is not kept.
         let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
         let mut frames = Vec::with_capacity(indices.len());
-        let complaints =
-            read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
-                frames.push(scale.apply(&viewer.show(frame)));
-            })?;
+        let complaints = read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
+            frames.push(scale.apply(&viewer.show(frame)));
+        })?;
         let person = viewer.person_tokens(self.config.vision.temporal_patch_size);
         let patches = patchify(&frames, &self.processor, &self.config.vision)?;
         drop(frames);

@@ -96,7 +96,7 @@ impl SubtitleBand {
 
     /// The height that is left of `height` rows; at least 1.
     pub fn visible_height(&self, height: usize) -> usize {
-        let (first, last) = self.pixel_rows(height, self.visible());
+        let (first, last) = pixel_rows(height, self.visible());
         last - first
     }
 
@@ -106,25 +106,26 @@ impl SubtitleBand {
         match self.treatment {
             SubtitleTreatment::Keep => picture,
             SubtitleTreatment::Crop => {
-                let (first, last) = self.pixel_rows(picture.height, self.visible());
+                let (first, last) = pixel_rows(picture.height, self.visible());
                 let data = picture.data[first * line..last * line].to_vec();
                 RgbImage { height: last - first, data, ..picture }
             }
             SubtitleTreatment::Mask => {
-                let (first, last) = self.pixel_rows(picture.height, self.rows());
+                let (first, last) = pixel_rows(picture.height, self.rows());
                 let mut picture = picture;
                 picture.data[first * line..last * line].fill(0);
                 picture
             }
         }
     }
+}
 
-    fn pixel_rows(&self, height: usize, [from, to]: [f64; 2]) -> (usize, usize) {
-        let row = |share: f64| ((share * height as f64).round() as usize).min(height);
-        let (first, last) = (row(from), row(to));
-        let first = first.min(height - 1);
-        (first, last.max(first + 1))
-    }
+/// First row and end of shares of the height; one row at least.
+fn pixel_rows(height: usize, [from, to]: [f64; 2]) -> (usize, usize) {
+    let row = |share: f64| ((share * height as f64).round() as usize).min(height);
+    let (first, last) = (row(from), row(to));
+    let first = first.min(height - 1);
+    (first, last.max(first + 1))
 }
 
 #[cfg(test)]

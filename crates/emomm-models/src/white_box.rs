@@ -207,12 +207,12 @@ impl<'a> DecisionPoint<'a> {
 }
 
 /// Another hook, or none, and no attention to some keys.
-struct WithoutKeys<'a> {
-    inner: Option<&'a mut dyn DecisionHook>,
-    keys: &'a [usize],
+struct WithoutKeys<'h, 'k> {
+    inner: Option<&'h mut (dyn DecisionHook + 'h)>,
+    keys: &'k [usize],
 }
 
-impl DecisionHook for WithoutKeys<'_> {
+impl DecisionHook for WithoutKeys<'_, '_> {
     fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> candle_core::Result<Option<Tensor>> {
         let (variants, heads, n_keys) = layer.attn_scores.dims3()?;
         let mut bias = vec![0.0_f32; n_keys];

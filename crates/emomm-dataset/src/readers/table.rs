@@ -150,14 +150,12 @@ pub(crate) fn read_csv(
             }
             columns = names.iter().map(|n| (*n).to_owned()).collect();
         }
-        let problem = if record.len() != columns.len() {
+        let problem = if record.len() == columns.len() {
+            lines_of(&record).map(|n| format!("a value that spans {n} lines; is a quote left open?"))
+        } else {
             let swallowed = lines_of(&record).map(|n| format!(" on {n} lines; is a quote left open?"));
             let swallowed = swallowed.unwrap_or_default();
             Some(format!("{} values under {} columns{swallowed}", record.len(), columns.len()))
-        } else if let Some(lines) = lines_of(&record) {
-            Some(format!("a value that spans {lines} lines; is a quote left open?"))
-        } else {
-            None
         };
         if let Some(found) = problem {
             findings.push(malformed(file, number, found));

@@ -45,6 +45,7 @@ impl PersonMask {
     }
 
     /// The part of the mask that a cropped picture shows: rows `from..to` as shares of the height.
+    #[must_use]
     pub fn rows(&self, from: f64, to: f64) -> Self {
         let row = |share: f64| ((share * self.height as f64).round() as usize).min(self.height);
         let (first, last) = (row(from), row(to));

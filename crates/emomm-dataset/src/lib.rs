@@ -43,6 +43,8 @@ pub use modality::{Modality, ModalitySet};
 pub use per_modality::PerModality;
 #[cfg(feature = "build")]
 pub use policy::{Policies, Policy};
+#[cfg(feature = "build")]
+pub use readers::text_file::digest_of_bytes;
 pub use score::{OffGrid, ScoreFault, ScoreReading, ScoreScale, read_score};
 pub use seeded::{Seeded, seeded_key};
 pub use sentiment::{GridScore, Polarity, Sentiment};

@@ -79,8 +79,8 @@ pub(crate) fn digest_of_lines(bytes: &[u8]) -> String {
     hex(&hash.finalize())
 }
 
-/// SHA-256 of bytes.
-pub(crate) fn digest_of_bytes(bytes: &[u8]) -> String {
+/// SHA-256 of bytes, in lower-case hexadecimal digits.
+pub fn digest_of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -40,8 +40,13 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let roots = Manifest::read_roots(bench).map_err(unreadable)?;
     let coalitions = words.coalitions();
     let chosen = candidates(&manifest, &roots, &words.rows(), &coalitions)?;
-    let how = HowToLoad { device: words.device, dtype: words.dtype, sampling: words.sampling };
-    let model = Model::find(name, how, printer)?;
+    let how = HowToLoad {
+        device: words.device,
+        dtype: words.dtype,
+        sampling: words.sampling,
+        picture: words.picture(),
+    };
+    let model = Model::find(name, &how, printer)?;
     let options = predict_options(&words);
     let header = header(&words, &model, &options, &manifest, bench, &chosen);
     if args.dry_run {

@@ -7,14 +7,18 @@ use std::sync::Arc;
 use emomm_eval::fake::{FakePredictor, FakeSettings};
 use emomm_eval::run::{ModelId, Settings};
 use emomm_eval::runner::OpenPredictor;
-use emomm_eval::{PredictError, PredictErrorKind, PredictOptions};
+use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
-use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
+use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelError, ModelSummary};
 use serde_json::{Value, json};
 
 use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
+use crate::picture_args::PictureArgs;
 use crate::printer::Printer;
+
+/// The key under which settings say what is done to pictures.
+const PICTURE: &str = "picture";
 
 /// How a model that is none is named.
 const FAKE: &str = "fake:";
@@ -32,16 +36,17 @@ pub(crate) struct Model {
 }
 
 /// Where and how to compute, and how frames are chosen.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct HowToLoad {
     pub(crate) device: Option<DeviceKind>,
     pub(crate) dtype: Option<ComputeType>,
     pub(crate) sampling: Option<SamplingMode>,
+    pub(crate) picture: PictureArgs,
 }
 
 impl Model {
     /// Finds and identifies the model, without loading it.
-    pub(crate) fn find(name: &Path, how: HowToLoad, printer: &Printer) -> Result<Self, Failure> {
+    pub(crate) fn find(name: &Path, how: &HowToLoad, printer: &Printer) -> Result<Self, Failure> {
         match name.to_str().and_then(|n| n.strip_prefix(FAKE)) {
             Some(words) => Self::fake(name, words, printer),
             None => Self::checkpoint(name, how, printer),
@@ -58,8 +63,10 @@ impl Model {
             device: Some(settings.model.device.parse().map_err(|_| word(&settings.model.device, "device"))?),
             dtype: Some(settings.model.dtype.parse().map_err(|_| word(&settings.model.dtype, "type"))?),
             sampling: sampling.and_then(|s| crate::cli::sampling_mode(s).ok()),
+            picture: PictureArgs::of_settings(settings.media.get(PICTURE))
+                .ok_or_else(|| word("not known", "treatment of pictures"))?,
         };
-        let model = Self::find(place, how, printer)?;
+        let model = Self::find(place, &how, printer)?;
         if model.id != settings.model || model.media != settings.media {
             let message = format!(
                 "{}: the model or the way to decode is not that of the run any more (found {}, expected {})",
@@ -90,7 +97,7 @@ impl Model {
         Ok(Self { id, place, media: BTreeMap::new(), open, summary: None, dtype: ComputeType::F32 })
     }
 
-    fn checkpoint(name: &Path, how: HowToLoad, printer: &Printer) -> Result<Self, Failure> {
+    fn checkpoint(name: &Path, how: &HowToLoad, printer: &Printer) -> Result<Self, Failure> {
         let folder = model_source::resolve(name, printer)?;
         let summary = emomm_models::inspect(&folder)?;
         let load = LoadOptions {
@@ -111,14 +118,18 @@ impl Model {
             device: load.device.to_string(),
             dtype: load.dtype.to_string(),
         };
-        let media = media(&load);
+        let mut media = media(&load);
+        media.extend(how.picture.settings()?.map(|settings| (PICTURE.to_owned(), settings)));
+        let picture = how.picture.view()?;
         let dtype = load.dtype;
-        let open: Arc<OpenPredictor> = Arc::new(move || {
-            emomm_models::open(&folder, &load).map_err(|e| PredictError {
+        let open: Arc<OpenPredictor> = Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
+            let opened = emomm_models::open_with_picture(&folder, &load, picture.clone());
+            let failed = |e: ModelError| PredictError {
                 kind: PredictErrorKind::Model,
                 hint: e.hint(),
                 message: e.to_string(),
-            })
+            };
+            Ok(opened.map_err(failed)?)
         });
         Ok(Self { id, place: own, media, open, summary: Some(summary), dtype })
     }

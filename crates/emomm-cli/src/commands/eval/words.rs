@@ -10,11 +10,13 @@ use emomm_dataset::build::Split;
 use emomm_dataset::{ModalitySet, Subset};
 use emomm_eval::AttentionDetail;
 use emomm_eval::runner::{FailOn, RowKind, Shard};
-use emomm_media::SamplingMode;
+use emomm_media::{SamplingMode, SubtitleTreatment};
+use emomm_models::picture::PersonReading;
 use emomm_models::{ComputeType, DeviceKind};
 use serde::{Deserialize, Deserializer};
 
 use crate::exit_status::{ExitStatus, Failure};
+use crate::picture_args::{PictureArgs, Rows};
 
 /// A larger experiment file is none.
 const MAX_PLAN_BYTES: u64 = 1 << 20;
@@ -103,6 +105,21 @@ pub(crate) struct Words {
     /// How frames are chosen: qwen (default) or time
     #[arg(long, value_name = "MODE", value_parser = crate::cli::sampling_mode)]
     pub(crate) sampling: Option<SamplingMode>,
+    /// What is done about subtitles in the picture: keep (default), crop (cut the band off) or mask (black)
+    #[arg(long, value_name = "NAME", value_parser = crate::picture_args::treatment)]
+    #[serde(deserialize_with = "word")]
+    pub(crate) subtitle_band: Option<SubtitleTreatment>,
+    /// The band as shares of the height from the top, 0.8-1 without this option; it reaches one edge of the frame
+    #[arg(long, value_name = "FROM-TO")]
+    #[serde(deserialize_with = "word")]
+    pub(crate) subtitle_rows: Option<Rows>,
+    /// Show the person alone: drop (the background's tokens), blank (its pixels) or suppress (attention to it)
+    #[arg(long, value_name = "READING", value_parser = crate::picture_args::reading)]
+    #[serde(deserialize_with = "word")]
+    pub(crate) person: Option<PersonReading>,
+    /// Masks of persons that are known, as `emomm synth` writes them; without it a network looks for the person
+    #[arg(long, value_name = "FILE")]
+    pub(crate) person_masks: Option<PathBuf>,
     /// Where to compute: cpu (default), cuda or metal
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "word")]
@@ -138,6 +155,10 @@ impl Words {
             fail_on_error: self.fail_on_error.or(file.fail_on_error),
             seed: self.seed.or(file.seed),
             sampling: self.sampling.or(file.sampling),
+            subtitle_band: self.subtitle_band.or(file.subtitle_band),
+            subtitle_rows: self.subtitle_rows.or(file.subtitle_rows),
+            person: self.person.or(file.person),
+            person_masks: self.person_masks.or(file.person_masks),
             device: self.device.or(file.device),
             dtype: self.dtype.or(file.dtype),
         }
@@ -155,6 +176,16 @@ impl Words {
             Failure::new(ExitStatus::Usage, format!("--{name} is missing"))
                 .with_hint(format!("give --{name}, or `{name}` in the file of --plan"))
         })
+    }
+
+    /// What is done to pictures.
+    pub(crate) fn picture(&self) -> PictureArgs {
+        PictureArgs {
+            subtitle_band: self.subtitle_band,
+            subtitle_rows: self.subtitle_rows,
+            person: self.person,
+            person_masks: self.person_masks.clone(),
+        }
     }
 
     pub(crate) fn coalitions(&self) -> Vec<ModalitySet> {
@@ -275,7 +306,7 @@ mod tests {
         let words = file(
             "about = 'x'\nmodel = 'embedded'\ncoalitions = ['TAV', 'none']\nsubset = 'conflict'\nsplit = ['test']\n\
              fail-on-error = 0.5\nshard = '2/4'\nattention = 'full'\nlimit = 3\ntimeout = 7\ngenerate = true\n\
-             sampling = 'time'\ndevice = 'cpu'\ndtype = 'bf16'\nsample-id = ['a/b/c']\n",
+             sampling = 'time'\nperson = 'drop'\nsubtitle-band = 'crop'\nsubtitle-rows = '0-0.2'\ndevice = 'cpu'\ndtype = 'bf16'\nsample-id = ['a/b/c']\n",
         )
         .unwrap();
         assert_eq!(words.coalitions(), [ModalitySet::NONE, ModalitySet::FULL]);
@@ -284,6 +315,7 @@ mod tests {
         assert_eq!(words.timeout, Some(Seconds(Duration::from_secs(7))));
         assert_eq!(words.shard, Some(Shard { index: 2, count: 4 }));
         assert_eq!(words.attention, Some(AttentionDetail::Full));
+        assert_eq!((words.person, words.subtitle_rows), (Some(PersonReading::Drop), Some(Rows(0.0, 0.2))));
     }
 
     #[test]

@@ -122,15 +122,16 @@ impl Model {
         media.extend(how.picture.settings()?.map(|settings| (PICTURE.to_owned(), settings)));
         let picture = how.picture.view()?;
         let dtype = load.dtype;
-        let open: Arc<OpenPredictor> = Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
-            let opened = emomm_models::open_with_picture(&folder, &load, picture.clone());
-            let failed = |e: ModelError| PredictError {
-                kind: PredictErrorKind::Model,
-                hint: e.hint(),
-                message: e.to_string(),
-            };
-            Ok(opened.map_err(failed)?)
-        });
+        let open: Arc<OpenPredictor> =
+            Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
+                let opened = emomm_models::open_with_picture(&folder, &load, picture.clone());
+                let failed = |e: ModelError| PredictError {
+                    kind: PredictErrorKind::Model,
+                    hint: e.hint(),
+                    message: e.to_string(),
+                };
+                Ok(opened.map_err(failed)?)
+            });
         Ok(Self { id, place: own, media, open, summary: Some(summary), dtype })
     }
 

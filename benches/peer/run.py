@@ -141,6 +141,8 @@ def main() -> None:
             gradient = {"what": "gradient", "tokens": n, "keep": 1}
             row("gradient, every layer's input kept", gradient, gradient, ours, 2)
             row("gradient, every fifth layer's input kept", {**gradient, "keep": 5}, gradient, ours, 2)
+            after = {"what": "gradient_after", "tokens": n}
+            row("gradient after a prefill that kept its inputs", after, gradient, ours, 2)
     for side in (ours, half, theirs):
         side.close()
     if options.json:

@@ -15,7 +15,7 @@ mod tile;
 
 pub use attention::{Attended, AttentionShape, Gradients, Heads, Segment, attend, attend_backward};
 pub use elementwise::{
-    RmsNormRows, add_into, rms_norm, rms_norm_backward, rotate, rotate_back, swiglu, swiglu_backward,
+    RmsNormRows, add_into, gelu, rms_norm, rms_norm_backward, rotate, rotate_back, swiglu, swiglu_backward,
 };
 pub use gemm::Output;
 pub use isa::Isa;

@@ -1,7 +1,8 @@
 //! Norms, rotation and the gated unit against f64, forwards and backwards.
 
 use emomm_kernels::{
-    Isa, RmsNormRows, add_into, rms_norm, rms_norm_backward, rotate, rotate_back, swiglu, swiglu_backward,
+    Isa, RmsNormRows, add_into, gelu, rms_norm, rms_norm_backward, rotate, rotate_back, swiglu,
+    swiglu_backward,
 };
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -34,6 +35,30 @@ fn the_gated_unit_and_its_gradient_equal_f64_s() {
             close(out[i], g * s * u, "silu(g) u");
             close(d_gate[i], d * u * s * (1.0 + g * (1.0 - s)), "by the gate");
             close(d_up[i], d * g * s, "by the other factor");
+        }
+    }
+}
+
+#[test]
+fn the_gaussian_unit_equals_an_integral() {
+    // Φ(x) by Simpson's rule from 0 on, in f64.
+    let phi = |x: f64| {
+        let (steps, end) = (4000, x.abs());
+        let density = |t: f64| (-t * t / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        let width = end / f64::from(steps);
+        let inner: f64 =
+            (1..steps).map(|i| density(f64::from(i) * width) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+        let half = (density(0.0) + inner + density(end)) * width / 3.0;
+        if x < 0.0 { 0.5 - half } else { 0.5 + half }
+    };
+    let values: Vec<f32> = (-800..=800).map(|i| i as f32 / 100.0).chain([-40.0, 40.0]).collect();
+    for isa in Isa::available() {
+        let mut out = values.clone();
+        gelu(isa, &mut out);
+        for (x, y) in values.iter().zip(&out) {
+            let x = f64::from(*x);
+            let error = (f64::from(*y) - x * phi(x)).abs();
+            assert!(error < 1e-6 * x.abs().max(0.1), "{isa:?} at {x}: {error}");
         }
     }
 }

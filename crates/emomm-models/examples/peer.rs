@@ -93,6 +93,19 @@ impl Worker {
                     Ok(())
                 })
             }
+            Some("gradient_after") => {
+                let root = self.decoder.root_keeping_inputs();
+                let embedded = self.decoder.embed(&ids(tokens - 1, self.decoder.config().vocab_size))?;
+                let positions = Positions::sequential(0, tokens - 1);
+                let groups = vec![Vec::new(); GROUPS];
+                let prefill = self.decoder.prefill(&root, &embedded, positions.as_slice(), &groups)?;
+                let row = self.rows(1)?;
+                let (position, target) = ([tokens as u32 - 1; 3], TargetLogit::Token(7));
+                measured(|| {
+                    self.decoder.input_gradient_after(&prefill, &row, position, target, 0..tokens)?;
+                    Ok(())
+                })
+            }
             Some("gradient") => {
                 let keep = match NonZeroUsize::new(number("keep")) {
                     Some(stride) if stride.get() > 1 => Keep::EveryNthInput(stride),

@@ -63,6 +63,16 @@ pub(crate) fn gated(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(out, gate.shape(), gate.device())
 }
 
+/// `x Φ(x)`.
+pub(crate) fn gelu(x: &Tensor) -> Result<Tensor> {
+    if !takes(x) {
+        return x.gelu_erf();
+    }
+    let mut out = numbers(x)?;
+    emomm_kernels::gelu(Isa::best(), &mut out);
+    Tensor::from_vec(out, x.shape(), x.device())
+}
+
 /// Attention of each segment to itself.
 ///
 /// # Shapes

@@ -1,9 +1,11 @@
 //! Importance of tokens by Gradient × Input, App. D.2: which video tokens carry the letter that the model chooses.
 
-use candle_core::{D, DType};
+use std::ops::Range;
+
+use candle_core::{D, DType, Tensor};
 use emomm_dataset::{Modality, Sentiment};
 
-use crate::decoder::{Decoder, Keep, TargetLogit};
+use crate::decoder::{Decoder, InputGradient, Keep, Prefill, TargetLogit};
 use crate::error::Result;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
 
@@ -40,17 +42,55 @@ pub fn token_importance(
     modality: Modality,
     keep: Keep,
 ) -> Result<Option<TokenImportance>> {
-    let spans = row.layout.spans(modality);
-    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Ok(None) };
-    let rows = first.start..last.end;
+    let Some(rows) = rows_of(row, modality) else { return Ok(None) };
     let embeddings = embed(decoder, &row.tokens, media)?;
     let target = TargetLogit::Greatest(letters);
     let found = decoder.input_gradient(&embeddings, row.positions.as_slice(), target, rows.clone(), keep)?;
+    let inputs = embeddings.narrow(0, rows.start, rows.len())?;
+    importance(&found, &inputs, letters, row, modality, rows.start).map(Some)
+}
 
-    let inputs = embeddings.narrow(0, rows.start, rows.len())?.to_dtype(DType::F32)?;
-    let products: Vec<f32> = (found.gradient * inputs)?.sum(D::Minus1)?.abs()?.to_vec1()?;
-    let tokens: Vec<usize> = spans.iter().cloned().flatten().collect();
-    let raw: Vec<f32> = tokens.iter().map(|token| products[token - rows.start]).collect();
+/// As [`token_importance`], after `prefill` has read all tokens but the last and kept its layers' inputs: one decision step and
+/// the way back.
+///
+/// # Errors
+/// As there, and a prefill that did not keep its layers' inputs.
+pub fn token_importance_after(
+    decoder: &Decoder,
+    letters: &[u32; 5],
+    row: &PromptRow,
+    prefill: &Prefill,
+    media: &MediaEmbeddings,
+    modality: Modality,
+) -> Result<Option<TokenImportance>> {
+    let Some(rows) = rows_of(row, modality) else { return Ok(None) };
+    let token = embed(decoder, &[row.decision_token()], media)?;
+    let target = TargetLogit::Greatest(letters);
+    let found =
+        decoder.input_gradient_after(prefill, &token, row.decision_position(), target, rows.clone())?;
+    let inputs = embed(decoder, &row.tokens[rows.clone()], media)?;
+    importance(&found, &inputs, letters, row, modality, rows.start).map(Some)
+}
+
+/// From the first to the last token of a modality.
+fn rows_of(row: &PromptRow, modality: Modality) -> Option<Range<usize>> {
+    let spans = row.layout.spans(modality);
+    Some(spans.first()?.start..spans.last()?.end)
+}
+
+/// Eq. (24) and (25); `inputs` are the embeddings of the rows from `first` on.
+fn importance(
+    found: &InputGradient,
+    inputs: &Tensor,
+    letters: &[u32; 5],
+    row: &PromptRow,
+    modality: Modality,
+    first: usize,
+) -> Result<TokenImportance> {
+    let inputs = inputs.to_dtype(DType::F32)?;
+    let products: Vec<f32> = (&found.gradient * inputs)?.sum(D::Minus1)?.abs()?.to_vec1()?;
+    let tokens: Vec<usize> = row.layout.spans(modality).iter().cloned().flatten().collect();
+    let raw: Vec<f32> = tokens.iter().map(|token| products[token - first]).collect();
     let sum = raw.iter().map(|i| f64::from(*i)).sum::<f64>() + IMPORTANCE_EPS;
     let normalised = raw.iter().map(|i| (f64::from(*i) / sum) as f32).collect();
 
@@ -59,5 +99,5 @@ pub fn token_importance(
     // The target is one of the letters, so its place is found.
     let place = letters.iter().position(|id| *id == found.token).unwrap_or_default();
     let letter = Sentiment::from_index(place).unwrap_or(Sentiment::Neutral);
-    Ok(Some(TokenImportance { letter, letter_logits, tokens, raw, normalised }))
+    Ok(TokenImportance { letter, letter_logits, tokens, raw, normalised })
 }

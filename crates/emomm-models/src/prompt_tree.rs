@@ -102,8 +102,19 @@ pub fn walk(
     media: &MediaEmbeddings,
     leaf: &mut dyn FnMut(usize, &Prefill) -> Result<()>,
 ) -> Result<TreeCost> {
+    walk_from(&decoder.root(), decoder, rows, media, leaf)
+}
+
+/// As [`walk`], from a root of one's own: with [`Decoder::root_keeping_inputs`] every prefill can be read backwards.
+pub fn walk_from(
+    root: &Prefill,
+    decoder: &Decoder,
+    rows: &[PromptRow],
+    media: &MediaEmbeddings,
+    leaf: &mut dyn FnMut(usize, &Prefill) -> Result<()>,
+) -> Result<TreeCost> {
     let mut walker = Walker { decoder, rows, media, leaf, read: 0 };
-    walker.descend(&decoder.root(), (0..rows.len()).collect())?;
+    walker.descend(root, (0..rows.len()).collect())?;
     let (read, separate) = (walker.read, rows.iter().map(|r| r.tokens.len() - 1).sum());
     Ok(TreeCost { read, separate })
 }

@@ -149,8 +149,8 @@ impl Qwen2_5Audio {
     /// # Shapes
     /// `[chunks, num_mel_bins, frames]` → `[chunks · ceil(frames / 2), d_model]`
     fn encode_chunks(&self, mel: &Tensor) -> Result<Tensor> {
-        let x = self.conv1.forward(mel)?.gelu_erf()?;
-        let x = self.conv2.forward(&x)?.gelu_erf()?.transpose(1, 2)?.contiguous()?;
+        let x = cpu::gelu(&self.conv1.forward(mel)?)?;
+        let x = cpu::gelu(&self.conv2.forward(&x)?)?.transpose(1, 2)?.contiguous()?;
         let (chunks, tokens, d) = x.dims3()?;
         let positions = sinusoids(tokens, d, x.device())?.to_dtype(x.dtype())?;
         let mut x = x.broadcast_add(&positions)?.reshape((chunks * tokens, d))?;
@@ -187,7 +187,7 @@ impl Layer {
             attend_batched(&split(&q)?, &split(&k)?, &split(&v)?, scale)?.reshape((rows, d))?
         };
         let x = (x + self.out_proj.forward(&z)?)?;
-        let y = self.fc1.forward(&self.final_layer_norm.forward(&x)?)?.gelu_erf()?;
+        let y = cpu::gelu(&self.fc1.forward(&self.final_layer_norm.forward(&x)?)?)?;
         x + self.fc2.forward(&y)?
     }
 }

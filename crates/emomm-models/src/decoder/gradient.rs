@@ -11,7 +11,7 @@ use candle_core::{DType, Tensor};
 
 use super::Decoder;
 use super::layer::BackwardRows;
-use super::prefill::LayerCache;
+use super::prefill::{LayerCache, Prefill};
 use crate::error::{ModelError, Result};
 
 /// What is kept of the forward pass. The gradient is the same; memory is paid for with time.
@@ -53,7 +53,7 @@ struct Kept {
 impl Decoder {
     /// Gradient of a logit of the last row with respect to the embeddings of `rows`.
     ///
-    /// Nothing is shared with [`Decoder::prefill`]: the prompt is read once more.
+    /// Nothing is shared with [`Decoder::prefill`]: the prompt is read once more. [`Decoder::input_gradient_after`] shares it.
     ///
     /// # Shapes
     /// `embeddings [tokens, hidden]`, one position triple for each token
@@ -69,10 +69,7 @@ impl Decoder {
         keep: Keep,
     ) -> Result<InputGradient> {
         let tokens = embeddings.dim(0)?;
-        if rows.is_empty() || rows.end > tokens {
-            let message = format!("gradient of the rows {rows:?}, expected a part of 0..{tokens}");
-            return Err(ModelError::request(message, "give rows that are tokens of the prompt"));
-        }
+        check_rows(&rows, tokens)?;
         let rope = self.rope.tables(positions, self.dtype(), self.device())?;
         let n_layers = self.layers.len();
         let stride = match keep {
@@ -99,17 +96,11 @@ impl Decoder {
         let logits = self.unembed(&resid_final)?.squeeze(0)?;
         let token = target.token(&logits)?;
 
-        // Backward: the final norm and one row of the output matrix, then layer by layer.
-        let d_normed = self.lm_head.row(token)?.unsqueeze(0)?;
-        let mut grad = self.norm.backward(&resid_final, &d_normed)?;
-        let mut from_output = tokens - 1;
+        let mut back = self.backward_start(&resid_final, token, tokens, rows)?;
         let mut start = last_start;
         loop {
             while let Some(kept) = stretch.pop() {
-                let layer = &self.layers[start + stretch.len()];
-                let rows = BackwardRows { from_output, to_input: rows.start };
-                grad = layer.backward(&kept.resid_pre, &kept.cache, &rope, rows, &grad)?;
-                from_output = rows.to_input;
+                self.backward_step(&mut back, start + stretch.len(), &kept, &rope)?;
             }
             let (Some(input), Some(known)) = (inputs.pop(), stretches.pop()) else { break };
             start -= stride;
@@ -118,8 +109,85 @@ impl Decoder {
                 None => self.read_stretch(input, start..start + stride, &rope)?.0,
             };
         }
-        let gradient = grad.narrow(0, 0, rows.len())?.contiguous()?;
-        Ok(InputGradient { token, logits, gradient })
+        back.found(token, logits)
+    }
+
+    /// As [`Decoder::input_gradient`], for a prompt of which `prefill` has read all but the last token: only that token's
+    /// decision step is computed, and the way back. The importance of a prompt that is answered anyway costs less so.
+    ///
+    /// # Shapes
+    /// `row [1, hidden]`, the decision token's embedding
+    ///
+    /// # Errors
+    /// As there, and a prefill that did not keep its layers' inputs.
+    pub fn input_gradient_after(
+        &self,
+        prefill: &Prefill,
+        row: &Tensor,
+        position: [u32; 3],
+        target: TargetLogit<'_>,
+        rows: Range<usize>,
+    ) -> Result<InputGradient> {
+        let tokens = prefill.len() + 1;
+        check_rows(&rows, tokens)?;
+        let (Some(inputs), Some(caches)) = (&prefill.inputs, &prefill.layers) else {
+            let message = "a gradient after a prefix whose layer inputs were not kept".to_owned();
+            return Err(ModelError::request(message, "begin at a root that keeps inputs, and read a prefix"));
+        };
+        let own_rope = self.rope.tables(&[position], self.dtype(), self.device())?;
+        let mut resid = row.to_dtype(self.dtype())?.contiguous()?;
+        let mut own = Vec::with_capacity(self.layers.len());
+        for (i, layer) in self.layers.iter().enumerate() {
+            let at = (i, self.layers.len());
+            let (next, cache) = layer.decide(at, &resid, prefill, None, &own_rope, None)?;
+            own.push((std::mem::replace(&mut resid, next), cache));
+        }
+        let logits = self.unembed(&resid)?.squeeze(0)?;
+        let token = target.token(&logits)?;
+
+        let mut positions = inputs.positions.clone();
+        positions.push(position);
+        let rope = self.rope.tables(&positions, self.dtype(), self.device())?;
+        let mut back = self.backward_start(&resid, token, tokens, rows)?;
+        while let Some((own_input, own_cache)) = own.pop() {
+            let layer = own.len();
+            let resid_pre = inputs.resid_pre[layer].iter().chain([&own_input]).collect::<Vec<_>>();
+            let joined = |past: &Tensor, own: &Tensor| Tensor::cat(&[past, &own.squeeze(0)?], 1);
+            let cache = LayerCache {
+                k: joined(&caches[layer].k, &own_cache.k)?,
+                v: joined(&caches[layer].v, &own_cache.v)?,
+            };
+            let kept = Kept { resid_pre: Tensor::cat(&resid_pre, 0)?, cache };
+            self.backward_step(&mut back, layer, &kept, &rope)?;
+        }
+        back.found(token, logits)
+    }
+
+    /// Through one row of the output matrix and the final norm.
+    fn backward_start(
+        &self,
+        resid_final: &Tensor,
+        token: u32,
+        tokens: usize,
+        rows: Range<usize>,
+    ) -> Result<Backward> {
+        let d_normed = self.lm_head.row(token)?.unsqueeze(0)?;
+        let grad = self.norm.backward(resid_final, &d_normed)?;
+        Ok(Backward { grad, from_output: tokens - 1, rows })
+    }
+
+    /// Through one layer.
+    fn backward_step(
+        &self,
+        back: &mut Backward,
+        layer: usize,
+        kept: &Kept,
+        rope: &(Tensor, Tensor),
+    ) -> Result<()> {
+        let rows = BackwardRows { from_output: back.from_output, to_input: back.rows.start };
+        back.grad = self.layers[layer].backward(&kept.resid_pre, &kept.cache, rope, rows, &back.grad)?;
+        back.from_output = rows.to_input;
+        Ok(())
     }
 
     /// Runs a stretch of layers; gives what each of them needs to be read backwards, and the last one's output.
@@ -145,6 +213,30 @@ impl Decoder {
         kept.push(Kept { resid_pre: resid, cache });
         Ok(kept)
     }
+}
+
+/// How far a backward pass has come.
+struct Backward {
+    /// Gradient at the rows from `from_output` on.
+    grad: Tensor,
+    from_output: usize,
+    /// The rows that are wanted.
+    rows: Range<usize>,
+}
+
+impl Backward {
+    fn found(self, token: u32, logits: Tensor) -> Result<InputGradient> {
+        let gradient = self.grad.narrow(0, 0, self.rows.len())?.contiguous()?;
+        Ok(InputGradient { token, logits, gradient })
+    }
+}
+
+fn check_rows(rows: &Range<usize>, tokens: usize) -> Result<()> {
+    if rows.is_empty() || rows.end > tokens {
+        let message = format!("gradient of the rows {rows:?}, expected a part of 0..{tokens}");
+        return Err(ModelError::request(message, "give rows that are tokens of the prompt"));
+    }
+    Ok(())
 }
 
 impl TargetLogit<'_> {

@@ -22,8 +22,8 @@ pub use config::DecoderConfig;
 pub use gradient::{InputGradient, Keep, TargetLogit};
 pub use hook::{DecisionHook, DecisionLayer};
 use layer::Layer;
-use prefill::LayerCache;
 pub use prefill::Prefill;
+use prefill::{LayerCache, LayerInputs};
 pub use rope::Positions;
 use rope::Rope;
 
@@ -111,6 +111,12 @@ impl Decoder {
         Prefill::empty(self.n_groups)
     }
 
+    /// As [`Decoder::root`]; what is read from here on also keeps the input of every layer, `layers · tokens · hidden` numbers, so that
+    /// [`Decoder::input_gradient_after`] need not read the prompt again.
+    pub fn root_keeping_inputs(&self) -> Prefill {
+        Prefill { inputs: Some(LayerInputs::default()), ..self.root() }
+    }
+
     /// Reads more tokens after `parent`, which stays as it is.
     ///
     /// `groups[g]` names the rows of `embeddings` that belong to group `g`.
@@ -151,8 +157,16 @@ impl Decoder {
         let mut resid = embeddings.to_dtype(self.dtype())?.contiguous()?;
         let mut caches = Vec::with_capacity(self.layers.len());
         let mut pooled = parent.pooled.clone();
+        let mut inputs = parent.inputs.clone();
+        if let Some(inputs) = &mut inputs {
+            inputs.positions.extend_from_slice(positions);
+            inputs.resid_pre.resize(self.layers.len(), Vec::new());
+        }
         for (i, layer) in self.layers.iter().enumerate() {
             pooled.add(&parent.pooled, i, &resid, groups)?;
+            if let Some(inputs) = &mut inputs {
+                inputs.resid_pre[i].push(resid.clone());
+            }
             let past = parent.layers.as_ref().map(|layers| &layers[i]);
             if i + 1 == self.layers.len() && !output {
                 caches.push(layer.cache(&resid, past, &rope)?);
@@ -168,7 +182,7 @@ impl Decoder {
             known.extend(new.iter().map(shift));
         }
         let len = parent.len + embeddings.dim(0)?;
-        Ok((Prefill { layers: Some(caches), pooled, groups: all_groups, len }, resid))
+        Ok((Prefill { layers: Some(caches), pooled, groups: all_groups, len, inputs }, resid))
     }
 
     /// One decode step after `prefill` for a batch of variants of the decision row.

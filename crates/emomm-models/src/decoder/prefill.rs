@@ -22,11 +22,32 @@ pub struct Prefill {
     /// Key positions of each group.
     pub(crate) groups: Vec<Vec<Range<usize>>>,
     pub(crate) len: usize,
+    /// What a gradient needs besides; `None` if it is not kept.
+    pub(crate) inputs: Option<LayerInputs>,
+}
+
+/// Inputs of every layer and positions of a prefix, in the runs in which they were read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LayerInputs {
+    /// `[layer]` → for each run `[tokens, hidden]`.
+    pub(crate) resid_pre: Vec<Vec<Tensor>>,
+    pub(crate) positions: Vec<[u32; 3]>,
 }
 
 impl Prefill {
     pub(crate) fn empty(n_groups: usize) -> Self {
-        Self { layers: None, pooled: PooledSums::new(n_groups), groups: vec![Vec::new(); n_groups], len: 0 }
+        Self {
+            layers: None,
+            pooled: PooledSums::new(n_groups),
+            groups: vec![Vec::new(); n_groups],
+            len: 0,
+            inputs: None,
+        }
+    }
+
+    /// Whether the inputs of all layers are kept, from [`super::Decoder::root_keeping_inputs`] on.
+    pub fn keeps_inputs(&self) -> bool {
+        self.inputs.is_some()
     }
 
     /// Number of tokens read.

@@ -299,6 +299,6 @@ impl Merger {
     fn forward(&self, x: &Tensor, unit: usize) -> Result<Tensor> {
         let (patches, width) = x.dims2()?;
         let groups = self.ln_q.forward(x)?.reshape((patches / unit, unit * width))?;
-        self.fc2.forward(&self.fc1.forward(&groups)?.gelu_erf()?)
+        self.fc2.forward(&cpu::gelu(&self.fc1.forward(&groups)?)?)
     }
 }

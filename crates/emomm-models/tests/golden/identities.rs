@@ -1,11 +1,12 @@
 //! Identities that must hold whatever the weights: the seams of the decision row.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use emomm_dataset::ModalitySet;
-use emomm_models::decoder::{DecisionHook, DecisionLayer, Prefill};
+use emomm_models::decoder::{DecisionHook, DecisionLayer, Decoder, Prefill};
 use emomm_models::prompt_tree::{PromptRow, embed, walk};
+use emomm_models::qwen2_5_omni::Omni;
 
-use super::cases::{Case, max_difference};
+use super::cases::{Case, golden_folder, max_difference};
 
 /// Sums in another order: products of one row against products of many.
 const SAME: f32 = 1e-5;
@@ -212,6 +213,41 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
                 assert!(max_difference(&a, &b) < SAME);
             }
         }
+    }
+}
+
+/// Matrices that are stored in two bytes are kept so, whether f32 or their own type is asked for; sums are f32 either way.
+#[test]
+fn the_type_of_a_checkpoint_s_matrices_is_kept_and_changes_no_bit() {
+    for (name, stored) in [("full_prefixed", DType::BF16), ("no_settings", DType::F16)] {
+        let case = Case::open(name);
+        let kept = Omni::load(&golden_folder().join(name).join("checkpoint"), &Device::Cpu, stored).unwrap();
+        assert_eq!(kept.decoder.dtype(), DType::F32);
+        let (media, shape) = case.media();
+        let row = &case.rows(&shape)[7];
+        let logits = |decoder: &Decoder| {
+            let all = embed(decoder, &row.tokens, &media).unwrap();
+            values(&decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap())
+        };
+        assert_eq!(logits(&case.model.decoder), logits(&kept.decoder), "{name}");
+    }
+}
+
+/// Rounding f32 weights to two bytes moves logits by about their relative precision, 2⁻⁹ and 2⁻¹².
+#[test]
+fn narrower_weights_move_logits_by_their_rounding() {
+    let case = Case::open("gqa");
+    let (media, shape) = case.media();
+    let row = &case.rows(&shape)[7];
+    let logits = |decoder: &Decoder| {
+        let all = embed(decoder, &row.tokens, &media).unwrap();
+        decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap()
+    };
+    let plain = logits(&case.model.decoder);
+    for (kept, least, most) in [(DType::BF16, 1e-4, 0.1), (DType::F16, 1e-5, 0.02)] {
+        let model = Omni::load(&golden_folder().join("gqa/checkpoint"), &Device::Cpu, kept).unwrap();
+        let difference = max_difference(&plain, &logits(&model.decoder));
+        assert!((least..most).contains(&difference), "{kept:?}: {difference}");
     }
 }
 

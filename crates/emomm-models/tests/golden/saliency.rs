@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_models::decoder::{Decoder, DecoderConfig, Keep, TargetLogit};
-use emomm_models::importance::token_importance;
-use emomm_models::prompt_tree::embed;
+use emomm_models::decoder::{Decoder, DecoderConfig, Keep, Prefill, TargetLogit};
+use emomm_models::importance::{token_importance, token_importance_after};
+use emomm_models::prompt_tree::{embed, walk_from};
 use emomm_models::weights::Weights;
 
-use super::cases::{Case, max_difference};
+use super::cases::{Case, max_difference, worst_difference};
 
 const RELATIVE: f32 = 1e-4;
 /// Every how many tokens the reference's gradient is written.
@@ -122,6 +122,39 @@ fn what_is_kept_and_which_rows_are_asked_for_change_no_gradient() {
                 assert!(difference < 1e-5, "{} {keep:?} {rows:?}: {difference}", case.name);
             }
         }
+    }
+}
+
+#[test]
+fn a_gradient_after_a_kept_prefix_equals_one_from_scratch() {
+    for case in Case::all() {
+        let (media, shape) = case.media();
+        let rows = case.rows(&shape);
+        let (decoder, letters) = (&case.model.decoder, &case.model.tokenizer.letters);
+        let mut compared = 0;
+        let mut leaf = |i: usize, prefill: &Prefill| {
+            let row = &rows[i];
+            let after = token_importance_after(decoder, letters, row, prefill, &media, Modality::Video)?;
+            let keep = Keep::LayerInputs;
+            let scratch = token_importance(decoder, letters, row, &media, Modality::Video, keep)?;
+            assert_eq!(after.is_some(), scratch.is_some());
+            let (Some(after), Some(scratch)) = (after, scratch) else { return Ok(()) };
+            assert_eq!((after.letter, &after.tokens), (scratch.letter, &scratch.tokens));
+            let most = scratch.raw.iter().fold(0.0, |most: f32, x| most.max(*x));
+            let difference = worst_difference(&after.raw, &scratch.raw) / most;
+            // Two orders of summation, each as far from f64 as the reference.
+            assert!(difference < 5e-5, "{} {}: {difference}", case.name, ModalitySet::ALL[i]);
+            compared += 1;
+            Ok(())
+        };
+        walk_from(&decoder.root_keeping_inputs(), decoder, &rows, &media, &mut leaf).unwrap();
+        assert_eq!(compared, 4);
+        // A prefix that kept nothing says so.
+        let mut leaf = |i: usize, prefill: &Prefill| {
+            token_importance_after(decoder, letters, &rows[7 + i], prefill, &media, Modality::Video).map(drop)
+        };
+        let error = walk_from(&decoder.root(), decoder, &rows[7..], &media, &mut leaf);
+        assert!(error.unwrap_err().to_string().contains("layer inputs were not kept"));
     }
 }
 

@@ -5,7 +5,8 @@
 //!   [`pearson`].
 //! - *Modalities*: [`consistency`] Eq. (1), [`Psmv`] Eq. (2) and (16), [`Gtar`] Eq. (3), (4) and (17),
 //!   [`LayerProfile`] for nMAS of Eq. (5), [`DeltaV`] Eq. (18).
-//! - *Annotators*: [`fleiss_kappa`], [`krippendorff_alpha`], [`pairwise_agreement`] on [`Ratings`].
+//! - *Annotators*: [`fleiss_kappa`], [`krippendorff_alpha`], [`pairwise_agreement`],
+//!   [`intra_class`] on [`Ratings`].
 //! - *Uncertainty*: [`cluster_bootstrap`], [`swap_test`], [`sign_flip_test`], [`mcnemar`], [`holm`],
 //!   [`smallest_detectable_difference`].
 //!
@@ -25,6 +26,7 @@ mod figure;
 mod fleiss;
 mod gtar;
 mod holm;
+mod intra_class;
 mod krippendorff;
 mod mcnemar;
 mod nmas;
@@ -48,6 +50,7 @@ pub use figure::{Figure, Unparsed};
 pub use fleiss::fleiss_kappa;
 pub use gtar::{AlignedRate, ConflictReading, Gtar, GtarOptions, GtarSample};
 pub use holm::{Adjusted, Comparison, Family, holm};
+pub use intra_class::{IntraClass, intra_class};
 pub use krippendorff::{AlphaLevel, krippendorff_alpha};
 pub use mcnemar::{Flips, mcnemar};
 pub use nmas::{HeadScores, LayerProfile};

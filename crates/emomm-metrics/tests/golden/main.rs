@@ -5,6 +5,7 @@
 
 mod agreement;
 mod classification;
+mod intra_class;
 mod modalities;
 mod resampling;
 mod statistical_tests;

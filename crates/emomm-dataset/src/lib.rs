@@ -29,6 +29,8 @@ pub mod parquet_file;
 #[cfg(feature = "build")]
 mod policy;
 #[cfg(feature = "build")]
+mod parquet_table;
+#[cfg(feature = "build")]
 pub mod readers;
 
 pub use corpus::Corpus;
@@ -40,6 +42,8 @@ pub use error::VocabularyError;
 pub use finding::{Action, Finding, FindingKind};
 pub use labels::{Classed, Label, Labels, PolaritySource, Source};
 pub use modality::{Modality, ModalitySet};
+#[cfg(feature = "build")]
+pub use parquet_table::{TableColumn, write_table};
 pub use per_modality::PerModality;
 #[cfg(feature = "build")]
 pub use policy::{Policies, Policy};

@@ -22,6 +22,12 @@ pub(crate) struct Options {
     /// Seconds for each fuzz target.
     #[arg(long, default_value_t = 300)]
     seconds: u32,
+    /// Requests of the annotation app's blinding walk.
+    #[arg(long, default_value_t = 1_000_000)]
+    walk: u32,
+    /// Kills of the annotation server.
+    #[arg(long, default_value_t = 300)]
+    kills: u32,
     /// Leave out the fuzz targets, which need cargo-fuzz and a nightly compiler.
     #[arg(long)]
     no_fuzz: bool,
@@ -31,6 +37,7 @@ pub(crate) struct Options {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     let mut properties = cargo();
     properties.args(["test", "--release", "--workspace"]).env("PROPTEST_CASES", options.cases.to_string());
+    properties.env("EMOMM_WALK", options.walk.to_string()).env("EMOMM_KILLS", options.kills.to_string());
     let mut holds = succeeds(properties.current_dir(root))?;
     if options.no_fuzz {
         return Ok(holds);

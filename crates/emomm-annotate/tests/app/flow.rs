@@ -1,0 +1,264 @@
+//! The way of an annotator from the invitation to the end.
+
+use axum::http::StatusCode;
+use emomm_annotate::Settings;
+use serde_json::json;
+
+use crate::support::{Client, TestProject, plain_settings};
+
+#[tokio::test]
+async fn from_invitation_to_the_last_label() {
+    let settings = Settings {
+        training: 2,
+        calibration: 3,
+        repeat_share: 0.25,
+        repeat_distance: 1,
+        must_play: true,
+        ..plain_settings()
+    };
+    let project = TestProject::new(4, 1, &settings);
+    let app = project.app();
+    let mut client = Client::join(&app, &project, "A1").await;
+    // The invitation is used up.
+    let mut other = Client::new(&app);
+    assert_eq!(other.get(project.invitation("A1")).await.status, StatusCode::NOT_FOUND);
+
+    let page = client.get("/work").await;
+    assert!(page.text().contains("Before you begin"), "{}", page.text());
+    client.form("/consent", "version=1").await;
+    assert!(client.get("/work").await.text().contains("Before you begin"));
+    client.form("/consent", "version=1&agree=yes").await;
+    let mut views = Vec::new();
+    for round in 0..3 {
+        let mut page = client.get("/work").await;
+        if page.text().contains("Sound check") {
+            assert_eq!(round, 1, "the sound is checked before the first voice");
+            // Two to five tones: one of four answers is right.
+            let mut passed = false;
+            for _ in 0..60 {
+                let tones = page.attribute("src=\"/sound/x").unwrap_or_default();
+                assert!(tones.is_empty());
+                let text = page.text();
+                let id = text.split("/sound/").nth(1).unwrap().split('"').next().unwrap();
+                let reply = client.form("/sound-check", &format!("tones={id}&count=3")).await;
+                if reply.status == StatusCode::SEE_OTHER {
+                    passed = true;
+                    break;
+                }
+                page = reply;
+            }
+            assert!(passed);
+            page = client.get("/work").await;
+        }
+        assert!(page.text().contains("action=\"/guide\""), "{}", page.text());
+        client.form("/guide", "").await;
+        // Training: the reference is told.
+        for i in 0..2 {
+            let page = client.get("/work").await;
+            assert_eq!(page.attribute("data-training").unwrap(), "1");
+            let id = page.attribute("data-id").unwrap();
+            let key = format!("training-{round}-{i}");
+            let reply = client.answer(&id, &key, 0).await.json();
+            assert!(reply["feedback"]["reference"].is_string(), "{reply}");
+        }
+        // Calibration: the right labels are those of the invented clips, -1, 0 or 1 by index; here all three occur.
+        for i in 0..3 {
+            let page = client.get("/work").await;
+            assert_eq!(page.attribute("data-training").unwrap(), "0");
+            let id = page.attribute("data-id").unwrap();
+            let label = right_label(&project, &id);
+            let reply = client.answer(&id, &format!("calibrate-{round}-{i}"), label).await.json();
+            assert_eq!(reply, json!({ "ok": true }));
+        }
+        // Main work: four items, one of them twice.
+        for i in 0..5 {
+            let (id, view) = client.item().await.unwrap();
+            if i == 0 {
+                views.push(view.clone());
+            }
+            if view != "text" {
+                let unheard = json!({ "id": id, "key": format!("unheard-{round}-{i}"), "label": 1 });
+                let reply = client.json("/api/submit", &unheard).await;
+                assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+            }
+            assert_eq!(client.answer(&id, &format!("main-work-{round}-{i}"), 1).await.status, StatusCode::OK);
+        }
+    }
+    assert_eq!(views, ["text", "audio", "video"]);
+    assert!(client.get("/work").await.text().contains("All done"));
+    assert_eq!(project.count("SELECT count(*) FROM answer"), 3 * (2 + 3 + 5));
+    let checks = emomm_annotate::verify::verify(&project.project).unwrap();
+    assert!(checks.iter().all(|c| c.failed == 0), "{checks:?}");
+}
+
+fn right_label(project: &TestProject, id: &str) -> i64 {
+    project.count(&format!(
+        "SELECT f.label FROM assignment s JOIN reference f ON f.item = s.item WHERE s.public_id = '{id}'"
+    ))
+}
+
+#[tokio::test]
+async fn a_failed_calibration_leads_back_to_the_guide_and_then_to_the_lead() {
+    let settings = Settings { calibration: 2, calibration_attempts: 2, ..plain_settings() };
+    let project = TestProject::new(2, 1, &settings);
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    let mut seen = std::collections::BTreeSet::new();
+    for round in 0..2 {
+        for i in 0..2 {
+            let (id, _) = client.item().await.unwrap();
+            assert!(seen.insert(id.clone()), "another round has other ids");
+            let wrong = if right_label(&project, &id) == 1 { -1 } else { 1 };
+            client.answer(&id, &format!("calibrate-{round}-{i}"), wrong).await;
+        }
+        let page = client.get("/work").await;
+        if round == 0 {
+            assert!(page.text().contains("differed from the reference too often"), "{}", page.text());
+            client.form("/guide", "").await;
+        } else {
+            assert!(page.text().contains("talk to the lead"), "{}", page.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_saves_once_and_another_key_is_told() {
+    let project = TestProject::new(3, 1, &plain_settings());
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    let (first, _) = client.item().await.unwrap();
+    for _ in 0..3 {
+        let reply = client.answer(&first, "the-same-key", 1).await;
+        assert_eq!((reply.status, reply.json()), (StatusCode::OK, json!({ "ok": true })));
+    }
+    assert_eq!(project.count("SELECT count(*) FROM response"), 1);
+    let reply = client.answer(&first, "another-key", -1).await;
+    assert_eq!((reply.status, reply.json()), (StatusCode::CONFLICT, json!({ "error": "answered" })));
+    // The key of one item does not serve for another.
+    let (second, _) = client.item().await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(client.answer(&second, "the-same-key", 1).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(project.count("SELECT count(*) FROM response"), 1);
+}
+
+#[tokio::test]
+async fn answers_that_make_no_sense_are_refused() {
+    let project = TestProject::new(2, 1, &plain_settings());
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    let (id, _) = client.item().await.unwrap();
+    for (body, status) in [
+        (json!({ "id": id, "key": "long-enough", "label": 2 }), StatusCode::CONFLICT),
+        (json!({ "id": id, "key": "long-enough" }), StatusCode::BAD_REQUEST),
+        (json!({ "id": id, "key": "long-enough", "label": 1, "cannot_judge": "empty" }), StatusCode::BAD_REQUEST),
+        (json!({ "id": id, "key": "long-enough", "cannot_judge": "bored" }), StatusCode::BAD_REQUEST),
+        (json!({ "id": id, "key": "short", "label": 1 }), StatusCode::CONFLICT),
+        (json!({ "id": id, "key": "long-enough", "label": 1, "comment": "x".repeat(2001) }), StatusCode::CONFLICT),
+        (json!({ "id": "unknown", "key": "long-enough", "label": 1 }), StatusCode::NOT_FOUND),
+        (json!({ "id": id, "key": "long-enough", "label": 1, "extra": 1 }), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let reply = client.json("/api/submit", &body).await;
+        assert_eq!(reply.status, status, "{body}: {}", reply.text());
+    }
+    assert_eq!(project.count("SELECT count(*) FROM response"), 0);
+    let body = json!({ "id": id, "key": "long-enough", "cannot_judge": "unclear", "comment": "=1+1", "privacy": true });
+    assert_eq!(client.json("/api/submit", &body).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn undo_opens_the_last_items_again_and_keeps_every_version() {
+    let project = TestProject::new(4, 1, &Settings { undo_depth: 2, ..plain_settings() });
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    let mut done = Vec::new();
+    for i in 0..3 {
+        let (id, _) = client.item().await.unwrap();
+        client.answer(&id, &format!("first-time-{i}"), 1).await;
+        done.push(id);
+    }
+    for expected in [&done[2], &done[1]] {
+        assert_eq!(client.json("/api/undo", &json!({})).await.json()["undone"], true);
+        assert_eq!(client.item().await.unwrap().0, **expected);
+    }
+    assert_eq!(client.json("/api/undo", &json!({})).await.json()["undone"], false);
+    for (i, expected) in [&done[1], &done[2]].into_iter().enumerate() {
+        let (id, _) = client.item().await.unwrap();
+        assert_eq!(id, *expected, "items come back in their order");
+        client.answer(&id, &format!("second-time-{i}"), -1).await;
+    }
+    assert_eq!(project.count("SELECT count(*) FROM response"), 5);
+    assert_eq!(project.count("SELECT count(*) FROM answer WHERE label = -1"), 2);
+    let checks = emomm_annotate::verify::verify(&project.project).unwrap();
+    assert!(checks.iter().all(|c| c.failed == 0), "{checks:?}");
+}
+
+#[tokio::test]
+async fn modalities_of_a_clip_keep_their_distance_in_time() {
+    let project = TestProject::new(2, 1, &Settings { min_gap_minutes: 60, ..plain_settings() });
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    for i in 0..2 {
+        let (id, _) = client.item().await.unwrap();
+        client.answer(&id, &format!("some-key-{i}"), 1).await;
+    }
+    client.pass_guide().await;
+    let page = client.get("/work").await;
+    assert!(page.text().contains("Nothing to do right now"), "{}", page.text());
+    project.change("UPDATE assignment SET done_at = done_at - 61 * 60000 WHERE done_at IS NOT NULL");
+    assert_eq!(client.item().await.unwrap().1, "audio");
+}
+
+#[tokio::test]
+async fn breaks_and_the_end_of_the_day() {
+    let project = TestProject::new(3, 1, &Settings {
+        break_after_minutes: 25,
+        daily_minutes: 60,
+        ..plain_settings()
+    });
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    let (id, _) = client.item().await.unwrap();
+    client.answer(&id, "some-key-1", 1).await;
+    project.change("UPDATE work_span SET started_at = last_at - 26 * 60000");
+    assert!(client.get("/work").await.text().contains("Time for a break"));
+    client.form("/break", "").await;
+    let (id, _) = client.item().await.unwrap();
+    client.answer(&id, "some-key-2", 1).await;
+    project.change("UPDATE work_span SET started_at = last_at - 61 * 60000");
+    let page = client.get("/work").await;
+    // Shortly after midnight a part of the hour belongs to yesterday.
+    assert!(page.text().contains("Enough for today") || page.text().contains("Time for a break"));
+}
+
+#[tokio::test]
+async fn a_gate_opens_when_all_are_done_or_when_the_lead_says_so() {
+    let settings = Settings { gate: emomm_annotate::Gate::AllDone, ..plain_settings() };
+    let project = TestProject::new(1, 2, &settings);
+    let app = project.app();
+    let mut first = Client::at_work(&app, &project, "A1").await;
+    let mut second = Client::at_work(&app, &project, "A2").await;
+    let (id, _) = first.item().await.unwrap();
+    first.answer(&id, "some-key-1", 1).await;
+    assert!(first.get("/work").await.text().contains("not open yet"));
+    let (id, _) = second.item().await.unwrap();
+    second.answer(&id, "some-key-2", 1).await;
+    first.pass_guide().await;
+    assert_eq!(first.item().await.unwrap().1, "audio");
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_a_flood_of_them() {
+    let project = TestProject::new(1, 1, &plain_settings());
+    let app = project.app();
+    let _ = Client::join(&app, &project, "A1").await;
+    let mut client = Client::new(&app);
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        statuses.push(client.form("/login", "login=name-A1&password=wrong+wrong").await.status);
+    }
+    assert_eq!(statuses[..8], [StatusCode::UNAUTHORIZED; 8]);
+    assert_eq!(statuses[8..], [StatusCode::TOO_MANY_REQUESTS; 2]);
+    // The limit is told before the password is looked at.
+    let reply = client.form("/login", "login=name-A1&password=three+blind+mice").await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+}

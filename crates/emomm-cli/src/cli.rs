@@ -23,6 +23,7 @@ use crate::commands::rescore::RescoreArgs;
 use crate::commands::retry::RetryArgs;
 use crate::commands::synth::SynthArgs;
 use crate::picture_args::PictureArgs;
+use crate::commands::annotate::AnnotateArgs;
 
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Write the log of a run in the forms of other tools
     Log(LogArgs),
+    /// Unimodal labels by people: make, serve and read annotation projects
+    Annotate(AnnotateArgs),
     /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
     /// Write the synthetic clip world: two corpora whose truth is known, as true media files

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use emomm_annotate::AnnotateError;
 use emomm_dataset::DatasetError;
 use emomm_eval::run::RunError;
 use emomm_eval::runner::SelectError;
@@ -109,6 +110,14 @@ impl From<RunError> for Failure {
             | RunError::Line { .. }
             | RunError::Version { .. }
             | RunError::Tensors { .. } => ExitStatus::Data,
+impl From<AnnotateError> for Failure {
+    fn from(error: AnnotateError) -> Self {
+        let status = match error {
+            AnnotateError::Media(error) => return error.into(),
+            AnnotateError::Dataset(error) => return error.into(),
+            AnnotateError::Project { .. } | AnnotateError::Version { .. } | AnnotateError::Row { .. } => {
+                ExitStatus::Data
+            }
             _ => ExitStatus::Usage,
         };
         Self { status, hint: error.hint(), message: error.to_string() }

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Stats(args) => commands::stats::run(args, &printer),
         Command::Predict(args) => commands::predict::run(args, &printer),
         Command::Synth(args) => commands::synth::run(args, &printer),
+        Command::Annotate(args) => commands::annotate::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
         Command::Score(args) => commands::score::run(args, &printer),
         Command::Eval(args) => commands::eval::run(args, &printer),

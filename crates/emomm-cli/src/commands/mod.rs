@@ -1,5 +1,6 @@
 //! One file for each command: `run(args, printer)` gives an exit status or a failure.
 
+pub(crate) mod annotate;
 pub(crate) mod build;
 pub(crate) mod compare;
 pub(crate) mod demo;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use minijinja::value::{Kwargs, merge_maps};
-use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value, context};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
 
 use super::App;
 use super::guard::text;
@@ -26,6 +26,7 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "consent.html",
     "sound.html",
     "guide.html",
+    "guide_parts.html",
     "rules.html",
     "item.html",
     "rest.html",
@@ -45,13 +46,25 @@ pub(super) const TEMPLATES: &[(&str, &str)] = templates![
     "lead_export.html",
 ];
 
-/// The templates.
+/// The templates, once for each language: words are then the same in macros, which see no page's values.
 pub(crate) struct Renderer {
-    environment: Environment<'static>,
+    environments: [(Language, Environment<'static>); 2],
 }
 
 impl Renderer {
     pub(super) fn new() -> Self {
+        Self { environments: Language::ALL.map(|language| (language, environment(language))) }
+    }
+
+    /// A page.
+    pub(super) fn page(&self, language: Language, name: &str, values: Value) -> Result<String, minijinja::Error> {
+        let (_, environment) =
+            self.environments.iter().find(|(l, _)| *l == language).unwrap_or(&self.environments[0]);
+        environment.get_template(name)?.render(values)
+    }
+}
+
+fn environment(language: Language) -> Environment<'static> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for (name, source) in TEMPLATES {
@@ -59,35 +72,25 @@ impl Renderer {
             let added = environment.add_template(name, source);
             debug_assert!(added.is_ok(), "{name}: {added:?}");
         }
-        environment.add_function("t", translate);
-        environment.add_function("js_words", js_words);
-        Self { environment }
-    }
-
-    /// A page.
-    pub(super) fn page(&self, name: &str, values: Value) -> Result<String, minijinja::Error> {
-        self.environment.get_template(name)?.render(values)
-    }
-}
-
-fn language_of(state: &State<'_, '_>) -> Language {
-    state.lookup("lang").and_then(|v| v.as_str().map(Language::of)).unwrap_or_default()
+        environment.add_function("t", move |key: &str, values: Kwargs| translate(language, key, &values));
+        environment.add_function("js_words", move || js_words(language));
+        environment
 }
 
 /// `t("key", n=3)`: words in the page's language.
-fn translate(state: &State<'_, '_>, key: &str, values: Kwargs) -> Result<String, minijinja::Error> {
+fn translate(language: Language, key: &str, values: &Kwargs) -> Result<String, minijinja::Error> {
     let mut filled = Vec::new();
     for name in values.args() {
         let value: Value = values.get(name)?;
         filled.push((name.to_owned(), value.to_string()));
     }
     values.assert_all_used()?;
-    Ok(language_of(state).filled(key, &filled))
+    Ok(language.filled(key, &filled))
 }
 
 /// The words of the scripts as JSON, for an attribute.
-fn js_words(state: &State<'_, '_>) -> Result<String, minijinja::Error> {
-    serde_json::to_string(&language_of(state).with_prefix("js."))
+fn js_words(language: Language) -> Result<String, minijinja::Error> {
+    serde_json::to_string(&language.with_prefix("js."))
         .map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))
 }
 
@@ -114,7 +117,7 @@ pub(crate) fn page_with_status(
         notice => "",
     };
     // What the page says goes before.
-    match app.renderer().page(name, merge_maps([values, base])) {
+    match app.renderer().page(visitor.language, name, merge_maps([values, base])) {
         Ok(html) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
         Err(error) => {
             app.log(&format!("template {name}: {error:#}"));

@@ -110,7 +110,11 @@ impl Scheme {
     pub fn show(self, code: i8) -> String {
         match self {
             Self::Grid11 => {
-                let sign = if code > 0 { "+" } else if code < 0 { "\u{2212}" } else { "" };
+                let sign = match code.signum() {
+                    1 => "+",
+                    -1 => "\u{2212}",
+                    _ => "",
+                };
                 format!("{sign}{}.{}", code.abs() / 5, code.abs() % 5 * 2)
             }
             _ => match code {

@@ -1,5 +1,6 @@
 //! `emomm annotate` as a process: from a demo project to labels, and what is refused.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -85,7 +86,7 @@ fn agreement_of_a_file_of_votes() {
     for i in 0..30 {
         let base = i % 3 - 1;
         let other = if i % 5 == 0 { 0 } else { base };
-        text.push_str(&format!("{i},v{}_{i},{base},{base},{other},{base},{base},{base}\n", i / 3));
+        writeln!(text, "{i},v{}_{i},{base},{base},{other},{base},{base},{base}", i / 3).unwrap();
     }
     std::fs::write(&votes, text).unwrap();
     let figures = json(&emomm(&["agreement", word(&votes), "--resamples", "100", "--json"]));

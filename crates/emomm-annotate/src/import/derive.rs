@@ -32,6 +32,9 @@ pub struct ImportOptions {
     pub first_seq: i64,
 }
 
+/// Number of a clip, its views, and what was wrong with it.
+type Split = (usize, Vec<NewItem>, Vec<String>);
+
 /// What was imported and what was not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Imported {
@@ -75,7 +78,6 @@ pub fn import(
 ) -> Result<Imported, AnnotateError> {
     let n_workers = thread::available_parallelism().map_or(1, usize::from).min(8);
     let next = AtomicUsize::new(0);
-    type Split = (usize, Vec<NewItem>, Vec<String>);
     let split: Mutex<Vec<Result<Split, AnnotateError>>> = Mutex::new(Vec::with_capacity(clips.len()));
     thread::scope(|scope| {
         for _ in 0..n_workers {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -120,13 +121,10 @@ pub(crate) struct Address(pub(crate) IpAddr);
 
 /// Against DNS rebinding: a foreign name that leads here is refused.
 fn is_known_host(app: &App, request: &Request) -> bool {
-    let host = text(request.headers(), "host").or_else(|| request.uri().authority().map(|a| a.as_str()));
+    let host = text(request.headers(), "host").or_else(|| request.uri().authority().map(Authority::as_str));
     let n_hosts = request.headers().get_all(header::HOST).iter().count();
     n_hosts <= 1
-        && host.is_some_and(|host| {
-            let host = host.to_ascii_lowercase();
-            app.hosts().iter().any(|known| *known == host)
-        })
+        && host.is_some_and(|host| app.hosts().contains(&host.to_ascii_lowercase()))
 }
 
 /// Against forged requests: what changes something must come from a page of this server. Browsers say where a request
@@ -204,12 +202,12 @@ impl RateLimits {
 pub(crate) struct Buckets {
     per_second: f64,
     capacity: f64,
-    buckets: Mutex<BTreeMap<String, (f64, Instant)>>,
+    by_key: Mutex<BTreeMap<String, (f64, Instant)>>,
 }
 
 impl Buckets {
     fn new(per_second: f64, capacity: f64) -> Self {
-        Self { per_second, capacity, buckets: Mutex::new(BTreeMap::new()) }
+        Self { per_second, capacity, by_key: Mutex::new(BTreeMap::new()) }
     }
 
     /// Takes a token; `false` if there is none.
@@ -218,7 +216,7 @@ impl Buckets {
     }
 
     fn allows_at(&self, key: &str, now: Instant) -> bool {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_ADDRESSES && !buckets.contains_key(key) {
             let (per_second, capacity) = (self.per_second, self.capacity);
             // Full buckets are as good as forgotten.
@@ -263,7 +261,7 @@ mod tests {
         for i in 0..MAX_ADDRESSES + 10 {
             buckets.allows_at(&i.to_string(), start);
         }
-        assert!(buckets.buckets.lock().unwrap().len() <= MAX_ADDRESSES);
+        assert!(buckets.by_key.lock().unwrap().len() <= MAX_ADDRESSES);
         assert!(!buckets.allows_at("one more", start));
         assert!(buckets.allows_at("one more", start + Duration::from_secs(3000)));
     }

@@ -1,7 +1,7 @@
 //! The server: what is public, what needs a session, and what nobody gets.
 //!
-//! A request passes, from outside in: security headers, host, rate limit, size, origin, time limit ([`guard`]); then the
-//! access class of its route ([`routes`]); then, where it names an item, `work::authorized`.
+//! A request passes, from outside in: security headers, host, rate limit, size, origin, time limit (`guard`); then the
+//! access class of its route (`routes`); then, where it names an item, `work::authorized`.
 
 mod guard;
 mod listener;

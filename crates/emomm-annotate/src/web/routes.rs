@@ -126,8 +126,10 @@ async fn enforce(State(gate): State<Gate>, mut request: Request, next: Next) -> 
     };
     let role = visitor.account.as_ref().map(|account| account.role);
     let problem = match (gate.access, role) {
-        (Access::Public, _) | (Access::SignedIn, Some(_)) => None,
-        (Access::Annotator, Some(Role::Annotator)) | (Access::Lead, Some(Role::Lead)) => None,
+        (Access::Public, _)
+        | (Access::SignedIn, Some(_))
+        | (Access::Annotator, Some(Role::Annotator))
+        | (Access::Lead, Some(Role::Lead)) => None,
         (_, None) => Some(Problem::SignedOut),
         // Whoever may not use a route learns nothing of it.
         (_, Some(_)) => Some(Problem::NotFound),

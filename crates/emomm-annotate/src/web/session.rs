@@ -78,27 +78,27 @@ pub(crate) fn language(headers: &HeaderMap) -> Language {
 /// `Set-Cookie` for a new session.
 pub(crate) fn set_cookie(app: &App, token: &str) -> HeaderValue {
     let secure = if app.options().is_secure() { "; Secure" } else { "" };
-    value(format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}", cookie_name(app)))
+    value(&format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}", cookie_name(app)))
 }
 
 /// `Set-Cookie` that ends a session.
 pub(crate) fn clear_cookie(app: &App) -> HeaderValue {
     let secure = if app.options().is_secure() { "; Secure" } else { "" };
-    value(format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}", cookie_name(app)))
+    value(&format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}", cookie_name(app)))
 }
 
 /// `Set-Cookie` for a language.
 pub(crate) fn language_cookie(app: &App, language: Language) -> HeaderValue {
     let secure = if app.options().is_secure() { "; Secure" } else { "" };
-    value(format!(
+    value(&format!(
         "{LANGUAGE_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}",
         language.name()
     ))
 }
 
 /// Tokens and words are plain characters, so this never falls back.
-fn value(text: String) -> HeaderValue {
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Language {
     pub fn accepted(header: &str) -> Self {
         header
             .split(',')
-            .filter_map(|part| {
+            .find_map(|part| {
                 let tag = part.trim().to_ascii_lowercase();
                 if tag.starts_with("zh") {
                     Some(Self::Chinese)
@@ -56,7 +56,6 @@ impl Language {
                     None
                 }
             })
-            .next()
             .unwrap_or_default()
     }
 

@@ -60,8 +60,8 @@ pub(super) fn may_open(
         Gate::OwnDone => Ok(true),
         Gate::Lead => Ok(false),
         Gate::AllDone => Ok(connection.query_row(
-            "SELECT count(*) = 0 FROM pass p JOIN account a ON a.id = p.account \
-             WHERE p.number < ?1 AND p.stage <> 'done' AND a.state IN ('invited', 'active')",
+            "SELECT count(*) = 0 FROM assignment s JOIN account a ON a.id = s.account \
+             WHERE s.pass < ?1 AND s.state IN ('waiting', 'open') AND a.state IN ('invited', 'active')",
             [pass.number],
             |row| row.get(0),
         )?),

@@ -1,5 +1,7 @@
 //! What is exported is what was answered, in the form that the benchmark is built from.
 
+use std::fmt::Write;
+
 use emomm_annotate::agreement::agreement;
 use emomm_annotate::export::{ExportOptions, export};
 use emomm_annotate::votes::read_votes;
@@ -57,7 +59,7 @@ async fn labels_and_votes_are_read_by_the_benchmark() {
     std::fs::create_dir_all(mosi.join("Raw/video0")).unwrap();
     let mut table = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode\n".to_owned();
     for clip in 0..8 {
-        table.push_str(&format!("video{},{},words,1.0,,,,Positive,train\n", clip / 4, clip % 4));
+        writeln!(table, "video{},{},words,1.0,,,,Positive,train", clip / 4, clip % 4).unwrap();
     }
     std::fs::write(mosi.join("label.csv"), table).unwrap();
     for file in ["labels_cmu-mosi.csv", "votes_cmu-mosi.csv"] {

@@ -1,5 +1,6 @@
 //! Import by ffmpeg: every derivative holds one modality and nothing else.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -33,7 +34,7 @@ fn derivatives_hold_one_stream_and_no_tag() {
     for i in 0..6 {
         let raw = corpus.join("Raw/v1");
         std::fs::create_dir_all(&raw).unwrap();
-        table.push_str(&format!("v1,000{i},words {i},0.2,1.0,-0.4,0.0,,train\n"));
+        writeln!(table, "v1,000{i},words {i},0.2,1.0,-0.4,0.0,,train").unwrap();
         // The last clip has no medium.
         if i < 5 {
             write_clip(&ffmpeg, folder.path(), &raw.join(format!("000{i}.mp4")));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use emomm_annotate::Project;
 use emomm_annotate::web::{Server, ServeOptions};
 
-use crate::support::{Client, TestProject, plain_settings};
+use crate::support::{Client, TestProject, alone, plain_settings};
 
 /// Kills; `EMOMM_KILLS` sets another number.
 const N_KILLS: usize = 30;
@@ -93,17 +93,19 @@ fn work(address: SocketAddr, name: usize, cookie: &str, memory: &Mutex<Memory>, 
     }
 }
 
-#[tokio::test]
-async fn every_acknowledged_answer_is_there_once() {
+#[test]
+fn every_acknowledged_answer_is_there_once() {
+    let _alone = alone();
     let n_kills = std::env::var("EMOMM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(N_KILLS);
     let project = TestProject::new(N_CLIPS.max(n_kills * 8), N_CLIENTS, &plain_settings());
     let mut cookies = Vec::new();
-    {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
         let app = project.app();
         for i in 1..=N_CLIENTS {
             cookies.push(Client::at_work(&app, &project, &format!("A{i}")).await.cookie());
         }
-    }
+    });
     let memories: Vec<Arc<Mutex<Memory>>> = (0..N_CLIENTS).map(|_| Arc::default()).collect();
     let address_file = project.folder.path().join("address");
     for round in 0..n_kills {

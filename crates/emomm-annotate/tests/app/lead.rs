@@ -120,7 +120,7 @@ async fn a_gold_item_reaches_everybody_and_is_counted() {
     let quality = project.project.store().read_now(|c| emomm_annotate::quality::quality(c, &settings)).unwrap();
     assert_eq!(quality.iter().map(|q| (q.n_gold, q.n_gold_right)).collect::<Vec<_>>(), [(1, 1), (1, 1)]);
     let page = lead.get("/lead/quality").await;
-    assert!(page.text().contains("1 / 1"), "{}", page.text());
+    assert!(page.text().contains("1 &#x2f; 1"), "{}", page.text());
     // Taken away again.
     lead.form(&format!("/lead/references/{gold}"), "label=").await;
     assert_eq!(project.count("SELECT count(*) FROM reference"), 0);

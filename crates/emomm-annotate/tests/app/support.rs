@@ -1,6 +1,7 @@
 //! Projects with invented clips, and clients that talk to the router without a network.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
@@ -14,6 +15,12 @@ use tower::ServiceExt;
 
 /// The name under which the tests reach the router.
 pub(crate) const HOST: &str = "127.0.0.1:8477";
+
+/// Held by tests that keep both cores busy or that wait for a browser: one at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A project in a folder that is removed with it.
 pub(crate) struct TestProject {
@@ -172,6 +179,11 @@ impl Client {
         }
         let body = to_bytes(body, 10 << 20).await.unwrap().to_vec();
         Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Talks to another server, with the cookies of this one.
+    pub(crate) fn go_to(&mut self, app: &App) {
+        self.router = app.router();
     }
 
     /// The cookies, for a client over the network.

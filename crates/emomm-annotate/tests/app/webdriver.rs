@@ -83,7 +83,7 @@ impl Browser {
     /// One HTTP exchange with the driver.
     fn http(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|e| e.to_string())?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(3))).unwrap();
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\ncontent-type: application/json\r\n\
@@ -92,11 +92,8 @@ impl Browser {
             body.len()
         );
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(|e| e.to_string())?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-        let text = String::from_utf8_lossy(&bytes);
-        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let value: Value = serde_json::from_str(body).map_err(|e| format!("{e}: {body}"))?;
+        let body = whole_body(&mut stream).map_err(|e| e.to_string())?;
+        let value: Value = serde_json::from_slice(&body).map_err(|e| e.to_string())?;
         let value = value["value"].clone();
         if value["error"].is_string() {
             return Err(format!("{}: {}", value["error"], value["message"]));
@@ -248,6 +245,26 @@ impl Browser {
             json!({ "offline": on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.devtools("Network.emulateNetworkConditions", &conditions);
     }
+}
+
+/// The body of a reply. The driver leaves the connection open, so its length has to be read.
+fn whole_body(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(body)
 }
 
 /// Bytes of standard base64.

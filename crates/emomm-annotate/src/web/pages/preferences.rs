@@ -34,7 +34,7 @@ pub(crate) fn hotkeys(stored: &str) -> Value {
     json!({ "on": is_on, "keys": keys })
 }
 
-async fn show(app: &App, visitor: &Visitor, notice: &str) -> Result<Response, Failure> {
+fn show(app: &App, visitor: &Visitor, notice: &str) -> Result<Response, Failure> {
     let account = visitor.account.as_ref().ok_or(Problem::NotFound)?;
     let keys = hotkeys(&account.hotkeys);
     let actions: Vec<minijinja::Value> = ACTIONS
@@ -60,7 +60,7 @@ pub(crate) async fn page_get(
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Response {
-    let result = show(&app, &visitor, "").await;
+    let result = show(&app, &visitor, "");
     answered(&app, &headers, &visitor, result)
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn save(
             let key = if typed == "space" || typed == "空格" { " ".to_owned() } else { typed };
             let is_one = key.chars().count() == 1 && !key.chars().any(|c| c.is_control() || c.is_ascii_digit());
             if !is_one || key == "-" || taken.contains(&key) {
-                return show(&app, &visitor, "preferences.bad-keys").await;
+                return show(&app, &visitor, "preferences.bad-keys");
             }
             taken.push(key.clone());
             stored[action] = key.into();
@@ -95,7 +95,7 @@ pub(crate) async fn save(
             })
             .await?;
         let visitor = Visitor { account: Some(account), ..visitor.clone() };
-        show(&app, &visitor, "preferences.saved").await
+        show(&app, &visitor, "preferences.saved")
     }
     .await;
     answered(&app, &headers, &visitor, result)
@@ -125,10 +125,10 @@ pub(crate) async fn password(
         let id = account.id;
         let stored = store.read(move |c| accounts::password_of(c, id)).await?;
         if !app.passwords().verify(form.old, stored).await? {
-            return show(&app, &visitor, "preferences.wrong-password").await;
+            return show(&app, &visitor, "preferences.wrong-password");
         }
         if let Some(weakness) = weakness(&form.new, &login) {
-            return show(&app, &visitor, weakness).await;
+            return show(&app, &visitor, weakness);
         }
         let hash = app.passwords().hash(form.new).await?;
         let token = store
@@ -137,7 +137,7 @@ pub(crate) async fn password(
                 accounts::open_session(t, id)
             })
             .await?;
-        let response = show(&app, &visitor, "preferences.password-changed").await?;
+        let response = show(&app, &visitor, "preferences.password-changed")?;
         Ok(with_cookie(response, session::set_cookie(&app, &token)))
     }
     .await;

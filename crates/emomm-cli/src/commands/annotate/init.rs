@@ -1,5 +1,6 @@
 //! `emomm annotate init`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -213,7 +214,7 @@ fn report(filled: &Initialised, args: &InitArgs, printer: &Printer) -> Result<Ex
             filled.main.n_clips, filled.main.n_items, filled.practice.n_clips, n_problems
         );
         for invitation in &filled.invitations {
-            text.push_str(&format!("{:<5}{:<11}{}\n", invitation.account, invitation.role, invitation.path));
+            let _ = writeln!(text, "{:<5}{:<11}{}", invitation.account, invitation.role, invitation.path);
         }
         printer.data(&text)?;
     }

@@ -1,5 +1,6 @@
 //! `emomm annotate serve`.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -84,7 +85,7 @@ pub(crate) fn serve_until_interrupted(
             let url = server.url();
             let mut text = format!("{url}\n");
             for invitation in invitations {
-                text.push_str(&format!("{:<5}{:<11}{url}{}\n", invitation.account, invitation.role, invitation.path));
+                let _ = writeln!(text, "{:<5}{:<11}{url}{}", invitation.account, invitation.role, invitation.path);
             }
             told = printer.data(&text);
             printer.talk("serving; Ctrl-C ends");

@@ -77,7 +77,8 @@ pub(crate) async fn file(
         let actor = Actor::Account(account.pseudonym);
         let detail = json!({ "file": name });
         app.project().store().write(move |t| audit::append(t, &actor, "export.downloaded", &detail)).await?;
-        let media_type = if name.ends_with(".csv") { "text/csv; charset=utf-8" } else { "application/jsonl" };
+        let is_csv = std::path::Path::new(&name).extension().is_some_and(|e| e == "csv");
+        let media_type = if is_csv { "text/csv; charset=utf-8" } else { "application/jsonl" };
         super::download(&name, media_type, content)
     }
     .await;

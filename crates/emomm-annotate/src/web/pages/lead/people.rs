@@ -77,7 +77,8 @@ pub(crate) async fn people(
 /// What is done with an account.
 #[derive(Deserialize)]
 pub(crate) struct Deed {
-    deed: String,
+    #[serde(rename = "deed")]
+    action: String,
     #[serde(default)]
     account: String,
     #[serde(default)]
@@ -96,14 +97,14 @@ pub(crate) async fn deed(
     let result = async {
         let own = visitor.account.clone().ok_or(Problem::NotFound)?;
         let actor = Actor::Account(own.pseudonym.clone());
-        if form.account == own.pseudonym && matches!(form.deed.as_str(), "lock" | "invite") {
+        if form.account == own.pseudonym && matches!(form.action.as_str(), "lock" | "invite") {
             // A lead who locks the own account out needs the machine to come back.
             return Err(Problem::Conflict.into());
         }
         let settings = app.settings();
         let store = app.project().store();
         let account = form.account.clone();
-        let (invitation, notice) = match form.deed.as_str() {
+        let (invitation, notice) = match form.action.as_str() {
             "add" => {
                 let invitation = store.write(move |t| add_annotator(t, &settings, &actor)).await?;
                 (Some(invitation), "people.added")
@@ -119,12 +120,12 @@ pub(crate) async fn deed(
                 (Some(invitation), "people.invited")
             }
             "lock" | "unlock" => {
-                let locked = form.deed == "lock";
+                let locked = form.action == "lock";
                 store.write(move |t| accounts::lock(t, &actor, &account, locked)).await?;
                 (None, if locked { "people.locked" } else { "people.unlocked" })
             }
             "purge" | "anonymise" => {
-                let how = if form.deed == "purge" { Withdrawal::Purge } else { Withdrawal::Anonymise };
+                let how = if form.action == "purge" { Withdrawal::Purge } else { Withdrawal::Anonymise };
                 store.write(move |t| accounts::withdraw(t, &actor, &account, how)).await?;
                 (None, "people.withdrawn")
             }
@@ -133,7 +134,7 @@ pub(crate) async fn deed(
                 (None, "people.opened")
             }
             "to-main" | "again" => {
-                let to_main = form.deed == "to-main";
+                let to_main = form.action == "to-main";
                 store.write(move |t| work::release(t, &settings, &actor, &account, to_main)).await?;
                 (None, "people.decided")
             }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use emomm_dataset::manifest::Manifest;
-use emomm_dataset::readers::{FolderOptions, Reading, read_ch_sims, read_folder, read_mosi};
+use emomm_dataset::readers::{
+    FolderOptions, Reading, add_unimodal_labels, read_ch_sims, read_folder, read_mosi,
+};
 use emomm_dataset::{Corpus, GridScore, Modality, ScoreScale};
 
 use crate::error::AnnotateError;
@@ -13,8 +15,13 @@ use crate::error::AnnotateError;
 pub enum Source {
     /// A benchmark that `emomm build` made.
     Bench(PathBuf),
-    /// A folder of CMU-MOSI.
-    Mosi(PathBuf),
+    /// A folder of CMU-MOSI, perhaps with known labels of the modalities in a file of their own.
+    Mosi {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        labels: Option<PathBuf>,
+    },
     /// A folder of CH-SIMS.
     ChSims(PathBuf),
     /// Any folder with `metadata.csv`, `metadata.jsonl` or `metadata.parquet`.
@@ -58,7 +65,13 @@ impl SourceClip {
 pub fn read_source(source: &Source) -> Result<Vec<SourceClip>, AnnotateError> {
     let (path, mut clips) = match source {
         Source::Bench(path) => (path, of_bench(path)?),
-        Source::Mosi(path) => (path, of_reading(read_mosi(path)?)),
+        Source::Mosi { folder, labels } => {
+            let mut reading = read_mosi(folder)?;
+            if let Some(labels) = labels {
+                add_unimodal_labels(&mut reading, labels)?;
+            }
+            (folder, of_reading(reading))
+        }
         Source::ChSims(path) => (path, of_reading(read_ch_sims(path)?)),
         Source::Folder(path) => (path, of_reading(read_folder(path, &FolderOptions::default())?)),
     };

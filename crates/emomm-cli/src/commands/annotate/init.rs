@@ -22,6 +22,9 @@ pub(crate) struct InitArgs {
     project: PathBuf,
     #[command(flatten)]
     source: SourceArgs,
+    /// Known unimodal labels of CMU-MOSI, for practice and gold items
+    #[arg(long, value_name = "FILE", requires = "mosi")]
+    mosi_labels: Option<PathBuf>,
     /// Another folder whose clips serve training and calibration; without it, some are drawn from the clips
     #[arg(long, value_name = "DIR")]
     practice: Option<PathBuf>,
@@ -111,10 +114,11 @@ struct SourceArgs {
 }
 
 impl SourceArgs {
-    fn source(&self) -> Option<Source> {
+    fn source(&self, labels: Option<&PathBuf>) -> Option<Source> {
         let of = |path: &Option<PathBuf>, make: fn(PathBuf) -> Source| path.clone().map(make);
+        let mosi = || self.mosi.clone().map(|folder| Source::Mosi { folder, labels: labels.cloned() });
         of(&self.bench, Source::Bench)
-            .or_else(|| of(&self.mosi, Source::Mosi))
+            .or_else(mosi)
             .or_else(|| of(&self.ch_sims, Source::ChSims))
             .or_else(|| of(&self.folder, Source::Folder))
     }
@@ -146,7 +150,7 @@ pub(crate) fn run(args: &InitArgs, printer: &Printer) -> Result<ExitStatus, Fail
     settings.check()?;
     let ffmpeg = Ffmpeg::locate()?;
     // One of them is there: clap sees to it.
-    let Some(source) = args.source.source() else {
+    let Some(source) = args.source.source(args.mosi_labels.as_ref()) else {
         return Err(Failure::new(ExitStatus::Usage, "no clips to label"));
     };
     let mut clips = absolute(read_source(&source)?)?;

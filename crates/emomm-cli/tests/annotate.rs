@@ -73,8 +73,8 @@ fn a_demo_project_is_served_counted_exported_and_restored() {
     let labels = folder.path().join("labels");
     let exported = json(&emomm(&["export", &project, "--out", word(&labels), "--json"]));
     assert_eq!(exported["clips"], 16);
-    let table = std::fs::read_to_string(labels.join("labels_ch-sims.csv")).unwrap();
-    assert!(table.starts_with("seq,clip,label_T,label_A,label_V\n1,demo_"), "{table}");
+    let table = std::fs::read_to_string(labels.join("labels_cmu-mosi.csv")).unwrap();
+    assert!(table.starts_with("seq,clip,label_T,label_A,label_V\n1,"), "{table}");
     assert_eq!(json(&emomm(&["agreement", &project, "--json"]))["modalities"], serde_json::json!({}));
 }
 

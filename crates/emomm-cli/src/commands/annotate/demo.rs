@@ -1,13 +1,14 @@
-//! `emomm annotate demo`: a small project of invented clips, ready to click.
+//! `emomm annotate demo`: a small project of synthetic clips, ready to click.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use clap::Args;
 use emomm_annotate::import::{Source, read_source};
 use emomm_annotate::{Project, Settings};
+use emomm_dataset::Corpus;
 use emomm_media::Ffmpeg;
+use emomm_synth::{MOSI_LABELS_FILE, Mix, WorldSettings, write_world};
 use serde_json::json;
 
 use super::init::fill;
@@ -15,22 +16,10 @@ use super::serve::{ReachArgs, serve_until_interrupted};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
 
-/// Clips of the demo.
+/// Clips of the demo, of each of the two corpora that the synthetic world writes; the English ones are used.
 const N_CLIPS: usize = 20;
-
-/// Words, and their label: what a speaker might say.
-const LINES: [(&str, &str); 10] = [
-    ("I could watch this every day, it makes me so happy.", "1.0"),
-    ("The train leaves at ten past eight from platform two.", "0.0"),
-    ("You never listen, and I am tired of asking.", "-0.8"),
-    ("It was all right, I suppose, nothing special.", "0.2"),
-    ("They cancelled it without a word. Unbelievable.", "-1.0"),
-    ("Thank you, that is the kindest thing anybody did today.", "0.8"),
-    ("The box is on the second shelf, next to the lamp.", "0.0"),
-    ("I had hoped for a bit more, to be honest.", "-0.4"),
-    ("Look at that, we actually made it!", "1.0"),
-    ("I do not want to talk about it any more.", "-0.6"),
-];
+/// Seed of the world.
+const SEED: u64 = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoProjectArgs {
@@ -52,7 +41,7 @@ pub(crate) struct DemoProjectArgs {
 
 pub(crate) fn run(args: &DemoProjectArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let ffmpeg = Ffmpeg::locate()?;
-    let corpus = args.out.join("corpus");
+    let world = args.out.join("world");
     let folder = args.out.join("project");
     let (project, invitations) = if folder.join(emomm_annotate::DATABASE).is_file() {
         printer.talk(&format!("{}: the project of an earlier demo is used again", folder.display()));
@@ -66,7 +55,7 @@ pub(crate) fn run(args: &DemoProjectArgs, printer: &Printer) -> Result<ExitStatu
             .collect::<Result<Vec<_>, _>>()?;
         (project, invitations)
     } else {
-        write_corpus(&ffmpeg, &corpus)?;
+        make_world(&ffmpeg, &world, printer)?;
         let settings = Settings {
             min_gap_minutes: 0,
             repeat_share: 0.1,
@@ -77,7 +66,8 @@ pub(crate) fn run(args: &DemoProjectArgs, printer: &Printer) -> Result<ExitStatu
             calibration_pass: 0.5,
             ..Settings::default()
         };
-        let clips = read_source(&Source::ChSims(corpus))?;
+        let labels = Some(world.join(MOSI_LABELS_FILE));
+        let clips = read_source(&Source::Mosi { folder: world.join(Corpus::CmuMosi.name()), labels })?;
         let project = Project::create(&folder, &settings)?;
         let filled = fill(&project, &ffmpeg, clips, None, args.annotators as usize, printer)?;
         (project, filled.invitations)
@@ -95,50 +85,20 @@ pub(crate) fn run(args: &DemoProjectArgs, printer: &Printer) -> Result<ExitStatu
         }
         return Ok(ExitStatus::Done);
     }
-    printer.talk("Open a link, choose a name and a password. Invented clips; the sounds are tones.");
+    printer.talk("Open a link, choose a name and a password. The clips are synthetic.");
     serve_until_interrupted(project, &args.reach, &invitations, printer)
 }
 
-/// Invented clips in the layout of CH-SIMS: moving shapes and gliding tones, whose colour and melody go with the label.
-fn write_corpus(ffmpeg: &Ffmpeg, folder: &Path) -> Result<(), Failure> {
-    let io = |e: std::io::Error| Failure::new(ExitStatus::Usage, format!("{}: {e}", folder.display()));
-    let mut table = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode\n".to_owned();
-    for i in 0..N_CLIPS {
-        let (video, clip) = (format!("demo_{:02}", i / 4), format!("{:04}", i % 4));
-        let (text, label) = LINES[i % LINES.len()];
-        let label_a = LINES[(i * 3 + i / LINES.len()) % LINES.len()].1;
-        let label_v = LINES[(i * 7 + 2) % LINES.len()].1;
-        let _ = writeln!(table, "{video},{clip},\"{text}\",{label},{label},{label_a},{label_v},,train");
-        let path = folder.join("Raw").join(&video).join(format!("{clip}.mp4"));
-        std::fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(io)?;
-        write_clip(ffmpeg, &path, i, label_a, label_v)?;
-    }
-    std::fs::write(folder.join("meta.csv"), table).map_err(io)
-}
-
-fn write_clip(ffmpeg: &Ffmpeg, path: &Path, index: usize, audio: &str, video: &str) -> Result<(), Failure> {
-    let value = |label: &str| label.parse::<f64>().unwrap_or(0.0);
-    let hue = 200.0 - 140.0 * value(video);
-    let picture = format!("testsrc2=size=480x360:rate=25:duration=2,hue=h={hue:.0}:s=0.6");
-    let base = 200.0 + 60.0 * value(audio) + index as f64;
-    let tone = format!(
-        "aevalsrc='0.3*sin(2*PI*({base:.0}+{:.0}*t)*t)':sample_rate=44100:duration=2",
-        40.0 * value(audio)
-    );
-    let mut target = std::ffi::OsString::from("file:");
-    target.push(path);
-    let output = Command::new(ffmpeg.program())
-        .args(["-hide_banner", "-nostdin", "-loglevel", "error", "-y"])
-        .args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone])
-        .args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-pix_fmt", "yuv420p", "-c:a", "aac"])
-        .arg(target)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", ffmpeg.program().display())))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Failure::new(ExitStatus::Usage, format!("ffmpeg could not write {}: {reason}", path.display()))
-        .with_hint("`emomm doctor` lists ffmpeg's encoders"))
+/// The synthetic world, as `emomm synth` writes it.
+fn make_world(ffmpeg: &Ffmpeg, folder: &Path, printer: &Printer) -> Result<(), Failure> {
+    let settings =
+        WorldSettings { clips: N_CLIPS, seed: SEED, mix: Mix::default(), original_layout: false };
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let spinner = printer.spinner("writing synthetic clips");
+    let written = write_world(folder, settings, ffmpeg, jobs, &|progress| {
+        spinner.set_message(format!("writing synthetic clips: {} of {}", progress.done, progress.total));
+    });
+    spinner.finish_and_clear();
+    written?;
+    Ok(())
 }

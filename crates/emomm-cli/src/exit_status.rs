@@ -110,14 +110,6 @@ impl From<RunError> for Failure {
             | RunError::Line { .. }
             | RunError::Version { .. }
             | RunError::Tensors { .. } => ExitStatus::Data,
-impl From<AnnotateError> for Failure {
-    fn from(error: AnnotateError) -> Self {
-        let status = match error {
-            AnnotateError::Media(error) => return error.into(),
-            AnnotateError::Dataset(error) => return error.into(),
-            AnnotateError::Project { .. } | AnnotateError::Version { .. } | AnnotateError::Row { .. } => {
-                ExitStatus::Data
-            }
             _ => ExitStatus::Usage,
         };
         Self { status, hint: error.hint(), message: error.to_string() }
@@ -131,5 +123,19 @@ impl From<SelectError> for Failure {
             _ => ExitStatus::Usage,
         };
         Self { status, hint: Some(error.hint()), message: error.to_string() }
+    }
+}
+
+impl From<AnnotateError> for Failure {
+    fn from(error: AnnotateError) -> Self {
+        let status = match error {
+            AnnotateError::Media(error) => return error.into(),
+            AnnotateError::Dataset(error) => return error.into(),
+            AnnotateError::Project { .. } | AnnotateError::Version { .. } | AnnotateError::Row { .. } => {
+                ExitStatus::Data
+            }
+            _ => ExitStatus::Usage,
+        };
+        Self { status, hint: error.hint(), message: error.to_string() }
     }
 }

@@ -6,12 +6,15 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Step;
 use crate::accounts::Account;
-use crate::clock::{DAY, MINUTE, Millis};
+use crate::clock::{MINUTE, Millis};
 use crate::error::AnnotateError;
 use crate::settings::Settings;
 
 /// Without a sign of work for so long, a stretch has ended with the last one.
 const PAUSE: Millis = 4 * MINUTE;
+
+/// What counts as one day's work, whatever the time zone and whoever works past midnight.
+const WORKING_DAY: Millis = 16 * 60 * MINUTE;
 
 /// A sign of work: an item was shown or answered.
 pub(super) fn touch(transaction: &Transaction<'_>, account: i64, now: Millis) -> Result<(), AnnotateError> {
@@ -41,9 +44,8 @@ pub(super) fn due(
     account: &Account,
     now: Millis,
 ) -> Result<Option<Step>, AnnotateError> {
-    let day = now - now.rem_euclid(DAY);
     if settings.daily_minutes > 0
-        && worked(connection, account.id, day)? >= Millis::from(settings.daily_minutes) * MINUTE
+        && worked(connection, account.id, now - WORKING_DAY)? >= Millis::from(settings.daily_minutes) * MINUTE
     {
         return Ok(Some(Step::DayDone));
     }

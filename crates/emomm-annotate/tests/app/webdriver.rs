@@ -22,7 +22,8 @@ pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
-    _profile: tempfile::TempDir,
+    /// Removed with the browser.
+    profile: tempfile::TempDir,
 }
 
 impl Drop for Browser {
@@ -52,7 +53,7 @@ impl Browser {
         // Whatever it says later must not stop it.
         std::thread::spawn(move || for _ in lines {});
         let profile = tempfile::tempdir().unwrap();
-        let mut browser = Self { driver, port, session: String::new(), _profile: profile };
+        let mut browser = Self { driver, port, session: String::new(), profile: profile };
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -69,14 +70,14 @@ impl Browser {
         ]
         .map(str::to_owned)
         .into_iter()
-        .chain([format!("--user-data-dir={}", browser._profile.path().display())])
+        .chain([format!("--user-data-dir={}", browser.profile.path().display())])
         .collect::<Vec<_>>();
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": { "args": arguments },
         } } });
         let answer = browser.http("POST", "/session", Some(&wanted)).expect("a session");
-        browser.session = answer["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        answer["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}")).clone_into(&mut browser.session);
         browser
     }
 

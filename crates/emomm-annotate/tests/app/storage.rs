@@ -26,7 +26,8 @@ async fn a_full_disk_loses_nothing() {
             break;
         }
     }
-    let body = json!({ "id": id, "key": "some-key-1", "label": 1, "comment": "x".repeat(2000) });
+    // Longer than a page, so that it needs a new one.
+    let body = json!({ "id": id, "key": "some-key-1", "label": 1, "comment": "\u{1d11e}".repeat(2000) });
     let reply = client.json("/api/submit", &body).await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.text());
     assert_eq!(reply.json(), json!({ "error": "storage" }));

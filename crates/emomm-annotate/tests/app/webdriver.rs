@@ -236,7 +236,11 @@ impl Browser {
 
     pub(crate) fn dark(&self, on: bool) {
         let value = if on { "dark" } else { "light" };
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
+        // Without transitions, so that colours are what they will be.
+        let features = json!({ "features": [
+            { "name": "prefers-color-scheme", "value": value },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ] });
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use emomm_annotate::web::{Server, ServeOptions};
+use emomm_annotate::web::{ServeOptions, Server};
 
 use support::{Client, TestProject, plain_settings};
 
@@ -128,9 +128,16 @@ fn report(mut times: Times, seconds: f64) {
         [("media", &mut times.media), ("pages", &mut times.pages), ("answers", &mut times.answers)]
     {
         list.sort_unstable();
-        let at = |share: f64| list.get(((list.len() as f64 * share) as usize).min(list.len().saturating_sub(1)));
+        let at =
+            |share: f64| list.get(((list.len() as f64 * share) as usize).min(list.len().saturating_sub(1)));
         let shown = |share: f64| at(share).map_or(0.0, |d| d.as_secs_f64() * 1000.0);
-        println!("{name:<8} n {:>6}  median {:.1} ms  p99 {:.1} ms  most {:.1} ms", list.len(), shown(0.5), shown(0.99), shown(1.0));
+        println!(
+            "{name:<8} n {:>6}  median {:.1} ms  p99 {:.1} ms  most {:.1} ms",
+            list.len(),
+            shown(0.5),
+            shown(0.99),
+            shown(1.0)
+        );
         worst = at(0.99).copied().unwrap_or(Duration::MAX);
     }
     for error in times.errors.iter().take(5) {

@@ -333,8 +333,10 @@ pub(crate) fn lock(
 ) -> Result<(), AnnotateError> {
     let account = by_pseudonym(transaction, pseudonym)?;
     let (from, to) = if locked { ("active", "locked") } else { ("locked", "active") };
-    let changed = transaction
-        .execute("UPDATE account SET state = ?3 WHERE id = ?1 AND state = ?2", params![account.id, from, to])?;
+    let changed = transaction.execute(
+        "UPDATE account SET state = ?3 WHERE id = ?1 AND state = ?2",
+        params![account.id, from, to],
+    )?;
     if changed == 0 {
         return Err(AnnotateError::refused("account", account.state.name(), from));
     }

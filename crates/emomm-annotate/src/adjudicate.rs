@@ -94,8 +94,8 @@ pub(crate) fn queue(
 
 /// The newest decision about an item.
 pub(crate) fn decided(connection: &Connection, item: i64) -> Result<Option<i8>, AnnotateError> {
-    let mut statement =
-        connection.prepare_cached("SELECT label FROM adjudication WHERE item = ?1 ORDER BY id DESC LIMIT 1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT label FROM adjudication WHERE item = ?1 ORDER BY id DESC LIMIT 1")?;
     let mut rows = statement.query([item])?;
     Ok(match rows.next()? {
         Some(row) => Some(row.get(0)?),
@@ -131,7 +131,11 @@ pub(crate) fn decide(
         return Err(AnnotateError::refused("category", category, CATEGORIES.join(", ")));
     }
     if reason.chars().count() > MAX_NOTE {
-        return Err(AnnotateError::refused("reason", "a long text", format!("at most {MAX_NOTE} characters")));
+        return Err(AnnotateError::refused(
+            "reason",
+            "a long text",
+            format!("at most {MAX_NOTE} characters"),
+        ));
     }
     transaction.execute(
         "INSERT INTO adjudication (item, label, category, reason, account, decided_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

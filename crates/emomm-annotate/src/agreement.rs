@@ -1,8 +1,9 @@
 //! How well annotators agree, by modality (App. A.1 reports Fleiss' kappa 0.54).
 
 use emomm_metrics::{
-    AlphaLevel, BootstrapOptions, Clusters, Estimate, Figure, IntraClass, KappaWeights, PairAgreement, Ratings,
-    cluster_bootstrap_many, cohen_kappa, fleiss_kappa, intra_class, krippendorff_alpha, pairwise_agreement,
+    AlphaLevel, BootstrapOptions, Clusters, Estimate, Figure, IntraClass, KappaWeights, PairAgreement,
+    Ratings, cluster_bootstrap_many, cohen_kappa, fleiss_kappa, intra_class, krippendorff_alpha,
+    pairwise_agreement,
 };
 use rusqlite::Connection;
 use serde::Serialize;
@@ -231,7 +232,8 @@ mod tests {
                 item(4, [None, None]),
             ],
         };
-        let agreement = agreement_of(&table, BootstrapOptions { n_resamples: 20, ..Default::default() }).unwrap();
+        let agreement =
+            agreement_of(&table, BootstrapOptions { n_resamples: 20, ..Default::default() }).unwrap();
         assert_eq!((agreement.n_items, agreement.n_votes), (3, 5));
         assert!((agreement.alpha_ordinal.unwrap().value - 1.0).abs() < 1e-12);
         assert_eq!(agreement.pairs[0].confusion, [[1, 0, 0], [0, 0, 0], [0, 0, 1]]);

@@ -12,7 +12,9 @@ pub const DAY: Millis = 24 * 60 * MINUTE;
 
 /// The time now; 0 on a machine whose clock stands before 1970.
 pub fn now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// `2026-11-28T22:15:03Z`.

@@ -14,7 +14,11 @@ const MAX_SETS: usize = 5000;
 ///
 /// # Errors
 /// Where there are fewer annotators than labels wanted.
-pub fn assign(settings: &Settings, n_clips: usize, n_annotators: usize) -> Result<Vec<Vec<usize>>, AnnotateError> {
+pub fn assign(
+    settings: &Settings,
+    n_clips: usize,
+    n_annotators: usize,
+) -> Result<Vec<Vec<usize>>, AnnotateError> {
     let all: Vec<usize> = (0..n_annotators).collect();
     if n_annotators == 0 {
         return too_few(n_annotators, "at least 1");
@@ -27,7 +31,8 @@ pub fn assign(settings: &Settings, n_clips: usize, n_annotators: usize) -> Resul
                 return too_few(n_annotators, &format!("at least {} for a team", settings.votes));
             }
             // Annotators that do not fill a team make the first teams larger.
-            let team_of = |team: usize| -> Vec<usize> { all.iter().copied().filter(|a| a % teams == team).collect() };
+            let team_of =
+                |team: usize| -> Vec<usize> { all.iter().copied().filter(|a| a % teams == team).collect() };
             Ok((0..n_clips).map(|clip| team_of(clip * teams / n_clips.max(1))).collect())
         }
         Design::Balanced => {
@@ -129,7 +134,13 @@ pub fn orders(seed: u64, annotator: &str, clips: &[i64], n_passes: usize) -> Vec
 
 /// Puts repeated items into an order: a share of it, each at least `distance` items after its first time. Where the order
 /// is too short, as many as have room. The flag says whether it is the second time.
-pub fn with_repeats(seed: u64, annotator: &str, order: &[i64], share: f64, distance: usize) -> Vec<(i64, bool)> {
+pub fn with_repeats(
+    seed: u64,
+    annotator: &str,
+    order: &[i64],
+    share: f64,
+    distance: usize,
+) -> Vec<(i64, bool)> {
     let n = order.len();
     let wanted = (n as f64 * share).round() as usize;
     let distance = distance.min(n / 2).max(1);
@@ -176,7 +187,9 @@ mod tests {
     #[test]
     fn ranges_cut_seq_into_one_piece_for_each_team() {
         let design = assign(&settings(Design::Ranges, 2), 10, 4).unwrap();
-        assert!(design[..5].iter().all(|team| *team == [0, 2]) && design[5..].iter().all(|team| *team == [1, 3]));
+        assert!(
+            design[..5].iter().all(|team| *team == [0, 2]) && design[5..].iter().all(|team| *team == [1, 3])
+        );
         assert!(assign(&settings(Design::Ranges, 5), 10, 4).is_err());
     }
 

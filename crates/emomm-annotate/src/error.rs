@@ -109,10 +109,14 @@ impl AnnotateError {
             Self::Serve { hint, .. } => return Some(hint.clone()),
             Self::Project { .. } => "name a folder that `emomm annotate init` has made",
             Self::Version { .. } => "use the version of emomm that wrote the project, or a newer one",
-            Self::Storage { .. } => "free space on the disk or give write permission; labels wait in the browsers",
+            Self::Storage { .. } => {
+                "free space on the disk or give write permission; labels wait in the browsers"
+            }
             Self::Row { .. } => "correct the row, or leave it out",
             Self::Option { expected, .. } => return Some(format!("give {expected}")),
-            Self::Io { .. } | Self::Database(_) | Self::Refused { .. } | Self::Randomness { .. } => return None,
+            Self::Io { .. } | Self::Database(_) | Self::Refused { .. } | Self::Randomness { .. } => {
+                return None;
+            }
         };
         Some(hint.to_owned())
     }

@@ -178,8 +178,9 @@ struct Clip {
 }
 
 fn clips(connection: &Connection) -> Result<Vec<Clip>, AnnotateError> {
-    let mut statement = connection
-        .prepare("SELECT seq, corpus, class_map, video_id, clip_id FROM clip WHERE use = 'main' ORDER BY seq")?;
+    let mut statement = connection.prepare(
+        "SELECT seq, corpus, class_map, video_id, clip_id FROM clip WHERE use = 'main' ORDER BY seq",
+    )?;
     let rows = statement.query_map([], |row| {
         let map: String = row.get(2)?;
         let (video, clip): (String, String) = (row.get(3)?, row.get(4)?);
@@ -214,7 +215,8 @@ impl Labels<'_> {
     /// The codes that were given for a clip in one view.
     fn codes(&self, seq: i64, view: View) -> Vec<i8> {
         let table = self.tables.iter().find(|t| t.view == view);
-        let item = table.and_then(|t| t.items.binary_search_by_key(&seq, |i| i.seq).ok().map(|i| &t.items[i]));
+        let item =
+            table.and_then(|t| t.items.binary_search_by_key(&seq, |i| i.seq).ok().map(|i| &t.items[i]));
         item.map(|item| item.votes.iter().flatten().copied().collect()).unwrap_or_default()
     }
 
@@ -248,7 +250,15 @@ impl Labels<'_> {
     fn aggregated_csv(&self, clips: &[&Clip]) -> Result<String, AnnotateError> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let fields = [
-            "seq", "clip", "modality", "n_votes", "mean", "score", "class_own", "class_ch_sims", "class_cmu_mosi",
+            "seq",
+            "clip",
+            "modality",
+            "n_votes",
+            "mean",
+            "score",
+            "class_own",
+            "class_ch_sims",
+            "class_cmu_mosi",
             "adjudicated",
         ];
         writer.write_record(fields).map_err(|e| not_written(&e))?;
@@ -276,7 +286,10 @@ impl Labels<'_> {
                         class(clip.class_map),
                         class(Corpus::ChSims),
                         class(Corpus::CmuMosi),
-                        adjudicated.map(|c| scheme.steps(*c)).map(|s| format!("{:.1}", f64::from(s) / 5.0)).unwrap_or_default(),
+                        adjudicated
+                            .map(|c| scheme.steps(*c))
+                            .map(|s| format!("{:.1}", f64::from(s) / 5.0))
+                            .unwrap_or_default(),
                     ])
                     .map_err(|e| not_written(&e))?;
             }
@@ -304,9 +317,8 @@ fn votes_csv(tables: &[VoteTable], clips: &[&Clip]) -> Result<String, AnnotateEr
         let mut record = vec![clip.seq.to_string(), clip.name.clone()];
         for table in &unimodal {
             let item = table.items.binary_search_by_key(&clip.seq, |i| i.seq).ok().map(|i| &table.items[i]);
-            let mut given: Vec<String> = item
-                .map(|i| i.votes.iter().flatten().map(ToString::to_string).collect())
-                .unwrap_or_default();
+            let mut given: Vec<String> =
+                item.map(|i| i.votes.iter().flatten().map(ToString::to_string).collect()).unwrap_or_default();
             given.resize(widest, String::new());
             record.extend(given);
         }
@@ -377,30 +389,33 @@ fn write_parquet(path: &Path, rows: &[LongRow]) -> Result<(), AnnotateError> {
     let number = |value: fn(&LongRow) -> Option<i64>| {
         TableColumn::Number(rows.iter().map(|r| value(r).map(|v| v as f64)).collect())
     };
-    write_table(path, vec![
-        ("seq", number(|r| Some(r.seq))),
-        ("corpus", text(|r| Some(r.corpus.clone()))),
-        ("clip", text(|r| Some(r.clip.clone()))),
-        ("modality", text(|r| Some(r.modality.clone()))),
-        ("condition", text(|r| Some(r.condition.clone()))),
-        ("annotator", text(|r| Some(r.annotator.clone()))),
-        ("phase", text(|r| Some(r.phase.clone()))),
-        ("role", text(|r| Some(r.role.clone()))),
-        ("attempt", number(|r| Some(r.attempt))),
-        ("version", number(|r| Some(r.version))),
-        ("counts", number(|r| Some(r.counts))),
-        ("label", number(|r| r.label)),
-        ("cannot_judge", text(|r| r.cannot_judge.clone())),
-        ("comment", text(|r| Some(r.comment.clone()))),
-        ("privacy", number(|r| Some(r.privacy))),
-        ("plays", number(|r| Some(r.plays))),
-        ("first_play_ms", number(|r| r.first_play_ms)),
-        ("total_ms", number(|r| Some(r.total_ms))),
-        ("hidden_ms", number(|r| Some(r.hidden_ms))),
-        ("ui_language", text(|r| Some(r.ui_language.clone()))),
-        ("opened_at", text(|r| Some(r.opened_at.clone()))),
-        ("received_at", text(|r| Some(r.received_at.clone()))),
-    ])?;
+    write_table(
+        path,
+        vec![
+            ("seq", number(|r| Some(r.seq))),
+            ("corpus", text(|r| Some(r.corpus.clone()))),
+            ("clip", text(|r| Some(r.clip.clone()))),
+            ("modality", text(|r| Some(r.modality.clone()))),
+            ("condition", text(|r| Some(r.condition.clone()))),
+            ("annotator", text(|r| Some(r.annotator.clone()))),
+            ("phase", text(|r| Some(r.phase.clone()))),
+            ("role", text(|r| Some(r.role.clone()))),
+            ("attempt", number(|r| Some(r.attempt))),
+            ("version", number(|r| Some(r.version))),
+            ("counts", number(|r| Some(r.counts))),
+            ("label", number(|r| r.label)),
+            ("cannot_judge", text(|r| r.cannot_judge.clone())),
+            ("comment", text(|r| Some(r.comment.clone()))),
+            ("privacy", number(|r| Some(r.privacy))),
+            ("plays", number(|r| Some(r.plays))),
+            ("first_play_ms", number(|r| r.first_play_ms)),
+            ("total_ms", number(|r| Some(r.total_ms))),
+            ("hidden_ms", number(|r| Some(r.hidden_ms))),
+            ("ui_language", text(|r| Some(r.ui_language.clone()))),
+            ("opened_at", text(|r| Some(r.opened_at.clone()))),
+            ("received_at", text(|r| Some(r.received_at.clone()))),
+        ],
+    )?;
     Ok(())
 }
 
@@ -414,7 +429,8 @@ fn card(
     let project: String =
         connection.query_row("SELECT value FROM meta WHERE key = 'project'", [], |row| row.get(0))?;
     let n_annotators: i64 =
-        connection.query_row("SELECT count(*) FROM account WHERE role = 'annotator'", [], |row| row.get(0))?;
+        connection
+            .query_row("SELECT count(*) FROM account WHERE role = 'annotator'", [], |row| row.get(0))?;
     let span: Option<(i64, i64)> = connection
         .query_row("SELECT min(received_at), max(received_at) FROM response HAVING count(*) > 0", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -427,7 +443,8 @@ fn card(
         card,
         "Made with {}. Project `{project}`, {n_clips} clips, {n_annotators} annotators{}.\n",
         concat!("emomm ", env!("CARGO_PKG_VERSION")),
-        span.map(|(a, b)| format!(", {} to {}", &clock::iso(a)[..10], &clock::iso(b)[..10])).unwrap_or_default()
+        span.map(|(a, b)| format!(", {} to {}", &clock::iso(a)[..10], &clock::iso(b)[..10]))
+            .unwrap_or_default()
     );
     let _ = writeln!(card, "## How the labels were made\n");
     let _ = writeln!(
@@ -443,7 +460,10 @@ fn card(
         settings.repeat_share * 100.0
     );
     let _ = writeln!(card, "## Agreement\n");
-    let _ = writeln!(card, "| modality | items | votes | alpha (ordinal) | 95 % | Fleiss' kappa |\n|---|---|---|---|---|---|");
+    let _ = writeln!(
+        card,
+        "| modality | items | votes | alpha (ordinal) | 95 % | Fleiss' kappa |\n|---|---|---|---|---|---|"
+    );
     for figure in figures {
         let show = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
         let alpha = figure.alpha_ordinal;
@@ -461,10 +481,19 @@ fn card(
     }
     let _ = writeln!(card, "\n## Files\n");
     for (name, what) in [
-        ("labels_CORPUS.csv", "`seq,clip,label_T,label_A,label_V`: mean of the votes on the 0.2 grid, ties to even; what `emomm build --mosi-labels` reads"),
-        ("votes_CORPUS.csv", "the votes themselves, `T_1 …`, also read by `emomm build`; only with the scheme −1, 0, 1"),
+        (
+            "labels_CORPUS.csv",
+            "`seq,clip,label_T,label_A,label_V`: mean of the votes on the 0.2 grid, ties to even; what `emomm build --mosi-labels` reads",
+        ),
+        (
+            "votes_CORPUS.csv",
+            "the votes themselves, `T_1 …`, also read by `emomm build`; only with the scheme −1, 0, 1",
+        ),
         ("aggregated_CORPUS.csv", "exact mean, score and class by both five-class maps, adjudicated label"),
-        ("responses.csv, .jsonl, .parquet", "every answer with its version; `counts` is 1 for the one that counts"),
+        (
+            "responses.csv, .jsonl, .parquet",
+            "every answer with its version; `counts` is 1 for the one that counts",
+        ),
         ("agreement.json", "agreement by modality, by pair and of annotators with themselves"),
         ("audit.jsonl", "every event, chained by hashes"),
     ] {

@@ -20,8 +20,18 @@ const MAX_WAITING: usize = 64;
 
 /// Words that begin too many passwords.
 const COMMON: [&str; 12] = [
-    "password", "123456789", "qwertyuiop", "annotator", "emomm", "letmein", "iloveyou", "administrator",
-    "welcome", "0123456789", "1234567890", "abcdefghij",
+    "password",
+    "123456789",
+    "qwertyuiop",
+    "annotator",
+    "emomm",
+    "letmein",
+    "iloveyou",
+    "administrator",
+    "welcome",
+    "0123456789",
+    "1234567890",
+    "abcdefghij",
 ];
 
 /// Computes and checks hashes.
@@ -49,7 +59,11 @@ impl Passwords {
     }
 
     /// Whether a password belongs to a stored hash; without one a hash is computed all the same.
-    pub(crate) async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, AnnotateError> {
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<bool, AnnotateError> {
         let decoy = Arc::clone(&self.decoy);
         self.compute(move || {
             let known = stored.is_some();

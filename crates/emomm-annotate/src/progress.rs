@@ -66,7 +66,9 @@ pub fn progress(connection: &Connection) -> Result<Progress, AnnotateError> {
     let mut annotators = Vec::new();
     for account in accounts::all(connection)?.into_iter().filter(|a| a.role == Role::Annotator) {
         let last_at: Option<i64> = connection
-            .query_row("SELECT max(last_at) FROM work_span WHERE account = ?1", [account.id], |row| row.get(0))
+            .query_row("SELECT max(last_at) FROM work_span WHERE account = ?1", [account.id], |row| {
+                row.get(0)
+            })
             .optional()?
             .flatten();
         annotators.push(AnnotatorProgress {
@@ -117,7 +119,8 @@ fn passes(connection: &Connection, account: i64) -> Result<Vec<PassProgress>, An
 
 fn warnings(connection: &Connection) -> Result<Vec<String>, AnnotateError> {
     let mut warnings = Vec::new();
-    let count = |sql: &str| -> Result<i64, AnnotateError> { Ok(connection.query_row(sql, [], |row| row.get(0))?) };
+    let count =
+        |sql: &str| -> Result<i64, AnnotateError> { Ok(connection.query_row(sql, [], |row| row.get(0))?) };
     let no_reference = count(
         "SELECT count(*) FROM item i JOIN clip c ON c.id = i.clip WHERE c.use <> 'main' AND i.view <> 'multimodal' \
          AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.item = i.id)",

@@ -63,10 +63,11 @@ pub fn quality(connection: &Connection, settings: &Settings) -> Result<Vec<Quali
         if order.last() != Some(&annotator) {
             order.push(annotator);
         }
-        groups
-            .entry((order.len() - 1, row.get(1)?))
-            .or_default()
-            .push(Row { label: row.get(2)?, ms: row.get(3)?, gold: row.get(4)? });
+        groups.entry((order.len() - 1, row.get(1)?)).or_default().push(Row {
+            label: row.get(2)?,
+            ms: row.get(3)?,
+            gold: row.get(4)?,
+        });
     }
     Ok(groups
         .into_iter()

@@ -21,7 +21,8 @@ pub(crate) fn add_annotator(
     actor: &Actor,
 ) -> Result<Invitation, AnnotateError> {
     let n: i64 =
-        transaction.query_row("SELECT count(*) FROM account WHERE role = 'annotator'", [], |row| row.get(0))?;
+        transaction
+            .query_row("SELECT count(*) FROM account WHERE role = 'annotator'", [], |row| row.get(0))?;
     let pseudonym = format!("A{}", n + 1);
     let account = accounts::create(transaction, actor, &pseudonym, Role::Annotator)?;
     for (number, view) in (1_i64..).zip(settings.views(usize::try_from(n).unwrap_or(0))) {
@@ -49,10 +50,16 @@ pub(crate) fn reassign(
     from: &str,
     to: &str,
 ) -> Result<usize, AnnotateError> {
-    let (giver, taker) = (accounts::by_pseudonym(transaction, from)?, accounts::by_pseudonym(transaction, to)?);
-    let both_annotate = giver.role == Role::Annotator && taker.role == Role::Annotator && giver.id != taker.id;
+    let (giver, taker) =
+        (accounts::by_pseudonym(transaction, from)?, accounts::by_pseudonym(transaction, to)?);
+    let both_annotate =
+        giver.role == Role::Annotator && taker.role == Role::Annotator && giver.id != taker.id;
     if !both_annotate || matches!(taker.state, AccountState::Locked | AccountState::Withdrawn) {
-        return Err(AnnotateError::refused("reassignment", format!("{from} to {to}"), "two annotators, the second in use"));
+        return Err(AnnotateError::refused(
+            "reassignment",
+            format!("{from} to {to}"),
+            "two annotators, the second in use",
+        ));
     }
     let items: Vec<(i64, View)> = {
         let mut statement = transaction.prepare(
@@ -110,6 +117,11 @@ pub(crate) fn reassign(
         "UPDATE assignment SET state = 'revoked' WHERE account = ?1 AND phase = 'main' AND state IN ('waiting', 'open')",
         [giver.id],
     )?;
-    audit::append(transaction, actor, "work.reassigned", &json!({ "from": from, "to": to, "items": items.len() }))?;
+    audit::append(
+        transaction,
+        actor,
+        "work.reassigned",
+        &json!({ "from": from, "to": to, "items": items.len() }),
+    )?;
     Ok(items.len())
 }

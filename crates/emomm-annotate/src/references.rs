@@ -63,7 +63,11 @@ pub(crate) fn by_lead_id(connection: &Connection, id: &str) -> Result<Option<Lea
 }
 
 /// An item by the number of its clip.
-pub(crate) fn by_seq(connection: &Connection, seq: i64, view: View) -> Result<Option<LeadItem>, AnnotateError> {
+pub(crate) fn by_seq(
+    connection: &Connection,
+    seq: i64,
+    view: View,
+) -> Result<Option<LeadItem>, AnnotateError> {
     let sql = format!("{SELECT} WHERE c.seq = ?1 AND i.view = ?2");
     Ok(connection.prepare_cached(&sql)?.query_row(params![seq, view], item_of).optional()?)
 }
@@ -134,8 +138,8 @@ fn give_to_everybody(
              WHERE a.state IN ('invited', 'active', 'locked') AND p.view = ?1 AND p.stage <> 'done' \
              AND NOT EXISTS (SELECT 1 FROM assignment s WHERE s.account = a.id AND s.item = ?2 AND s.phase = 'main')",
         )?;
-        let rows =
-            statement.query_map(params![item.view, item.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows = statement
+            .query_map(params![item.view, item.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         rows.collect::<Result<_, _>>()?
     };
     for (account, pass, last) in missing {

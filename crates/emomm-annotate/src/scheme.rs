@@ -174,6 +174,9 @@ mod tests {
     fn codes_are_shown_with_a_true_minus() {
         let shown: Vec<String> = Scheme::Grid11.codes().map(|c| Scheme::Grid11.show(c)).collect();
         assert_eq!(shown[0], "\u{2212}1.0");
-        assert_eq!((shown[4].as_str(), shown[5].as_str(), shown[10].as_str()), ("\u{2212}0.2", "0.0", "+1.0"));
+        assert_eq!(
+            (shown[4].as_str(), shown[5].as_str(), shown[10].as_str()),
+            ("\u{2212}0.2", "0.0", "+1.0")
+        );
     }
 }

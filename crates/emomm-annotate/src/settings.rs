@@ -159,11 +159,7 @@ impl Settings {
     /// Refuses values that make no sense, all of them named as options.
     pub fn check(&self) -> Result<(), AnnotateError> {
         let option = |option: &str, found: String, expected: &str| {
-            Err(AnnotateError::Option {
-                option: option.to_owned(),
-                found,
-                expected: expected.to_owned(),
-            })
+            Err(AnnotateError::Option { option: option.to_owned(), found, expected: expected.to_owned() })
         };
         if !(0.0..=0.5).contains(&self.repeat_share) {
             return option("repeats", self.repeat_share.to_string(), "a share from 0 to 0.5");
@@ -226,6 +222,9 @@ mod tests {
     #[test]
     fn shares_out_of_range_are_refused_by_name() {
         let settings = Settings { crop_bottom: Some(0.9), ..Settings::default() };
-        assert_eq!(settings.check().unwrap_err().to_string(), "crop-bottom is 0.9, expected a share from 0 to 0.5");
+        assert_eq!(
+            settings.check().unwrap_err().to_string(),
+            "crop-bottom is 0.9, expected a share from 0 to 0.5"
+        );
     }
 }

@@ -40,7 +40,8 @@ pub struct VotedItem {
 impl VoteTable {
     /// The votes as ratings.
     pub fn ratings(&self) -> Option<Ratings> {
-        let items = self.items.iter().map(|item| item.votes.iter().map(|v| v.map(i32::from)).collect()).collect();
+        let items =
+            self.items.iter().map(|item| item.votes.iter().map(|v| v.map(i32::from)).collect()).collect();
         Ratings::new(self.annotators.len(), items).ok()
     }
 
@@ -57,8 +58,7 @@ pub fn votes(connection: &Connection, view: View) -> Result<VoteTable, AnnotateE
          JOIN item i ON i.id = s.item JOIN answer r ON r.assignment = s.id \
          WHERE s.phase = 'main' AND s.role <> 'repeat' AND i.view = ?1 ORDER BY a.id",
     )?;
-    let annotators: Vec<String> =
-        statement.query_map([view], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let annotators: Vec<String> = statement.query_map([view], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut statement = connection.prepare(
         "SELECT c.seq, i.id, c.corpus, c.video_id, c.clip_id, a.pseudonym, r.label \
          FROM item i JOIN clip c ON c.id = i.clip \
@@ -103,10 +103,10 @@ const MAX_CODE: i8 = 5;
 /// # Errors
 /// Missing columns, a vote that is no such number, or two votes of one annotator on one item.
 pub fn read_votes(path: &Path) -> Result<Vec<VoteTable>, AnnotateError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| AnnotateError::Io { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| AnnotateError::Io { path: path.to_owned(), source })?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let delimiter = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv")) { b'\t' } else { b',' };
+    let delimiter =
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv")) { b'\t' } else { b',' };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes);
     let fault = |row: u64, found: String, expected: &str| AnnotateError::Row {
         path: path.to_owned(),
@@ -115,16 +115,22 @@ pub fn read_votes(path: &Path) -> Result<Vec<VoteTable>, AnnotateError> {
         expected: expected.to_owned(),
     };
     let header = reader.headers().map_err(|e| fault(1, e.to_string(), "a header"))?.clone();
-    let column =
-        |names: &[&str]| names.iter().find_map(|name| header.iter().position(|h| h.eq_ignore_ascii_case(name)));
+    let column = |names: &[&str]| {
+        names.iter().find_map(|name| header.iter().position(|h| h.eq_ignore_ascii_case(name)))
+    };
     let mut records = Vec::new();
     for (index, record) in reader.records().enumerate() {
         let row = index as u64 + 2;
         records.push((row, record.map_err(|e| fault(row, e.to_string(), "a row with all columns"))?));
     }
-    let clip = column(&["clip", "item", "id", "seq"])
-        .ok_or_else(|| fault(1, "no column clip, item, id or seq".to_owned(), "a column that names the clip"))?;
-    let long = (column(&["modality", "view"]), column(&["annotator", "pseudonym", "rater"]), column(&["label", "vote"]));
+    let clip = column(&["clip", "item", "id", "seq"]).ok_or_else(|| {
+        fault(1, "no column clip, item, id or seq".to_owned(), "a column that names the clip")
+    })?;
+    let long = (
+        column(&["modality", "view"]),
+        column(&["annotator", "pseudonym", "rater"]),
+        column(&["label", "vote"]),
+    );
     let mut tables: BTreeMap<View, Table> = BTreeMap::new();
     let mut add = |row: u64, view: View, annotator: &str, clip: &str, text: &str| {
         if text.is_empty() {
@@ -157,7 +163,11 @@ pub fn read_votes(path: &Path) -> Result<Vec<VoteTable>, AnnotateError> {
             .collect();
         if votes.is_empty() {
             let expected = "T_1, T_2, … A_1, … V_1, …, or modality, annotator and label";
-            return Err(fault(1, format!("columns {}", header.iter().collect::<Vec<_>>().join(", ")), expected));
+            return Err(fault(
+                1,
+                format!("columns {}", header.iter().collect::<Vec<_>>().join(", ")),
+                expected,
+            ));
         }
         for (row, record) in &records {
             for (i, view, name) in &votes {
@@ -180,7 +190,8 @@ fn vote_of(text: &str) -> Option<i8> {
 
 fn view_of(word: &str) -> Option<View> {
     View::ALL.into_iter().find(|v| {
-        v.name().eq_ignore_ascii_case(word) || (word.len() == 1 && word.eq_ignore_ascii_case(&v.letter().to_string()))
+        v.name().eq_ignore_ascii_case(word)
+            || (word.len() == 1 && word.eq_ignore_ascii_case(&v.letter().to_string()))
     })
 }
 
@@ -266,6 +277,9 @@ mod tests {
         assert!(read("clip,label_T\nv_1,1\n").unwrap_err().contains("T_1"));
         assert!(read("name,T_1\n").unwrap_err().contains("no column clip"));
         let twice = "clip,modality,annotator,label\nv,T,a,1\nv,T,a,0\n";
-        assert_eq!(read(twice).unwrap_err(), "votes.csv row 3: found a second vote of a on v, expected one vote");
+        assert_eq!(
+            read(twice).unwrap_err(),
+            "votes.csv row 3: found a second vote of a on v, expected one vote"
+        );
     }
 }

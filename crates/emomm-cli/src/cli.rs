@@ -14,6 +14,7 @@ use emomm_metrics::{Acc2, ConflictReading, Unparsed};
 use emomm_models::{ComputeType, DeviceKind};
 use serde::de::DeserializeOwned;
 
+use crate::commands::annotate::AnnotateArgs;
 use crate::commands::compare::CompareArgs;
 use crate::commands::errors::ErrorsArgs;
 use crate::commands::eval::EvalArgs;
@@ -23,7 +24,6 @@ use crate::commands::rescore::RescoreArgs;
 use crate::commands::retry::RetryArgs;
 use crate::commands::synth::SynthArgs;
 use crate::picture_args::PictureArgs;
-use crate::commands::annotate::AnnotateArgs;
 
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]

@@ -44,7 +44,11 @@ fn a_demo_project_is_served_counted_exported_and_restored() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
-    write!(stream, "GET {invitation} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\naccept: text/html\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET {invitation} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\naccept: text/html\r\n\r\n"
+    )
+    .unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     assert!(reply.starts_with("HTTP/1.1 200") && reply.contains("In this project you are A1"), "{reply}");
@@ -116,7 +120,11 @@ fn what_cannot_be_done_is_told_with_its_code() {
         (vec!["init", word(&nothing)], 2, "--mosi"),
         (vec!["init", word(&nothing), "--mosi", word(&nothing), "--bench", "x"], 2, "cannot be used with"),
         (vec!["init", word(&nothing), "--folder", word(&nothing)], 3, "nothing"),
-        (vec!["init", word(&nothing), "--folder", word(&nothing), "--repeats", "2"], 2, "a share from 0 to 0.5"),
+        (
+            vec!["init", word(&nothing), "--folder", word(&nothing), "--repeats", "2"],
+            2,
+            "a share from 0 to 0.5",
+        ),
         (vec!["restore", word(&nothing), word(folder.path())], 3, "backup.json"),
     ] {
         let output = emomm(&arguments);

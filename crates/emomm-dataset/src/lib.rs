@@ -27,9 +27,9 @@ pub mod manifest;
 #[cfg(feature = "build")]
 pub mod parquet_file;
 #[cfg(feature = "build")]
-mod policy;
-#[cfg(feature = "build")]
 mod parquet_table;
+#[cfg(feature = "build")]
+mod policy;
 #[cfg(feature = "build")]
 pub mod readers;
 

@@ -55,7 +55,16 @@ pub fn derive_video(
     filters.push("scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p".to_owned());
     let mut arguments = words(&["-map", "0:v:0", "-an", "-sn", "-dn", "-vf", &filters.join(",")]);
     arguments.extend(words(&[
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-a53cc", "0", "-flags:v", "+bitexact",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        "20",
+        "-a53cc",
+        "0",
+        "-flags:v",
+        "+bitexact",
     ]));
     arguments.extend(words(&["-movflags", "+faststart", "-f", "mp4"]));
     derive(ffmpeg, input, output, arguments, StreamKind::Video, limits)
@@ -102,7 +111,16 @@ pub fn derive_both(
     arguments.extend(words(&["-map", "0:v:0", "-map", "1:a:0", "-sn", "-dn"]));
     arguments.extend(words(&["-vf", "scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p"]));
     arguments.extend(words(&["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-a53cc", "0"]));
-    arguments.extend(words(&["-c:a", "aac", "-b:a", "160k", "-flags:v", "+bitexact", "-flags:a", "+bitexact"]));
+    arguments.extend(words(&[
+        "-c:a",
+        "aac",
+        "-b:a",
+        "160k",
+        "-flags:v",
+        "+bitexact",
+        "-flags:a",
+        "+bitexact",
+    ]));
     arguments.extend(words(&["-movflags", "+faststart", "-f", "mp4"]));
     run(ffmpeg, picture, output, arguments, limits)
 }
@@ -159,5 +177,9 @@ fn run(
         let report = Report::read(&finished.stderr);
         return Err(MediaError::Decode { path: input.to_owned(), detail: report.detail() });
     }
-    fs::rename(&part, output).map_err(|source| MediaError::Io { path: output.to_owned(), action: "write", source })
+    fs::rename(&part, output).map_err(|source| MediaError::Io {
+        path: output.to_owned(),
+        action: "write",
+        source,
+    })
 }

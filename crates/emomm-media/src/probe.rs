@@ -148,11 +148,17 @@ fn read(stderr: &str) -> Probe {
         } else if text.starts_with("Chapter #") {
             (in_metadata, in_stream, in_chapter) = (false, false, true);
             probe.n_chapters += 1;
-        } else if text.starts_with("Duration:") || text.starts_with("Chapters:") || text.starts_with("Program ") {
+        } else if text.starts_with("Duration:")
+            || text.starts_with("Chapters:")
+            || text.starts_with("Program ")
+        {
             (in_metadata, in_stream) = (false, false);
         } else if text.starts_with("Side data:") {
             in_metadata = false;
-        } else if in_metadata && !in_chapter && let Some((tag, value)) = text.split_once(':') {
+        } else if in_metadata
+            && !in_chapter
+            && let Some((tag, value)) = text.split_once(':')
+        {
             let tags = match probe.streams.last_mut() {
                 Some(stream) if in_stream => &mut stream.tags,
                 _ => &mut probe.tags,
@@ -213,22 +219,24 @@ mod tests {
     #[test]
     fn streams_tags_and_chapters_are_listed() {
         let probe = read(LISTING);
-        assert_eq!(probe.streams.iter().map(|s| s.kind).collect::<Vec<_>>(), [
-            ProbedKind::Video,
-            ProbedKind::Audio,
-            ProbedKind::Other
-        ]);
+        assert_eq!(
+            probe.streams.iter().map(|s| s.kind).collect::<Vec<_>>(),
+            [ProbedKind::Video, ProbedKind::Audio, ProbedKind::Other]
+        );
         assert_eq!(probe.tags["title"], "secret: words");
         assert_eq!(probe.n_chapters, 1);
         let extras = probe.extras(StreamKind::Video);
-        assert_eq!(extras, [
-            "tag title: secret: words",
-            "stream Audio: Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)",
-            "tag handler_name: made by Kim",
-            "tag language: chi",
-            "stream Other: Subtitle: mov_text (tx3g / 0x67337874)",
-            "1 chapters",
-        ]);
+        assert_eq!(
+            extras,
+            [
+                "tag title: secret: words",
+                "stream Audio: Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)",
+                "tag handler_name: made by Kim",
+                "tag language: chi",
+                "stream Other: Subtitle: mov_text (tx3g / 0x67337874)",
+                "1 chapters",
+            ]
+        );
     }
 
     #[test]

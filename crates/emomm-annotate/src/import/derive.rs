@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use emomm_media::{
-    AudioDerivative, DecodeLimits, Ffmpeg, MediaError, VideoDerivative, derive_audio, derive_both, derive_video,
+    AudioDerivative, DecodeLimits, Ffmpeg, MediaError, VideoDerivative, derive_audio, derive_both,
+    derive_video,
 };
 use rusqlite::{Transaction, params};
 
@@ -85,8 +86,8 @@ pub fn import(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(clip) = clips.get(index) else { return };
-                    let result =
-                        items_of(project, settings, ffmpeg, clip).map(|(items, problems)| (index, items, problems));
+                    let result = items_of(project, settings, ffmpeg, clip)
+                        .map(|(items, problems)| (index, items, problems));
                     let mut split = split.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     split.push(result);
                     progress(split.len());
@@ -136,7 +137,8 @@ fn items_of(
         })?;
         match result {
             Ok(file) => {
-                let condition = low_pass_hz.map_or_else(|| "plain".to_owned(), |hz| format!("low-pass {hz} Hz"));
+                let condition =
+                    low_pass_hz.map_or_else(|| "plain".to_owned(), |hz| format!("low-pass {hz} Hz"));
                 items.push(item(View::Audio, None, Some(file), condition));
             }
             Err(error) => problems.push(format!("{}: audio: {error}", clip.name())),
@@ -145,7 +147,13 @@ fn items_of(
     if let Some(input) = &clip.video {
         let crop_bottom = settings.crop_bottom.unwrap_or(0.0);
         let result = derivative(project, "mp4", "video/mp4", |output| {
-            derive_video(ffmpeg, input, output, VideoDerivative { crop_bottom, max_height: MAX_HEIGHT }, &limits)
+            derive_video(
+                ffmpeg,
+                input,
+                output,
+                VideoDerivative { crop_bottom, max_height: MAX_HEIGHT },
+                &limits,
+            )
         })?;
         match result {
             Ok(file) => {
@@ -237,12 +245,7 @@ pub fn import_prepared(
                     let blob = random_id()?;
                     let path = project.blob_path(&blob);
                     fs::write(&path, bytes).map_err(|source| AnnotateError::Io { path, source })?;
-                    Some(NewFile {
-                        blob,
-                        media_type,
-                        bytes: bytes.len() as u64,
-                        sha256: hex(&digest(bytes)),
-                    })
+                    Some(NewFile { blob, media_type, bytes: bytes.len() as u64, sha256: hex(&digest(bytes)) })
                 }
             };
             let condition = "plain".to_owned();
@@ -264,7 +267,14 @@ fn store_all(
     let settings = settings.clone();
     project.store().write_now(move |transaction| {
         for (offset, (clip, items)) in rows.iter().enumerate() {
-            store_clip(transaction, &settings, clip, items, options.phase, options.first_seq + offset as i64)?;
+            store_clip(
+                transaction,
+                &settings,
+                clip,
+                items,
+                options.phase,
+                options.first_seq + offset as i64,
+            )?;
         }
         Ok(())
     })

@@ -75,9 +75,7 @@ pub fn read_source(source: &Source) -> Result<Vec<SourceClip>, AnnotateError> {
         Source::ChSims(path) => (path, of_reading(read_ch_sims(path)?)),
         Source::Folder(path) => (path, of_reading(read_folder(path, &FolderOptions::default())?)),
     };
-    clips.sort_by(|a, b| {
-        (&a.corpus, &a.video_id, &a.clip_id).cmp(&(&b.corpus, &b.video_id, &b.clip_id))
-    });
+    clips.sort_by(|a, b| (&a.corpus, &a.video_id, &a.clip_id).cmp(&(&b.corpus, &b.video_id, &b.clip_id)));
     // A clip that is listed twice is labelled once.
     clips.dedup_by(|b, a| (&a.corpus, &a.video_id, &a.clip_id) == (&b.corpus, &b.video_id, &b.clip_id));
     if clips.is_empty() {
@@ -100,7 +98,8 @@ fn of_bench(path: &Path) -> Result<Vec<SourceClip>, AnnotateError> {
     Ok(full
         .map(|row| {
             let at = |path: &Option<String>| {
-                path.as_ref().map(|path| roots.get(&row.corpus).map_or_else(PathBuf::new, Clone::clone).join(path))
+                path.as_ref()
+                    .map(|path| roots.get(&row.corpus).map_or_else(PathBuf::new, Clone::clone).join(path))
             };
             let score = |modality: Modality| row.labels.modality(modality).map(|label| label.score);
             SourceClip {

@@ -21,7 +21,11 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), An
 }
 
 /// Brings a database to `version`; for tests of migrations.
-pub(crate) fn migrate_to(connection: &mut Connection, path: &Path, version: i64) -> Result<(), AnnotateError> {
+pub(crate) fn migrate_to(
+    connection: &mut Connection,
+    path: &Path,
+    version: i64,
+) -> Result<(), AnnotateError> {
     let found = version_of(connection)?;
     if found > NEWEST {
         return Err(AnnotateError::Version { path: path.to_owned(), found, expected: NEWEST });
@@ -73,8 +77,7 @@ mod tests {
             assert_eq!(version_of(&connection).unwrap(), NEWEST);
             let label: i64 = connection.query_row("SELECT label FROM answer", [], |row| row.get(0)).unwrap();
             assert_eq!(label, -1);
-            let sound: String =
-                connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
             assert_eq!(sound, "ok");
         }
     }
@@ -85,7 +88,8 @@ mod tests {
         connection.execute_batch("CREATE TABLE clip (id INTEGER)").unwrap();
         assert!(migrate(&mut connection, Path::new("m.db")).is_err());
         assert_eq!(version_of(&connection).unwrap(), 0);
-        let n: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        let n: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(n, 1);
     }
 

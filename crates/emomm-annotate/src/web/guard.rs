@@ -35,7 +35,10 @@ const HEADERS: [(&str, &str); 9] = [
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cross-origin-embedder-policy", "require-corp"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=(), display-capture=(), interest-cohort=()"),
+    (
+        "permissions-policy",
+        "camera=(), microphone=(), geolocation=(), display-capture=(), interest-cohort=()",
+    ),
     ("x-robots-tag", "noindex, nofollow"),
 ];
 
@@ -123,8 +126,7 @@ pub(crate) struct Address(pub(crate) IpAddr);
 fn is_known_host(app: &App, request: &Request) -> bool {
     let host = text(request.headers(), "host").or_else(|| request.uri().authority().map(Authority::as_str));
     let n_hosts = request.headers().get_all(header::HOST).iter().count();
-    n_hosts <= 1
-        && host.is_some_and(|host| app.hosts().contains(&host.to_ascii_lowercase()))
+    n_hosts <= 1 && host.is_some_and(|host| app.hosts().contains(&host.to_ascii_lowercase()))
 }
 
 /// Against forged requests: what changes something must come from a page of this server. Browsers say where a request
@@ -268,7 +270,8 @@ mod tests {
 
     #[test]
     fn names_are_allowed_with_their_ports() {
-        let options = ServeOptions { hosts: vec!["Labels.Example.org".to_owned()], ..ServeOptions::default() };
+        let options =
+            ServeOptions { hosts: vec!["Labels.Example.org".to_owned()], ..ServeOptions::default() };
         let hosts = hosts(&options);
         assert!(hosts.contains(&"127.0.0.1:8477".to_owned()) && !hosts.contains(&"127.0.0.1".to_owned()));
         assert!(hosts.contains(&"labels.example.org".to_owned()));

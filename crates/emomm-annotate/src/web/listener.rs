@@ -156,4 +156,3 @@ pub async fn serve(
     server.run(stop).await;
     Ok(())
 }
-

@@ -57,7 +57,12 @@ impl Renderer {
     }
 
     /// A page.
-    pub(super) fn page(&self, language: Language, name: &str, values: Value) -> Result<String, minijinja::Error> {
+    pub(super) fn page(
+        &self,
+        language: Language,
+        name: &str,
+        values: Value,
+    ) -> Result<String, minijinja::Error> {
         let (_, environment) =
             self.environments.iter().find(|(l, _)| *l == language).unwrap_or(&self.environments[0]);
         environment.get_template(name)?.render(values)
@@ -65,16 +70,16 @@ impl Renderer {
 }
 
 fn environment(language: Language) -> Environment<'static> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        for (name, source) in TEMPLATES {
-            // A test compiles all of them, so that this cannot fail in a release.
-            let added = environment.add_template(name, source);
-            debug_assert!(added.is_ok(), "{name}: {added:?}");
-        }
-        environment.add_function("t", move |key: &str, values: Kwargs| translate(language, key, &values));
-        environment.add_function("js_words", move || js_words(language));
-        environment
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, source) in TEMPLATES {
+        // A test compiles all of them, so that this cannot fail in a release.
+        let added = environment.add_template(name, source);
+        debug_assert!(added.is_ok(), "{name}: {added:?}");
+    }
+    environment.add_function("t", move |key: &str, values: Kwargs| translate(language, key, &values));
+    environment.add_function("js_words", move || js_words(language));
+    environment
 }
 
 /// `t("key", n=3)`: words in the page's language.
@@ -209,7 +214,12 @@ pub(crate) fn problem_response(app: &App, headers: &HeaderMap, problem: Problem)
     visitor_problem(app, headers, &visitor, problem)
 }
 
-pub(crate) fn visitor_problem(app: &App, headers: &HeaderMap, visitor: &Visitor, problem: Problem) -> Response {
+pub(crate) fn visitor_problem(
+    app: &App,
+    headers: &HeaderMap,
+    visitor: &Visitor,
+    problem: Problem,
+) -> Response {
     let wants_page = text(headers, "accept").is_some_and(|accept| accept.contains("text/html"));
     let mut response = if wants_page {
         let values = context! {

@@ -77,7 +77,10 @@ impl Language {
 
     /// All words whose key begins with `prefix`, the prefix taken off: for scripts.
     pub(crate) fn with_prefix(self, prefix: &str) -> BTreeMap<&'static str, &'static str> {
-        self.words().iter().filter_map(|(key, word)| Some((key.strip_prefix(prefix)?, word.as_str()))).collect()
+        self.words()
+            .iter()
+            .filter_map(|(key, word)| Some((key.strip_prefix(prefix)?, word.as_str())))
+            .collect()
     }
 
     /// The words under a key with values in place of `{name}`.
@@ -102,7 +105,11 @@ mod tests {
 
     /// `{name}` in a text.
     fn placeholders(text: &str) -> BTreeSet<String> {
-        text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     #[test]

@@ -144,13 +144,19 @@ pub fn submit(
         return Err(AnnotateError::refused("label", code.to_string(), expected));
     }
     if submission.comment.chars().count() > MAX_COMMENT {
-        return Err(AnnotateError::refused("comment", "a long text", format!("at most {MAX_COMMENT} characters")));
+        return Err(AnnotateError::refused(
+            "comment",
+            "a long text",
+            format!("at most {MAX_COMMENT} characters"),
+        ));
     }
     if !(8..=64).contains(&submission.idempotency_key.len()) {
         return Err(AnnotateError::refused("idempotency key", "another length", "8 to 64 characters"));
     }
     let own: Option<(i64, i64, String, Option<i64>)> = transaction
-        .prepare_cached("SELECT id, item, phase, done_at FROM assignment WHERE public_id = ?1 AND account = ?2")?
+        .prepare_cached(
+            "SELECT id, item, phase, done_at FROM assignment WHERE public_id = ?1 AND account = ?2",
+        )?
         .query_row(params![submission.public_id, account.id], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })

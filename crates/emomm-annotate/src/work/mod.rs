@@ -245,10 +245,9 @@ fn open_item(
             "SELECT count(*) FILTER (WHERE state = 'done'), count(*) FROM assignment \
              WHERE account = ?1 AND pass = ?2 AND phase = ?3 AND attempt = ?4 AND state <> 'revoked'",
         )?
-        .query_row(
-            params![account.id, pass.number, pass.stage, passes::attempt_of(pass)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+        .query_row(params![account.id, pass.number, pass.stage, passes::attempt_of(pass)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let phase = Phase::of(&pass.stage);
     let n_undo = answers::n_undo(transaction, settings, account, pass, phase)?;
     Ok(Some(OpenItem { public_id, view: pass.view, phase, text, n_done, n_total, n_undo }))

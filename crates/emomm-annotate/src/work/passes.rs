@@ -277,8 +277,12 @@ pub fn plan(
 ) -> Result<(), AnnotateError> {
     let design = design::assign(settings, clips.len(), annotators.len())?;
     for (index, (account, pseudonym)) in annotators.iter().enumerate() {
-        let own: Vec<i64> =
-            clips.iter().zip(&design).filter(|(_, set)| set.contains(&index)).map(|(clip, _)| *clip).collect();
+        let own: Vec<i64> = clips
+            .iter()
+            .zip(&design)
+            .filter(|(_, set)| set.contains(&index))
+            .map(|(clip, _)| *clip)
+            .collect();
         plan_one(transaction, settings, (index, *account, pseudonym), &own)?;
     }
     Ok(())
@@ -302,15 +306,8 @@ fn plan_one(
             let items = practice_items(transaction, *view, phase)?;
             for (position, item) in items.into_iter().enumerate() {
                 let position = position as i64;
-                let row = NewAssignment {
-                    account,
-                    item,
-                    pass: number,
-                    phase,
-                    attempt: 1,
-                    position,
-                    role: "plain",
-                };
+                let row =
+                    NewAssignment { account, item, pass: number, phase, attempt: 1, position, role: "plain" };
                 row.insert(transaction)?;
             }
         }
@@ -369,7 +366,11 @@ pub fn open_pass(
     let pass = current(transaction, account.id)?
         .filter(|pass| pass.number == number && pass.stage == "closed")
         .ok_or_else(|| {
-            AnnotateError::refused("pass", format!("number {number}"), "the first that is not done and is closed")
+            AnnotateError::refused(
+                "pass",
+                format!("number {number}"),
+                "the first that is not done and is closed",
+            )
         })?;
     transaction.execute(
         "UPDATE pass SET stage = 'guide' WHERE account = ?1 AND number = ?2",
@@ -395,9 +396,9 @@ pub fn release(
     if account.role != Role::Annotator {
         return Err(AnnotateError::refused("account", "a lead", "an annotator"));
     }
-    let pass = current(transaction, account.id)?
-        .filter(|pass| pass.stage == "held")
-        .ok_or_else(|| AnnotateError::refused("calibration", "not held", "an annotator who waits for the lead"))?;
+    let pass = current(transaction, account.id)?.filter(|pass| pass.stage == "held").ok_or_else(|| {
+        AnnotateError::refused("calibration", "not held", "an annotator who waits for the lead")
+    })?;
     audit::append(
         transaction,
         actor,

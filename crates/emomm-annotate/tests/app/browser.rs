@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use emomm_annotate::import::{ImportOptions, PreparedClip, PreparedView, SourceClip, import_prepared};
-use emomm_annotate::web::{Server, ServeOptions};
+use emomm_annotate::web::{ServeOptions, Server};
 use emomm_annotate::work::Phase;
 use emomm_annotate::{Project, Settings, View};
 use emomm_dataset::{Corpus, GridScore};
@@ -24,7 +24,16 @@ fn media(folder: &Path) -> (Vec<u8>, Vec<u8>) {
     let status = Command::new(ffmpeg.program())
         .args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i"])
         .arg("testsrc2=size=480x270:rate=25:duration=0.8")
-        .args(["-f", "lavfi", "-i", "sine=frequency=330:duration=0.8", "-c:v", "libx264", "-pix_fmt", "yuv420p"])
+        .args([
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=330:duration=0.8",
+            "-c:v",
+            "libx264",
+            "-pix_fmt",
+            "yuv420p",
+        ])
         .args(["-c:a", "aac"])
         .arg(&source)
         .status()
@@ -67,9 +76,11 @@ fn real_project(settings: &Settings, n_main: usize) -> TestProject {
         ],
     };
     let clips: Vec<PreparedClip> = (0..n_main + 2).map(clip).collect();
-    for (phase, from, to) in
-        [(Phase::Main, 0, n_main), (Phase::Training, n_main, n_main + 1), (Phase::Calibration, n_main + 1, n_main + 2)]
-    {
+    for (phase, from, to) in [
+        (Phase::Main, 0, n_main),
+        (Phase::Training, n_main, n_main + 1),
+        (Phase::Calibration, n_main + 1, n_main + 2),
+    ] {
         let options = ImportOptions { phase, first_seq: from as i64 + 1 };
         import_prepared(&project, &clips[from..to], options).unwrap();
     }
@@ -90,7 +101,8 @@ impl Running {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let project = project.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let options = ServeOptions {
                     bind: "127.0.0.1:0".parse().unwrap(),
@@ -177,7 +189,9 @@ fn begin(browser: &Browser) {
 
 /// The item after this one, or another page.
 fn until_other(browser: &Browser, id: &str) {
-    browser.until(&format!("document.readyState === 'complete' && document.querySelector('#item')?.dataset.id !== '{id}'"));
+    browser.until(&format!(
+        "document.readyState === 'complete' && document.querySelector('#item')?.dataset.id !== '{id}'"
+    ));
 }
 
 fn item_id(browser: &Browser) -> String {

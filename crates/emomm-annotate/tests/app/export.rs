@@ -72,7 +72,10 @@ async fn labels_and_votes_are_read_by_the_benchmark() {
                 let sum: i64 = (0..n).map(|a| label(a, clip, view)).sum();
                 let expected = (5.0 * sum as f64 / n as f64).round_ties_even() / 5.0;
                 let found: f64 = raw.modalities[view].parse().unwrap();
-                assert!((found - expected).abs() < 1e-9, "{file}: clip {clip} view {view}: {found}, {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-9,
+                    "{file}: clip {clip} view {view}: {found}, {expected}"
+                );
             }
         }
         let missing = if file.starts_with("votes") { 3 } else { 0 };

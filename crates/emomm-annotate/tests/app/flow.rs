@@ -150,10 +150,16 @@ async fn answers_that_make_no_sense_are_refused() {
     for (body, status) in [
         (json!({ "id": id, "key": "long-enough", "label": 2 }), StatusCode::CONFLICT),
         (json!({ "id": id, "key": "long-enough" }), StatusCode::BAD_REQUEST),
-        (json!({ "id": id, "key": "long-enough", "label": 1, "cannot_judge": "empty" }), StatusCode::BAD_REQUEST),
+        (
+            json!({ "id": id, "key": "long-enough", "label": 1, "cannot_judge": "empty" }),
+            StatusCode::BAD_REQUEST,
+        ),
         (json!({ "id": id, "key": "long-enough", "cannot_judge": "bored" }), StatusCode::BAD_REQUEST),
         (json!({ "id": id, "key": "short", "label": 1 }), StatusCode::CONFLICT),
-        (json!({ "id": id, "key": "long-enough", "label": 1, "comment": "x".repeat(2001) }), StatusCode::CONFLICT),
+        (
+            json!({ "id": id, "key": "long-enough", "label": 1, "comment": "x".repeat(2001) }),
+            StatusCode::CONFLICT,
+        ),
         (json!({ "id": "unknown", "key": "long-enough", "label": 1 }), StatusCode::NOT_FOUND),
         (json!({ "id": id, "key": "long-enough", "label": 1, "extra": 1 }), StatusCode::UNPROCESSABLE_ENTITY),
     ] {
@@ -210,11 +216,8 @@ async fn modalities_of_a_clip_keep_their_distance_in_time() {
 
 #[tokio::test]
 async fn breaks_and_the_end_of_the_day() {
-    let project = TestProject::new(3, 1, &Settings {
-        break_after_minutes: 25,
-        daily_minutes: 60,
-        ..plain_settings()
-    });
+    let project =
+        TestProject::new(3, 1, &Settings { break_after_minutes: 25, daily_minutes: 60, ..plain_settings() });
     let app = project.app();
     let mut client = Client::at_work(&app, &project, "A1").await;
     let (id, _) = client.item().await.unwrap();

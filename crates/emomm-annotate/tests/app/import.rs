@@ -13,10 +13,21 @@ fn write_clip(ffmpeg: &Ffmpeg, folder: &Path, target: &Path) {
     let subtitles = folder.join("s.srt");
     std::fs::write(&subtitles, "1\n00:00:00,000 --> 00:00:01,000\nCANARY WORDS\n").unwrap();
     let status = Command::new(ffmpeg.program())
-        .args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=1"])
+        .args([
+            "-v",
+            "error",
+            "-nostdin",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=160x120:rate=10:duration=1",
+        ])
         .args(["-f", "lavfi", "-i", "sine=frequency=300:duration=1", "-i"])
         .arg(&subtitles)
-        .args(["-map", "0:v", "-map", "1:a", "-map", "2:s", "-c:v", "libx264", "-c:a", "aac", "-c:s", "mov_text"])
+        .args([
+            "-map", "0:v", "-map", "1:a", "-map", "2:s", "-c:v", "libx264", "-c:a", "aac", "-c:s", "mov_text",
+        ])
         .args(["-metadata", "title=CANARY TITLE", "-metadata:s:a:0", "language=chi"])
         .args(["-metadata:s:v:0", "handler_name=CANARY HANDLER"])
         .arg(target)
@@ -41,7 +52,14 @@ fn derivatives_hold_one_stream_and_no_tag() {
         }
     }
     std::fs::write(corpus.join("meta.csv"), table).unwrap();
-    let settings = Settings { training: 1, calibration: 0, crop_bottom: Some(0.2), low_pass_hz: Some(400), multimodal_pass: true, ..Settings::default() };
+    let settings = Settings {
+        training: 1,
+        calibration: 0,
+        crop_bottom: Some(0.2),
+        low_pass_hz: Some(400),
+        multimodal_pass: true,
+        ..Settings::default()
+    };
     let project = Project::create(&folder.path().join("project"), &settings).unwrap();
     let clips = read_source(&Source::ChSims(corpus)).unwrap();
     let filled = project.fill(&ffmpeg, clips, None, 2, &|_| {}).unwrap();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use emomm_annotate::Project;
-use emomm_annotate::web::{Server, ServeOptions};
+use emomm_annotate::web::{ServeOptions, Server};
 
 use crate::support::{Client, TestProject, alone, plain_settings};
 
@@ -27,7 +27,9 @@ const ADDRESS: &str = "EMOMM_TEST_ADDRESS";
 /// Not a test of its own: the server that [`every_acknowledged_answer_is_there_once`] starts and kills.
 #[test]
 fn serving_child() {
-    let (Some(project), Some(address)) = (std::env::var_os(PROJECT), std::env::var_os(ADDRESS)) else { return };
+    let (Some(project), Some(address)) = (std::env::var_os(PROJECT), std::env::var_os(ADDRESS)) else {
+        return;
+    };
     let project = Project::open(&PathBuf::from(project)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -80,7 +82,9 @@ fn work(address: SocketAddr, name: usize, cookie: &str, memory: &Mutex<Memory>, 
         let mut memory = memory.lock().unwrap();
         if memory.waiting.is_none() {
             let Some((_, page)) = exchange(address, cookie, "GET /work", "") else { return };
-            let Some(id) = page.split("data-id=\"").nth(1).and_then(|rest| rest.split('"').next()) else { return };
+            let Some(id) = page.split("data-id=\"").nth(1).and_then(|rest| rest.split('"').next()) else {
+                return;
+            };
             memory.n_sent += 1;
             memory.waiting = Some((id.to_owned(), format!("client-{name}-{}", memory.n_sent)));
         }

@@ -29,7 +29,9 @@ async fn all_pages_are_shown_and_all_files_can_be_had() {
     let body = json!({ "id": id, "key": "some-key-1", "label": 1, "comment": "<script>alert(1)</script>", "privacy": true });
     annotator.json("/api/submit", &body).await;
     let mut lead = Client::join(&app, &project, "L1").await;
-    for page in ["", "/people", "/quality", "/agreement", "/references", "/adjudication", "/remarks", "/export"] {
+    for page in
+        ["", "/people", "/quality", "/agreement", "/references", "/adjudication", "/remarks", "/export"]
+    {
         for language in ["en", "zh"] {
             lead.form("/language", &format!("language={language}")).await;
             let reply = lead.get(&format!("/lead{page}")).await;
@@ -38,7 +40,13 @@ async fn all_pages_are_shown_and_all_files_can_be_had() {
             assert!(!reply.text().contains("<script>alert"), "{page}");
         }
     }
-    for file in ["responses.csv", "audit.jsonl", "labels_cmu-mosi.csv", "adjudicated_cmu-mosi.csv", "votes_cmu-mosi.csv"] {
+    for file in [
+        "responses.csv",
+        "audit.jsonl",
+        "labels_cmu-mosi.csv",
+        "adjudicated_cmu-mosi.csv",
+        "votes_cmu-mosi.csv",
+    ] {
         let reply = lead.get(&format!("/lead/export/{file}")).await;
         assert_eq!(reply.status, StatusCode::OK, "{file}");
         assert!(reply.header("content-disposition").starts_with("attachment"));
@@ -68,8 +76,18 @@ async fn a_lock_ends_sessions_and_a_withdrawal_ends_the_account() {
 
     lead.form("/lead/people", "deed=purge&account=A2").await;
     lead.form("/lead/people", "deed=anonymise&account=A3").await;
-    assert_eq!(project.count("SELECT count(*) FROM response r JOIN account a ON a.id = r.account WHERE pseudonym = 'A2'"), 0);
-    assert_eq!(project.count("SELECT count(*) FROM response r JOIN account a ON a.id = r.account WHERE pseudonym = 'A3'"), 1);
+    assert_eq!(
+        project.count(
+            "SELECT count(*) FROM response r JOIN account a ON a.id = r.account WHERE pseudonym = 'A2'"
+        ),
+        0
+    );
+    assert_eq!(
+        project.count(
+            "SELECT count(*) FROM response r JOIN account a ON a.id = r.account WHERE pseudonym = 'A3'"
+        ),
+        1
+    );
     assert_eq!(project.count("SELECT count(*) FROM identity"), 2);
     for client in &mut clients[1..] {
         assert_eq!(client.get("/work").await.header("location"), "/login");
@@ -93,11 +111,8 @@ async fn a_lock_ends_sessions_and_a_withdrawal_ends_the_account() {
 
 #[tokio::test]
 async fn a_gold_item_reaches_everybody_and_is_counted() {
-    let settings = emomm_annotate::Settings {
-        design: emomm_annotate::Design::Balanced,
-        votes: 1,
-        ..plain_settings()
-    };
+    let settings =
+        emomm_annotate::Settings { design: emomm_annotate::Design::Balanced, votes: 1, ..plain_settings() };
     let project = TestProject::new(4, 2, &settings);
     let app = project.app();
     let mut lead = Client::join(&app, &project, "L1").await;
@@ -117,7 +132,8 @@ async fn a_gold_item_reaches_everybody_and_is_counted() {
     }
     assert_eq!(n_items, 5, "four clips by one annotator each, and the gold item by the other too");
     let settings = project.project.settings().unwrap();
-    let quality = project.project.store().read_now(|c| emomm_annotate::quality::quality(c, &settings)).unwrap();
+    let quality =
+        project.project.store().read_now(|c| emomm_annotate::quality::quality(c, &settings)).unwrap();
     assert_eq!(quality.iter().map(|q| (q.n_gold, q.n_gold_right)).collect::<Vec<_>>(), [(1, 1), (1, 1)]);
     let page = lead.get("/lead/quality").await;
     assert!(page.text().contains("1 &#x2f; 1"), "{}", page.text());
@@ -167,5 +183,8 @@ async fn rules_change_for_the_next_request() {
     annotator.pass_guide().await;
     assert_eq!(annotator.item().await.unwrap().1, "audio");
     assert!(annotator.get("/rules").await.text().contains("ask me"));
-    assert_eq!(lead.form("/lead/rules", "gate=never&min_gap=0&break_after=0&daily=0&contact=").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        lead.form("/lead/rules", "gate=never&min_gap=0&break_after=0&daily=0&contact=").await.status,
+        StatusCode::BAD_REQUEST
+    );
 }

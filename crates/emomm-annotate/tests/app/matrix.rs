@@ -28,8 +28,8 @@ fn expected(path: &str) -> [Expect; 3] {
             [Reached, Reached, Reached]
         }
         "/logout" | "/preferences" | "/password" => [SignIn, Reached, Reached],
-        "/work" | "/consent" | "/sound/{tones}" | "/sound-check" | "/guide" | "/rules" | "/break" | "/media/{id}"
-        | "/api/submit" | "/api/undo" => [SignIn, Reached, Nothing],
+        "/work" | "/consent" | "/sound/{tones}" | "/sound-check" | "/guide" | "/rules" | "/break"
+        | "/media/{id}" | "/api/submit" | "/api/undo" => [SignIn, Reached, Nothing],
         path if path.starts_with("/lead") => [SignIn, Nothing, Reached],
         other => panic!("{other} has no row in this table"),
     }
@@ -37,7 +37,10 @@ fn expected(path: &str) -> [Expect; 3] {
 
 /// A path with something in place of its variables.
 fn filled(path: &str) -> String {
-    path.split('/').map(|part| if part.starts_with('{') { "nothing-there" } else { part }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| if part.starts_with('{') { "nothing-there" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[tokio::test]
@@ -133,12 +136,20 @@ async fn errors_carry_the_headers_too() {
     for (status, request, body) in [
         (404, Request::get("/no/such/route"), ""),
         (405, Request::delete("/login").header("sec-fetch-site", "same-origin"), ""),
-        (413, Request::post("/login").header("sec-fetch-site", "same-origin").header("content-length", "70000"), long.as_str()),
+        (
+            413,
+            Request::post("/login").header("sec-fetch-site", "same-origin").header("content-length", "70000"),
+            long.as_str(),
+        ),
         (421, Request::get("/login").header("host", "evil.example"), ""),
         (403, Request::post("/login").header("sec-fetch-site", "cross-site"), ""),
         (403, Request::post("/login"), ""),
         (403, Request::post("/login").header("origin", "http://evil.example"), ""),
-        (403, Request::get("/login").header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "no-cors"), ""),
+        (
+            403,
+            Request::get("/login").header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "no-cors"),
+            "",
+        ),
         (415, Request::post("/login").header("origin", format!("http://{HOST}")), ""),
     ] {
         let reply = client.send(request.header("accept", "text/html"), Body::from(body.to_owned())).await;

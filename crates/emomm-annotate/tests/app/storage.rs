@@ -19,7 +19,10 @@ async fn a_full_disk_loses_nothing() {
     for i in 0..200 {
         let filled = project.project.store().write_now(move |t| {
             let text = "y".repeat(3000);
-            t.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", rusqlite::params![format!("fill {i}"), text])?;
+            t.execute(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)",
+                rusqlite::params![format!("fill {i}"), text],
+            )?;
             Ok(())
         });
         if filled.is_err() {
@@ -48,7 +51,10 @@ async fn a_database_that_became_read_only_is_told_on_a_page() {
     let (id, _) = client.item().await.unwrap();
     project.change("PRAGMA query_only = ON");
     let reply = client.answer(&id, "some-key-1", 1).await;
-    assert_eq!((reply.status, reply.json()), (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "storage" })));
+    assert_eq!(
+        (reply.status, reply.json()),
+        (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "storage" }))
+    );
     let page = client.form("/consent", "version=1&agree=yes").await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(page.text().contains("The server cannot save"), "{}", page.text());
@@ -76,7 +82,9 @@ async fn a_backup_of_a_project_in_use_comes_back_whole() {
 
     let (restored, checks) = restore(&copy, &project.folder.path().join("restored")).unwrap();
     assert!(checks.iter().all(|c| c.failed == 0), "{checks:?}");
-    let count = |sql: &'static str| restored.store().read_now(|c| Ok(c.query_row(sql, [], |r| r.get::<_, i64>(0))?)).unwrap();
+    let count = |sql: &'static str| {
+        restored.store().read_now(|c| Ok(c.query_row(sql, [], |r| r.get::<_, i64>(0))?)).unwrap()
+    };
     assert_eq!(count("SELECT count(*) FROM answer"), 1);
     assert_eq!(count("SELECT count(*) FROM session"), 0);
     assert_eq!(info.blobs, 6);
@@ -96,13 +104,19 @@ async fn a_backup_of_a_project_in_use_comes_back_whole() {
 #[tokio::test]
 async fn damage_is_found() {
     for (damage, check) in [
-        ("DROP TRIGGER response_is_kept; UPDATE response SET label = -1", "answers are as the audit trail recorded them"),
         (
-            "DROP TRIGGER response_stays; DELETE FROM response",
+            "DROP TRIGGER response_is_kept; UPDATE response SET label = -1",
             "answers are as the audit trail recorded them",
         ),
-        ("DROP TRIGGER audit_is_kept; UPDATE audit SET actor = 'A9' WHERE number = 2", "the audit trail is unbroken"),
-        ("UPDATE assignment SET state = 'done' WHERE state = 'waiting'", "every answered item has one answer that counts"),
+        ("DROP TRIGGER response_stays; DELETE FROM response", "answers are as the audit trail recorded them"),
+        (
+            "DROP TRIGGER audit_is_kept; UPDATE audit SET actor = 'A9' WHERE number = 2",
+            "the audit trail is unbroken",
+        ),
+        (
+            "UPDATE assignment SET state = 'done' WHERE state = 'waiting'",
+            "every answered item has one answer that counts",
+        ),
         ("UPDATE pass SET view = 'video' WHERE number = 1", "what is open belongs to the pass that is on"),
         ("UPDATE item SET sha256 = 'x' WHERE view = 'audio'", "derivatives are as imported"),
     ] {

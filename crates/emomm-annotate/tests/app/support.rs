@@ -243,6 +243,7 @@ impl Client {
 
     /// Answers the item with this id.
     pub(crate) async fn answer(&mut self, id: &str, key: &str, label: i64) -> Reply {
-        self.json("/api/submit", &serde_json::json!({ "id": id, "key": key, "label": label, "plays": 1 })).await
+        self.json("/api/submit", &serde_json::json!({ "id": id, "key": key, "label": label, "plays": 1 }))
+            .await
     }
 }

@@ -65,8 +65,7 @@ fn open_canary(project: &TestProject, account: &str) -> Option<String> {
 
 #[tokio::test]
 async fn no_response_ever_holds_a_foreign_canary() {
-    let n_requests =
-        std::env::var("EMOMM_WALK").ok().and_then(|n| n.parse().ok()).unwrap_or(N_REQUESTS);
+    let n_requests = std::env::var("EMOMM_WALK").ok().and_then(|n| n.parse().ok()).unwrap_or(N_REQUESTS);
     let settings = Settings { repeat_share: 0.2, repeat_distance: 2, undo_depth: 3, ..plain_settings() };
     let project = TestProject::new(N_CLIPS, N_ANNOTATORS, &settings);
     let app = project.app();
@@ -90,11 +89,15 @@ async fn no_response_ever_holds_a_foreign_canary() {
                 let mut statement = c.prepare(sql)?;
                 all.extend(statement.query_map([], |row| row.get::<_, String>(0))?.flatten());
             }
-            all.extend(["1", "../project.db", "..%2fproject.db", "%2e%2e/blobs", "", "project.db"].map(str::to_owned));
+            all.extend(
+                ["1", "../project.db", "..%2fproject.db", "%2e%2e/blobs", "", "project.db"]
+                    .map(str::to_owned),
+            );
             Ok(all)
         })
         .unwrap();
-    let routes: Vec<_> = route_table().into_iter().filter(|r| r.path != "/logout" && r.path != "/password").collect();
+    let routes: Vec<_> =
+        route_table().into_iter().filter(|r| r.path != "/logout" && r.path != "/password").collect();
     let ranges = ["", "bytes=0-", "bytes=0-15", "bytes=-20", "bytes=5-9,1-2", "bytes=9999-"];
     let mut chance = Chance(20_260_101);
     let mut n_seen = 0;
@@ -143,7 +146,9 @@ async fn no_response_ever_holds_a_foreign_canary() {
                 request = request.header("range", range);
             }
             if chance.below(6) == 0 {
-                request = request.header("if-none-match", "*").header("if-modified-since", "Thu, 01 Jan 2099 00:00:00 GMT");
+                request = request
+                    .header("if-none-match", "*")
+                    .header("if-modified-since", "Thu, 01 Jan 2099 00:00:00 GMT");
             }
             let body = match route.path {
                 "/api/submit" => {

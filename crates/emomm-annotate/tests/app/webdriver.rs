@@ -92,7 +92,10 @@ impl Browser {
             self.port,
             body.len()
         );
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(|e| e.to_string())?;
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body.as_bytes()))
+            .map_err(|e| e.to_string())?;
         let body = whole_body(&mut stream).map_err(|e| e.to_string())?;
         let value: Value = serde_json::from_slice(&body).map_err(|e| e.to_string())?;
         let value = value["value"].clone();
@@ -157,7 +160,9 @@ impl Browser {
     pub(crate) fn press(&self, keys: &[&str]) {
         let actions: Vec<Value> = keys
             .iter()
-            .flat_map(|key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })])
+            .flat_map(|key| {
+                [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+            })
             .collect();
         self.call(
             "POST",
@@ -174,8 +179,12 @@ impl Browser {
                 return found;
             }
             if start.elapsed() > PATIENCE {
-                let text = self.try_call("POST", "/execute/sync", Some(&json!({
-                    "script": "return location.href + '\\n' + document.body.innerText", "args": [] })));
+                let text = self.try_call(
+                    "POST",
+                    "/execute/sync",
+                    Some(&json!({
+                    "script": "return location.href + '\\n' + document.body.innerText", "args": [] })),
+                );
                 panic!("waited for {what}; the page is {text:?}");
             }
             std::thread::sleep(Duration::from_millis(40));
@@ -186,7 +195,8 @@ impl Browser {
     pub(crate) fn until(&self, condition: &str) {
         self.wait(condition, || {
             let script = format!("return Boolean({condition})");
-            let value = self.try_call("POST", "/execute/sync", Some(&json!({ "script": script, "args": [] })));
+            let value =
+                self.try_call("POST", "/execute/sync", Some(&json!({ "script": script, "args": [] })));
             value.ok().filter(|v| *v == true).map(drop)
         });
     }
@@ -201,7 +211,8 @@ impl Browser {
     pub(crate) fn screenshot(&self, name: &str) {
         let Some(folder) = std::env::var_os("EMOMM_SCREENSHOTS") else { return };
         std::fs::create_dir_all(&folder).unwrap();
-        let shot = self.devtools("Page.captureScreenshot", &json!({ "format": "png", "captureBeyondViewport": true }));
+        let shot = self
+            .devtools("Page.captureScreenshot", &json!({ "format": "png", "captureBeyondViewport": true }));
         let bytes = base64(shot["data"].as_str().unwrap());
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), bytes).unwrap();
     }

@@ -44,10 +44,7 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
 }
 
 /// The form.
-pub(crate) async fn login_page(
-    State(app): State<App>,
-    Extension(visitor): Extension<Visitor>,
-) -> Response {
+pub(crate) async fn login_page(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Response {
     if visitor.account.is_some() {
         return to("/");
     }
@@ -72,10 +69,8 @@ async fn attempt(app: &App, address: Address, credentials: Credentials) -> Resul
     let login = credentials.login.trim().to_owned();
     let limits = app.limits();
     // Both are asked, so that the one does not hide behind the other.
-    let (by_address, by_name) = (
-        limits.logins.allows(&address.0.to_string()),
-        limits.logins_of_name.allows(&login.to_lowercase()),
-    );
+    let (by_address, by_name) =
+        (limits.logins.allows(&address.0.to_string()), limits.logins_of_name.allows(&login.to_lowercase()));
     if !by_address || !by_name {
         return Ok(Attempt::TooMany);
     }
@@ -138,9 +133,7 @@ pub(crate) async fn login_again(
                 let body = Json(json!({ "ok": true, "queue": queue })).into_response();
                 with_cookie(body, session::set_cookie(&app, &token))
             }
-            Attempt::Wrong => {
-                (StatusCode::UNAUTHORIZED, Json(json!({ "error": "wrong" }))).into_response()
-            }
+            Attempt::Wrong => (StatusCode::UNAUTHORIZED, Json(json!({ "error": "wrong" }))).into_response(),
             Attempt::TooMany => return Err(Problem::TooMany.into()),
         })
     }
@@ -251,7 +244,8 @@ pub(crate) async fn invite(
             let values = invite_values(&account.pseudonym, &login, error);
             page_with_status(&app, &nobody, "invite.html", values, StatusCode::UNPROCESSABLE_ENTITY)
         };
-        let is_name = (2..=MAX_LOGIN).contains(&login.chars().count()) && !login.chars().any(char::is_control);
+        let is_name =
+            (2..=MAX_LOGIN).contains(&login.chars().count()) && !login.chars().any(char::is_control);
         if !is_name {
             return Ok(refused("invite.bad-name"));
         }

@@ -19,8 +19,15 @@ use crate::web::render::{Failure, Problem, answered, page};
 use crate::web::session::{self, Visitor};
 
 /// What can be done by a key, with its default. Labels have their own keys, 1 and up.
-pub(crate) const ACTIONS: [(&str, &str); 7] =
-    [("play", " "), ("replay", "r"), ("undo", "u"), ("cannot", "x"), ("comment", "c"), ("privacy", "p"), ("help", "?")];
+pub(crate) const ACTIONS: [(&str, &str); 7] = [
+    ("play", " "),
+    ("replay", "r"),
+    ("undo", "u"),
+    ("cannot", "x"),
+    ("comment", "c"),
+    ("privacy", "p"),
+    ("help", "?"),
+];
 
 /// The keys of an account: defaults where nothing else was chosen.
 pub(crate) fn hotkeys(stored: &str) -> Value {
@@ -78,7 +85,8 @@ pub(crate) async fn save(
         for (action, _) in ACTIONS {
             let typed = form.get(action).map(|k| k.trim().to_lowercase()).unwrap_or_default();
             let key = if typed == "space" || typed == "空格" { " ".to_owned() } else { typed };
-            let is_one = key.chars().count() == 1 && !key.chars().any(|c| c.is_control() || c.is_ascii_digit());
+            let is_one =
+                key.chars().count() == 1 && !key.chars().any(|c| c.is_control() || c.is_ascii_digit());
             if !is_one || key == "-" || taken.contains(&key) {
                 return show(&app, &visitor, "preferences.bad-keys");
             }

@@ -20,11 +20,7 @@ const FILES: [(&str, &str, &str); 5] = [
 ];
 
 /// A file by name. It may be kept, but is asked for again each time, so that a new version is used at once.
-pub(crate) async fn file(
-    State(app): State<App>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn file(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some((_, media_type, content)) = FILES.iter().find(|(known, ..)| *known == name) else {
         return problem_response(&app, &headers, Problem::NotFound);
     };

@@ -108,8 +108,7 @@ pub(crate) async fn undo(
         let account = visitor.account.clone().ok_or(Problem::NotFound)?;
         let settings = app.settings();
         let now = clock::now();
-        let is_undone =
-            app.project().store().write(move |t| work::undo(t, &settings, &account, now)).await?;
+        let is_undone = app.project().store().write(move |t| work::undo(t, &settings, &account, now)).await?;
         Ok(Json(json!({ "ok": true, "undone": is_undone })).into_response())
     }
     .await;

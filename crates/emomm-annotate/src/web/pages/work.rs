@@ -28,8 +28,7 @@ pub(crate) async fn page_of_step(app: &App, visitor: &Visitor, notice: &str) -> 
     let now = clock::now();
     let rules = std::sync::Arc::clone(&settings);
     let asked = account.clone();
-    let step =
-        app.project().store().write(move |t| work::next_step(t, &rules, &asked, now)).await?;
+    let step = app.project().store().write(move |t| work::next_step(t, &rules, &asked, now)).await?;
     let rest = |kind: &str, values: Value| {
         let defaults = context! {
             kind => kind, until => "", wait_minutes => 0, minutes => 0, view => "", notice => notice,
@@ -76,13 +75,19 @@ pub(crate) async fn page_of_step(app: &App, visitor: &Visitor, notice: &str) -> 
             };
             page(app, visitor, "item.html", values)
         }
-        Step::Break { minutes, until } => rest("break", context! {
-            minutes => minutes, wait_minutes => minutes_until(until),
-        }),
+        Step::Break { minutes, until } => rest(
+            "break",
+            context! {
+                minutes => minutes, wait_minutes => minutes_until(until),
+            },
+        ),
         Step::DayDone => rest("day", context! {}),
-        Step::WaitGap { view, until } => rest("gap", context! {
-            view => view.name(), until => clock::iso(until), wait_minutes => minutes_until(until),
-        }),
+        Step::WaitGap { view, until } => rest(
+            "gap",
+            context! {
+                view => view.name(), until => clock::iso(until), wait_minutes => minutes_until(until),
+            },
+        ),
         Step::WaitGate { view } => rest("gate", context! { view => view.name() }),
         Step::Held { view } => rest("held", context! { view => view.name() }),
         Step::Finished => rest("finished", context! {}),
@@ -234,4 +239,3 @@ pub(crate) async fn end_break(
     .await;
     answered(&app, &headers, &visitor, result)
 }
-

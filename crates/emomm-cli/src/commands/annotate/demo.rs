@@ -91,8 +91,7 @@ pub(crate) fn run(args: &DemoProjectArgs, printer: &Printer) -> Result<ExitStatu
 
 /// The synthetic world, as `emomm synth` writes it.
 fn make_world(ffmpeg: &Ffmpeg, folder: &Path, printer: &Printer) -> Result<(), Failure> {
-    let settings =
-        WorldSettings { clips: N_CLIPS, seed: SEED, mix: Mix::default(), original_layout: false };
+    let settings = WorldSettings { clips: N_CLIPS, seed: SEED, mix: Mix::default(), original_layout: false };
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let spinner = printer.spinner("writing synthetic clips");
     let written = write_world(folder, settings, ffmpeg, jobs, &|progress| {

@@ -228,7 +228,10 @@ fn report(filled: &Initialised, args: &InitArgs, printer: &Printer) -> Result<Ex
 /// Media are read from other folders later.
 fn absolute(clips: Vec<SourceClip>) -> Result<Vec<SourceClip>, Failure> {
     let at = |path: Option<PathBuf>| path.map(|p| absolute_path(&p)).transpose();
-    clips.into_iter().map(|c| Ok(SourceClip { video: at(c.video.clone())?, audio: at(c.audio.clone())?, ..c })).collect()
+    clips
+        .into_iter()
+        .map(|c| Ok(SourceClip { video: at(c.video.clone())?, audio: at(c.audio.clone())?, ..c }))
+        .collect()
 }
 
 fn absolute_path(path: &std::path::Path) -> Result<PathBuf, Failure> {

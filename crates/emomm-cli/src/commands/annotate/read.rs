@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use emomm_annotate::agreement::{Coefficient, ViewAgreement, agreement as agreement_of_project, agreement_of};
+use emomm_annotate::agreement::{
+    Coefficient, ViewAgreement, agreement as agreement_of_project, agreement_of,
+};
 use emomm_annotate::export::ExportOptions;
 use emomm_annotate::verify::Check;
 use emomm_annotate::votes::read_votes;
@@ -178,10 +180,13 @@ fn agreement_text(figures: &[ViewAgreement]) -> String {
     for figure in figures {
         let _ = writeln!(text, "{}: {} items, {} votes", figure.modality, figure.n_items, figure.n_votes);
         let mut line = |name: &str, coefficient: Option<Coefficient>| {
-            let shown = coefficient.map_or_else(|| "-".to_owned(), |c| match (c.low, c.high) {
-                (Some(low), Some(high)) => format!("{:.3}  [{low:.3}, {high:.3}]", c.value),
-                _ => format!("{:.3}", c.value),
-            });
+            let shown = coefficient.map_or_else(
+                || "-".to_owned(),
+                |c| match (c.low, c.high) {
+                    (Some(low), Some(high)) => format!("{:.3}  [{low:.3}, {high:.3}]", c.value),
+                    _ => format!("{:.3}", c.value),
+                },
+            );
             let _ = writeln!(text, "  {name:<28}{shown}");
         };
         let plain = |value: Option<f64>| value.map(|value| Coefficient { value, low: None, high: None });
@@ -202,8 +207,7 @@ fn agreement_text(figures: &[ViewAgreement]) -> String {
 
 pub(crate) fn export(args: &ExportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let project = Project::open(&args.project)?;
-    let options =
-        ExportOptions { min_votes: args.min_votes, adjudicated: args.adjudicated, raw: args.raw };
+    let options = ExportOptions { min_votes: args.min_votes, adjudicated: args.adjudicated, raw: args.raw };
     let exported = emomm_annotate::export::export(&project, &args.out, options)?;
     if args.json {
         printer.json(&exported)?;

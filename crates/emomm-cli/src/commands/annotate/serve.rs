@@ -85,7 +85,11 @@ pub(crate) fn serve_until_interrupted(
             let url = server.url();
             let mut text = format!("{url}\n");
             for invitation in invitations {
-                let _ = writeln!(text, "{:<5}{:<11}{url}{}", invitation.account, invitation.role, invitation.path);
+                let _ = writeln!(
+                    text,
+                    "{:<5}{:<11}{url}{}",
+                    invitation.account, invitation.role, invitation.path
+                );
             }
             told = printer.data(&text);
             printer.talk("serving; Ctrl-C ends");

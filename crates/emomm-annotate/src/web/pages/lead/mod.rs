@@ -60,7 +60,8 @@ pub(super) fn to(path: &str) -> Result<Response, Failure> {
 
 /// A file to be saved.
 pub(super) fn download(name: &str, media_type: &'static str, content: String) -> Result<Response, Failure> {
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|_| Problem::Bad)?;
+    let disposition =
+        HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|_| Problem::Bad)?;
     let headers = [
         (header::CONTENT_DISPOSITION, disposition),
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),

@@ -24,8 +24,7 @@ async fn show(
     invitation: Option<Invitation>,
     notice: &str,
 ) -> Result<Response, Failure> {
-    let (accounts, progress) =
-        app.project().store().read(|c| Ok((accounts::all(c)?, progress(c)?))).await?;
+    let (accounts, progress) = app.project().store().read(|c| Ok((accounts::all(c)?, progress(c)?))).await?;
     let own = visitor.account.as_ref().map(|a| a.id);
     let people: Vec<Value> = accounts
         .iter()

@@ -53,7 +53,7 @@ impl Browser {
         // Whatever it says later must not stop it.
         std::thread::spawn(move || for _ in lines {});
         let profile = tempfile::tempdir().unwrap();
-        let mut browser = Self { driver, port, session: String::new(), profile: profile };
+        let mut browser = Self { driver, port, session: String::new(), profile };
         let arguments = [
             "--headless",
             "--no-sandbox",

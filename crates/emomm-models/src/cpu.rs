@@ -73,21 +73,21 @@ pub(crate) fn gelu(x: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(out, x.shape(), x.device())
 }
 
-/// Attention of each segment to itself.
+/// Attention of rows to rows; a segment names queries and the keys that they see.
 ///
 /// # Shapes
 /// `q, k, v [tokens, heads, dim]`, f32 on the processor → `[tokens, heads · dim]`
 pub(crate) fn attend_segments(
     qkv: [&Tensor; 3],
     scale: f64,
-    segments: impl IntoIterator<Item = Range<usize>>,
+    segments: &[(Range<usize>, Range<usize>)],
 ) -> Result<Tensor> {
     let [q, k, v] = qkv;
     let (tokens, heads, dim) = q.dims3()?;
     let shape = AttentionShape { heads, kv_heads: heads, dim, scale: scale as f32 };
     let segments: Vec<Segment> = segments
-        .into_iter()
-        .map(|rows| Segment { queries: rows.clone(), keys: rows, causal: false })
+        .iter()
+        .map(|(queries, keys)| Segment { queries: queries.clone(), keys: keys.clone(), causal: false })
         .collect();
     let mut out = vec![0.0; tokens * heads * dim];
     let contiguous = [q.contiguous()?, k.contiguous()?, v.contiguous()?];

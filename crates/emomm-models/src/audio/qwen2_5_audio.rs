@@ -7,7 +7,7 @@
 use candle_core::{Device, Result, Tensor};
 
 use crate::cpu;
-use crate::decoder::attend_batched;
+use crate::decoder::attend_equal_segments;
 use crate::linear::Linear;
 use crate::norm::LayerNorm;
 use crate::weights::Weights;
@@ -178,14 +178,8 @@ impl Layer {
         let y = self.self_attn_layer_norm.forward(x)?;
         let [q, k, v] = [self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?];
         let (scale, tokens) = (1.0 / (dim as f64).sqrt(), rows / chunks);
-        let z = if cpu::takes(&q) {
-            let by_head = |y: &Tensor| y.reshape((rows, heads, dim));
-            let chunks = (0..chunks).map(|chunk| chunk * tokens..(chunk + 1) * tokens);
-            cpu::attend_segments([&by_head(&q)?, &by_head(&k)?, &by_head(&v)?], scale, chunks)?
-        } else {
-            let split = |y: &Tensor| y.reshape((chunks, tokens, heads, dim))?.transpose(1, 2);
-            attend_batched(&split(&q)?, &split(&k)?, &split(&v)?, scale)?.reshape((rows, d))?
-        };
+        let by_head = |y: &Tensor| y.reshape((rows, heads, dim));
+        let z = attend_equal_segments([&by_head(&q)?, &by_head(&k)?, &by_head(&v)?], scale, tokens)?;
         let x = (x + self.out_proj.forward(&z)?)?;
         let y = cpu::gelu(&self.fc1.forward(&self.final_layer_norm.forward(&x)?)?)?;
         x + self.fc2.forward(&y)?

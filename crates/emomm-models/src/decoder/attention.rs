@@ -4,8 +4,12 @@
 //! Scores and softmax are taken in f32 and cast back, as the reference does. Grouped keys are never repeated: the
 //! query heads of a group become rows of one product.
 
+use std::ops::Range;
+
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
+
+use crate::cpu;
 
 /// Queries per block. Memory of a block is `heads × BLOCK × keys` f32.
 const BLOCK: usize = 128;
@@ -65,6 +69,47 @@ fn causal_block(rows: usize, device: &Device) -> Result<Tensor> {
     let values: Vec<f32> =
         (0..rows).flat_map(|i| (0..rows).map(move |j| if j > i { f32::NEG_INFINITY } else { 0.0 })).collect();
     Tensor::from_vec(values, (rows, rows), device)
+}
+
+/// Attention of rows to rows; a segment names queries and the keys that they see. Segments follow each other and cover all
+/// queries.
+///
+/// # Shapes
+/// `q, k, v [tokens, heads, dim]` → `[tokens, heads · dim]`
+pub(crate) fn attend_segments_of(
+    qkv: [&Tensor; 3],
+    scale: f64,
+    segments: &[(Range<usize>, Range<usize>)],
+) -> Result<Tensor> {
+    if cpu::takes(qkv[0]) {
+        return cpu::attend_segments(qkv, scale, segments);
+    }
+    let mut parts = Vec::with_capacity(segments.len());
+    for (queries, keys) in segments {
+        let part = |x: &Tensor, rows: &Range<usize>| {
+            x.narrow(0, rows.start, rows.len())?.transpose(0, 1)?.contiguous()
+        };
+        let [q, k, v] = [part(qkv[0], queries)?, part(qkv[1], keys)?, part(qkv[2], keys)?];
+        parts.push(attend(&q, &k, &v, scale, Mask::Full)?);
+    }
+    Tensor::cat(&parts, 0)
+}
+
+/// Attention inside each of several equally long runs of rows.
+///
+/// # Shapes
+/// `q, k, v [tokens, heads, dim]` → `[tokens, heads · dim]`
+pub(crate) fn attend_equal_segments(qkv: [&Tensor; 3], scale: f64, length: usize) -> Result<Tensor> {
+    let (tokens, heads, dim) = qkv[0].dims3()?;
+    if cpu::takes(qkv[0]) {
+        let runs: Vec<_> = (0..tokens / length)
+            .map(|i| (i * length..(i + 1) * length, i * length..(i + 1) * length))
+            .collect();
+        return cpu::attend_segments(qkv, scale, &runs);
+    }
+    let split = |x: &Tensor| x.reshape((tokens / length, length, heads, dim))?.transpose(1, 2);
+    let [q, k, v] = [split(qkv[0])?, split(qkv[1])?, split(qkv[2])?];
+    attend_batched(&q, &k, &v, scale)?.reshape((tokens, heads * dim))
 }
 
 /// Attention inside each of several equally long blocks at once (windows of a picture, chunks of a sound).

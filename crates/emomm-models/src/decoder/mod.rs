@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
 
-pub(crate) use attention::{Mask, attend, attend_batched};
+pub(crate) use attention::{attend_batched, attend_equal_segments, attend_segments_of};
 pub use config::DecoderConfig;
 pub use gradient::{InputGradient, Keep, TargetLogit};
 pub use hook::{DecisionHook, DecisionLayer};

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::windows::{WindowOrder, window_order};
 use crate::cpu;
-use crate::decoder::{Mask, attend, attend_batched};
+use crate::decoder::{attend_batched, attend_segments_of};
 use crate::linear::Linear;
 use crate::norm::RmsNorm;
 use crate::weights::Weights;
@@ -256,9 +256,9 @@ fn window_attention(qkv: [&Tensor; 3], scale: f64, geometry: &Geometry) -> Resul
         });
         let rows = windows.map(|tokens| {
             start += tokens;
-            start - tokens..start
+            (start - tokens..start, start - tokens..start)
         });
-        return cpu::attend_segments(qkv, scale, rows.collect::<Vec<_>>());
+        return cpu::attend_segments(qkv, scale, &rows.collect::<Vec<_>>());
     }
     let mut parts = Vec::with_capacity(geometry.windows.batches.len());
     for batch in &geometry.windows.batches {
@@ -277,21 +277,13 @@ fn window_attention(qkv: [&Tensor; 3], scale: f64, geometry: &Geometry) -> Resul
 /// Each frame attends to itself; blocked over queries, since a frame may hold thousands of patches.
 fn full_attention(qkv: [&Tensor; 3], scale: f64, geometry: &Geometry) -> Result<Tensor> {
     let in_frames = |x: &Tensor| x.index_select(&geometry.to_frames, 0);
-    if cpu::takes(qkv[0]) {
-        let [q, k, v] = [in_frames(qkv[0])?, in_frames(qkv[1])?, in_frames(qkv[2])?];
-        let per_frame = q.dim(0)? / geometry.frames;
-        let frames = (0..geometry.frames).map(|frame| frame * per_frame..(frame + 1) * per_frame);
-        return cpu::attend_segments([&q, &k, &v], scale, frames)?.index_select(&geometry.to_windows, 0);
-    }
-    let in_frames = |x: &Tensor| in_frames(x)?.transpose(0, 1)?.contiguous();
     let [q, k, v] = [in_frames(qkv[0])?, in_frames(qkv[1])?, in_frames(qkv[2])?];
-    let per_frame = q.dim(1)? / geometry.frames;
-    let mut frames = Vec::with_capacity(geometry.frames);
-    for frame in 0..geometry.frames {
-        let part = |x: &Tensor| x.narrow(1, frame * per_frame, per_frame)?.contiguous();
-        frames.push(attend(&part(&q)?, &part(&k)?, &part(&v)?, scale, Mask::Full)?);
-    }
-    Tensor::cat(&frames, 0)?.index_select(&geometry.to_windows, 0)
+    let per_frame = q.dim(0)? / geometry.frames;
+    let frames: Vec<_> = (0..geometry.frames)
+        .map(|frame| frame * per_frame..(frame + 1) * per_frame)
+        .map(|rows| (rows.clone(), rows))
+        .collect();
+    attend_segments_of([&q, &k, &v], scale, &frames)?.index_select(&geometry.to_windows, 0)
 }
 
 impl Merger {

@@ -11,3 +11,4 @@ mod predictor;
 mod preprocessing;
 mod saliency;
 mod towers;
+mod towers_of_vita;

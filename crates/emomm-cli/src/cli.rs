@@ -144,6 +144,9 @@ pub(crate) struct StatsArgs {
     /// Folder of the benchmark
     #[arg(value_name = "BENCH")]
     pub(crate) bench: PathBuf,
+    /// Also write Figures 6 to 8 into this folder: SVG, PNG and their data as CSV
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) form: StatsForm,
 }

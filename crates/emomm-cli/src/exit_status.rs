@@ -9,6 +9,7 @@ use emomm_eval::runner::SelectError;
 use emomm_eval::{PredictError, PredictErrorKind};
 use emomm_media::MediaError;
 use emomm_models::ModelError;
+use emomm_report::ReportError;
 
 /// How a command ended. The numbers are part of the contract. Where a command keeps no state, an interrupt ends the
 /// process with 130 by the shell's own rule.
@@ -135,6 +136,16 @@ impl From<AnnotateError> for Failure {
                 ExitStatus::Data
             }
             _ => ExitStatus::Usage,
+        };
+        Self { status, hint: error.hint(), message: error.to_string() }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        let status = match error {
+            ReportError::Io { .. } => ExitStatus::Usage,
+            _ => ExitStatus::Data,
         };
         Self { status, hint: error.hint(), message: error.to_string() }
     }

@@ -1,8 +1,13 @@
-//! `emomm stats`: what a benchmark holds, as the paper's Table 3 and Table 4 and as subsets and splits.
+//! `emomm stats`: what a benchmark holds, as the paper's Table 3 and Table 4 and as subsets and splits, and its Figures 6
+//! to 8.
+
+use std::fs;
+use std::path::Path;
 
 use emomm_dataset::build::Split;
 use emomm_dataset::manifest::ManifestRow;
 use emomm_metrics::{DescribedSample, Statistics};
+use emomm_report::benchmark_figures;
 use serde_json::Value;
 
 use super::verify::read_benchmark;
@@ -16,6 +21,9 @@ pub(crate) fn run(args: &StatsArgs, printer: &Printer) -> Result<ExitStatus, Fai
     let manifest = read_benchmark(&args.bench)?;
     let samples: Vec<DescribedSample<'_>> = manifest.rows.iter().map(described).collect();
     let statistics = Statistics::by_corpus(&samples, &Split::ALL.map(Split::name));
+    if let Some(folder) = &args.figures {
+        write_figures(&statistics, folder, printer)?;
+    }
     if args.form.json {
         let object = statistics
             .into_iter()
@@ -37,6 +45,22 @@ pub(crate) fn run(args: &StatsArgs, printer: &Printer) -> Result<ExitStatus, Fai
     };
     printer.data(&text)?;
     Ok(ExitStatus::Done)
+}
+
+/// Files that stand in the folder under the same names are replaced, others are left alone.
+fn write_figures(
+    statistics: &[(String, Statistics)],
+    folder: &Path,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    fs::create_dir_all(folder)
+        .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", folder.display())))?;
+    for figure in benchmark_figures::figures(statistics) {
+        figure.write(folder)?;
+        let path = folder.join(&figure.name);
+        printer.talk(&format!("{}.svg, .png, .csv: {}", path.display(), figure.title));
+    }
+    Ok(())
 }
 
 fn described(row: &ManifestRow) -> DescribedSample<'_> {

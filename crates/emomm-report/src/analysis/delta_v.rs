@@ -1,0 +1,96 @@
+//! Figure 11: what the picture adds to text and sound on Conflict, ΔV of Eq. (18), of every run.
+//!
+//! A run whose pictures show the person alone stands beside the one with the original pictures.
+
+use emomm_dataset::{ModalitySet, Sentiment};
+use emomm_eval::run::RecordStatus;
+use emomm_eval::score::{Interval, ScoreOptions};
+use emomm_metrics::{Classification, DeltaV, Figure, Performance};
+
+use super::sums::{ByCluster, intervals};
+use crate::error::ReportError;
+use crate::study::{Study, StudyRun};
+
+/// ΔV of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDeltaV {
+    /// The run.
+    pub run: String,
+    /// What of the picture was shown: `original`, or the region of the person mask.
+    pub picture: String,
+    /// Clips in Conflict that have both coalitions.
+    pub n: usize,
+    /// Perf is accuracy over five classes.
+    pub acc5: Option<Interval>,
+    /// Perf is ACC-2.
+    pub acc2: Option<Interval>,
+    /// Perf is macro F1.
+    pub macro_f1: Option<Interval>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    /// With and without the picture: true class × answer, the last column without one.
+    counts: [[[usize; 6]; 5]; 2],
+}
+
+impl std::ops::AddAssign<&Counts> for Counts {
+    fn add_assign(&mut self, other: &Self) {
+        for (sums, values) in self.counts.iter_mut().flatten().zip(other.counts.iter().flatten()) {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+/// Computes ΔV; `None` where no clip in Conflict was shown both as TAV and as TA.
+pub fn delta_v(study: &Study, run: &StudyRun, options: &ScoreOptions) -> Result<Option<RunDeltaV>, ReportError> {
+    let without: ModalitySet = ModalitySet::FULL.without(emomm_dataset::Modality::Video);
+    let mut sums: ByCluster<'_, Counts> = ByCluster::default();
+    let mut n = 0;
+    for (index, clip) in study.clips.iter().enumerate() {
+        let (Some(full), Some(less)) = (run.record(index, ModalitySet::FULL), run.record(index, without)) else {
+            continue;
+        };
+        if clip.is_conflict() != Some(true) {
+            continue;
+        }
+        n += 1;
+        let sum = sums.of(clip);
+        for (counts, record) in sum.counts.iter_mut().zip([full, less]) {
+            let answer = record.label.filter(|_| record.status == RecordStatus::Ok);
+            counts[clip.truth().index()][answer.map_or(5, Sentiment::index)] += 1;
+        }
+    }
+    if n == 0 {
+        return Ok(None);
+    }
+    let clusters = sums.into_sums();
+    let [acc5, acc2, macro_f1] = intervals(&clusters, options.bootstrap, "ΔV", |sum: &Counts| {
+        let [with, without] = sum.counts.map(|counts| performance(&counts, options));
+        let Ok(delta) = DeltaV::of(&with, &without) else { return [None; 3] };
+        [delta.acc5, delta.acc2, delta.macro_f1]
+    })?;
+    Ok(Some(RunDeltaV { run: run.name.clone(), picture: picture(run), n, acc5, acc2, macro_f1 }))
+}
+
+fn performance(counts: &[[usize; 6]; 5], options: &ScoreOptions) -> Performance {
+    let cells = Sentiment::ALL.into_iter().flat_map(|truth| {
+        (0..6).map(move |column| (truth, Sentiment::from_index(column), counts[truth.index()][column]))
+    });
+    let c = Classification::of_counts(cells, options.unparsed, options.acc2);
+    let figure = |f: Option<Figure>| f;
+    Performance { acc5: figure(c.acc), acc2: figure(c.acc2), macro_f1: figure(c.macro_f1) }
+}
+
+/// What the run's media settings say of a person mask.
+fn picture(run: &StudyRun) -> String {
+    let media = &run.run.header().plan.settings.media;
+    let words: Vec<String> = media
+        .iter()
+        .filter(|(key, value)| key.starts_with("person") && !value.is_null() && *value != "keep" && *value != false)
+        .map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .collect();
+    if words.is_empty() { "original".to_owned() } else { words.join(" ") }
+}

@@ -1,0 +1,17 @@
+//! From an analysis to tables, figures and sentences: what the pages show.
+
+mod attention_figures;
+mod figures;
+mod sentences;
+mod tables;
+
+pub use figures::figures;
+pub(crate) use sentences::differences;
+pub use sentences::{answer, trust};
+pub(crate) use tables::interval_cell;
+pub use tables::tables;
+
+/// A run's accuracy and the like as percent with one decimal, for sentences.
+pub(crate) fn percent(value: f64) -> String {
+    crate::table::rounded(value, crate::table::Form::Percent(1)) + " %"
+}

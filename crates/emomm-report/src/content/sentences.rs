@@ -1,0 +1,175 @@
+//! Sentences made from the data: what was run and how far it can be trusted, and the answer in three sentences.
+
+use emomm_dataset::{Modality, PerModality};
+use emomm_eval::score::{Interval, PsmvFigures};
+
+use super::percent;
+use super::tables::GtarFields;
+use crate::analysis::{Analysis, RunAnalysis};
+use crate::study::{Study, StudyRun};
+
+/// What limits the trust in a run; empty where nothing does.
+pub fn trust(study: &Study, run: &StudyRun) -> Vec<String> {
+    let mut found = Vec::new();
+    let (n, planned) = (run.run.records().len(), run.n_planned());
+    if n < planned {
+        found.push(format!("The run is not complete: {n} of {planned} records. Every figure is of what is there."));
+    }
+    let failed = n - run.n_answered();
+    if failed > 0 {
+        let share = percent(failed as f64 / n.max(1) as f64);
+        found.push(format!("{failed} of {n} records ({share}) have no answer; they count as wrong."));
+    }
+    if run.n_unknown > 0 {
+        found.push(format!("{} records are of clips that the benchmark does not hold; they are left out.", run.n_unknown));
+    }
+    if run.run.is_torn() {
+        found.push("The log ends in a line that was never acknowledged; it is left out.".to_owned());
+    }
+    let groups: std::collections::BTreeSet<(&str, &str)> =
+        study.clips.iter().map(|c| (c.corpus.name.as_str(), c.group.as_str())).collect();
+    if groups.len() < 20 {
+        found.push(format!("There are {} groups: intervals by group are wide and rough.", groups.len()));
+    }
+    found
+}
+
+/// Three sentences about a run: how good, what it owes to whom, whom it follows.
+pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
+    let (Some(of), Some(analysed)) = (study.runs.get(run), analysis.runs.get(run)) else { return Vec::new() };
+    [how_good(of, analysed), what_it_owes(analysed), whom_it_follows(analysed)].into_iter().flatten().collect()
+}
+
+fn with_interval(interval: Interval, write: impl Fn(f64) -> String) -> String {
+    match interval.low.zip(interval.high) {
+        Some((low, high)) => format!("{} [{}, {}]", write(interval.value), write(low), write(high)),
+        None => write(interval.value),
+    }
+}
+
+fn points(value: f64) -> String {
+    format!("{:.1}", 100.0 * value).replace('-', "\u{2212}")
+}
+
+fn how_good(run: &StudyRun, analysed: &RunAnalysis) -> Option<String> {
+    let full = |subset: &str| analysed.row("all", "TAV", subset).and_then(|r| r.acc);
+    let name = &run.name;
+    let overall = analysed.row("all", "overall", "all").and_then(|r| r.acc);
+    match (full("align"), full("conflict")) {
+        (Some(align), Some(conflict)) => Some(format!(
+            "{name} names the right one of five classes for {} of clips whose modalities agree and for {} of clips whose \
+             modalities conflict (n = {} and {}; chance is 20 %).",
+            with_interval(align, percent),
+            with_interval(conflict, percent),
+            align.n,
+            conflict.n
+        )),
+        _ => overall.map(|acc| {
+            format!("{name} names the right one of five classes in {} of {} samples.", with_interval(acc, percent), acc.n)
+        }),
+    }
+}
+
+fn what_it_owes(analysed: &RunAnalysis) -> Option<String> {
+    let report = analysed.scores.psmv.as_ref()?;
+    let order = ordered(report.all.values.map(|v| v.map(|i| i.value)));
+    let listed: Vec<String> = order
+        .iter()
+        .map(|(m, _)| {
+            let value = report.all.values.get(*m).map_or(String::new(), |i| with_interval(i, points));
+            format!("{} {value}", m.name())
+        })
+        .collect();
+    let mut sentence = format!("Of its accuracy it owes, in points: {}", listed.join(", "));
+    let share = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.shares.video).map(|i| i.value);
+    match (share(&report.subsets.align), share(&report.subsets.conflict)) {
+        (Some(align), Some(conflict)) => {
+            let moved = if conflict < align { "falls" } else { "rises" };
+            sentence.push_str(&format!(
+                "; the picture's share {moved} from {} on Align to {} on Conflict.",
+                percent(align),
+                percent(conflict)
+            ));
+        }
+        _ => {
+            let value = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.values.video);
+            match (value(&report.subsets.align), value(&report.subsets.conflict)) {
+                (Some(align), Some(conflict)) => sentence.push_str(&format!(
+                    "; the picture is worth {} on Align and {} on Conflict.",
+                    with_interval(align, points),
+                    with_interval(conflict, points)
+                )),
+                _ => sentence.push('.'),
+            }
+        }
+    }
+    Some(sentence)
+}
+
+fn whom_it_follows(analysed: &RunAnalysis) -> Option<String> {
+    let full = analysed.scores.gtar.as_ref().and_then(|g| g.coalitions.get("TAV"));
+    let full: Option<GtarFields> = full.and_then(|v| serde_json::from_value(v.clone()).ok());
+    let (fields, where_) = match (full, &analysed.missing_gtar) {
+        (Some(fields), _) => (fields, "on Conflict"),
+        (None, Some(report)) => (GtarFields::of(&report.all), "on Missing-Conflict"),
+        (None, None) => return None,
+    };
+    let order = ordered(fields.rates.map(|r| r.map(|i| i.value)));
+    if order.is_empty() {
+        return None;
+    }
+    let listed: Vec<String> = order
+        .iter()
+        .filter_map(|(m, _)| {
+            Some(format!("{} {}", m.name(), with_interval((*fields.rates.get(*m))?, |v| format!("{v:.3}"))))
+        })
+        .collect();
+    let separate = separate(&order, &fields.rates);
+    Some(format!(
+        "Where exactly one modality is wrong ({where_}), the model is right together with {}{}.",
+        listed.join(", "),
+        if separate { "" } else { "; the intervals overlap, so this order is not certain" }
+    ))
+}
+
+/// Whether the interval of the first lies above that of the last.
+fn separate(order: &[(Modality, f64)], rates: &PerModality<Option<Interval>>) -> bool {
+    let (Some((first, _)), Some((last, _))) = (order.first(), order.last()) else { return false };
+    let low = rates.get(*first).and_then(|i| i.low);
+    let high = rates.get(*last).and_then(|i| i.high);
+    first != last && low.zip(high).is_some_and(|(low, high)| low > high)
+}
+
+/// Modalities by falling value.
+fn ordered(values: PerModality<Option<f64>>) -> Vec<(Modality, f64)> {
+    let mut found: Vec<(Modality, f64)> =
+        Modality::ALL.into_iter().filter_map(|m| Some((m, (*values.get(m))?))).collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found
+}
+
+/// One sentence for each run after the first: what it changes overall.
+pub(crate) fn differences(analysis: &Analysis) -> Vec<String> {
+    let Some(family) = &analysis.against_first else { return Vec::new() };
+    family
+        .comparisons
+        .iter()
+        .filter(|c| c.subset == "overall")
+        .filter_map(|c| {
+            let delta = c.delta?;
+            let p = c.p_holm.map_or(String::new(), |p| {
+                format!(", p = {} after Holm", crate::table::rounded(p, crate::table::Form::PValue))
+            });
+            Some(format!(
+                "{} changes accuracy by {} points against {} on {} samples ({} wrong to right, {} right to wrong{p}): {}.",
+                c.second,
+                with_interval(delta, points),
+                c.first,
+                c.n,
+                c.flips.wrong_to_right,
+                c.flips.right_to_wrong,
+                c.verdict()
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,55 @@
+//! From runs to a written report.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use emomm_eval::score::ScoreOptions;
+
+use crate::analysis::Analysis;
+use crate::bundle::{Written, write};
+use crate::chase::chase_content;
+use crate::content::{figures, tables};
+use crate::error::ReportError;
+use crate::page::Content;
+use crate::page::media::ClipMedia;
+use crate::study::Study;
+
+/// What a report leaves open.
+#[derive(Debug, Clone, Default)]
+pub struct ReportOptions {
+    /// Its title; from the runs where it is empty.
+    pub title: String,
+    /// The choices behind the figures.
+    pub scores: ScoreOptions,
+    /// Whether a page above the limit is written all the same.
+    pub force: bool,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// Analyses a study and writes its report to `out`. `media` are shown in the cards of the clips they belong to.
+pub fn report(
+    study: &Study,
+    media: BTreeMap<usize, ClipMedia>,
+    options: &ReportOptions,
+    out: &Path,
+) -> Result<Written, ReportError> {
+    let analysis = Analysis::of(study, options.scores)?;
+    let names: Vec<&str> = study.runs.iter().map(|r| r.name.as_str()).collect();
+    let title = if options.title.is_empty() {
+        format!("emomm report: {}", names.join(", "))
+    } else {
+        options.title.clone()
+    };
+    let content = Content {
+        title,
+        study,
+        analysis: &analysis,
+        tables: tables(study, &analysis),
+        figures: figures(study, &analysis),
+        media,
+        chase: chase_content(study, &analysis, &options.scores)?,
+        version: options.version.clone(),
+    };
+    write(&content, out, options.force)
+}

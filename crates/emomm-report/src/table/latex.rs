@@ -1,0 +1,51 @@
+//! LaTeX: a `table` environment with rules of booktabs.
+
+use std::fmt::Write;
+
+use super::{Form, Table};
+
+impl Table {
+    /// The table as LaTeX; it needs the package booktabs.
+    pub fn latex(&self) -> String {
+        let mut out = "\\begin{table}\n\\centering\n".to_owned();
+        let _ = writeln!(out, "\\caption{{{}}}\n\\label{{tab:{}}}", escaped(&self.title), self.name);
+        let alignment: String =
+            self.columns.iter().map(|c| if c.form == Form::Plain && c.key != "n" { 'l' } else { 'r' }).collect();
+        let _ = writeln!(out, "\\begin{{tabular}}{{{alignment}}}\n\\toprule");
+        let heads: Vec<String> = self.columns.iter().map(|c| escaped(&c.head)).collect();
+        let _ = writeln!(out, "{} \\\\\n\\midrule", heads.join(" & "));
+        for row in &self.rows {
+            let cells = self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "--")));
+            let _ = writeln!(out, "{} \\\\", cells.collect::<Vec<_>>().join(" & "));
+        }
+        out.push_str("\\bottomrule\n\\end{tabular}\n");
+        if !self.note.is_empty() {
+            let _ = writeln!(out, "\\par\\smallskip\\footnotesize {}", escaped(&self.note));
+        }
+        out.push_str("\\end{table}\n");
+        out
+    }
+}
+
+/// Text whose special characters are printed as they are.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '<' => out.push_str("$<$"),
+            '>' => out.push_str("$>$"),
+            'Δ' => out.push_str("$\\Delta$"),
+            'ρ' => out.push_str("$\\rho$"),
+            'τ' => out.push_str("$\\tau$"),
+            '∅' => out.push_str("$\\emptyset$"),
+            '×' => out.push_str("$\\times$"),
+            '−' => out.push('-'),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,38 @@
+//! Markdown as GitHub has it, under a line with the title.
+
+use std::fmt::Write;
+
+use super::{Form, Table};
+
+impl Table {
+    /// The table as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut out = format!("**{}**\n\n", escaped(&self.title));
+        let heads: Vec<String> = self.columns.iter().map(|c| escaped(&c.head)).collect();
+        let _ = writeln!(out, "| {} |", heads.join(" | "));
+        for column in &self.columns {
+            out.push_str(if column.form == Form::Plain && column.key != "n" { "|---" } else { "|---:" });
+        }
+        out.push_str("|\n");
+        for row in &self.rows {
+            let cells = self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "–")));
+            let _ = writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "));
+        }
+        if !self.note.is_empty() {
+            let _ = writeln!(out, "\n{}", escaped(&self.note));
+        }
+        out
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '|' | '*' | '_' | '`' => out.extend(['\\', c]),
+            '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

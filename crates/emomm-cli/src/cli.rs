@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Describe a benchmark: classes, C_ij, subsets, splits
     Stats(StatsArgs),
+    /// Write tables, figures and case cards of runs as a static page
+    Report(crate::commands::report::ReportArgs),
     /// Answer the paper's prompt for one clip, once for each coalition of modalities
     Predict(PredictArgs),
     /// Score predictions that were made anywhere, from a CSV, JSONL or Parquet file

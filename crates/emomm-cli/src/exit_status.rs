@@ -144,7 +144,7 @@ impl From<AnnotateError> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         let status = match error {
-            ReportError::Io { .. } => ExitStatus::Usage,
+            ReportError::Io { .. } | ReportError::TooLarge { .. } => ExitStatus::Usage,
             _ => ExitStatus::Data,
         };
         Self { status, hint: error.hint(), message: error.to_string() }

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Build(args) => commands::build::run(args, &printer),
         Command::Verify(args) => commands::verify::run(args, &printer),
         Command::Stats(args) => commands::stats::run(args, &printer),
+        Command::Report(args) => commands::report::run(args, &printer),
         Command::Predict(args) => commands::predict::run(args, &printer),
         Command::Synth(args) => commands::synth::run(args, &printer),
         Command::Annotate(args) => commands::annotate::run(args, &printer),

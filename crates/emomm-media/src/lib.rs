@@ -40,6 +40,7 @@ mod resample;
 mod resize;
 mod sampling;
 mod scan;
+mod thumbnails;
 mod video;
 mod wav;
 
@@ -59,4 +60,5 @@ pub use resample::resample;
 pub use resize::{resize_bicubic, resize_bicubic_float};
 pub use sampling::{FrameSampling, SamplingMode, sample_frames};
 pub use scan::{VideoScan, scan_video};
+pub use thumbnails::jpeg_frames;
 pub use video::{VideoFrames, decode_video, read_frames};

@@ -183,7 +183,7 @@ impl FramePass<'_> {
 ///
 /// Runs of consecutive frames are one term. The terms are nested in pairs, so that evaluating the expression for one
 /// frame needs little depth.
-fn select(distinct: &[usize]) -> String {
+pub(crate) fn select(distinct: &[usize]) -> String {
     let mut terms: Vec<String> = distinct
         .chunk_by(|left, right| left + 1 == *right)
         .map(|run| match run {

@@ -23,8 +23,10 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(REGULAR.to_vec());
     fonts.load_font_data(BOLD.to_vec());
-    fonts.set_sans_serif_family("DejaVu Sans");
     fonts.load_system_fonts();
+    // The system's configuration may name families that are not there.
+    fonts.set_sans_serif_family("DejaVu Sans");
+    fonts.set_serif_family("DejaVu Sans");
     Arc::new(fonts)
 });
 
@@ -65,14 +67,6 @@ mod tests {
     fn words_leave_ink() {
         let empty = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"60\" height=\"20\"></svg>";
         let words = empty.replace("></svg>", "><text x=\"2\" y=\"15\" font-family=\"sans-serif\">Aé ρ</text></svg>");
-        for face in FONTS.faces().take(3) {
-            assert!(face.families.iter().any(|f| f.0.contains("DejaVu")), "{face:?}");
-        }
-        let found = FONTS.query(&fontdb::Query { families: &[fontdb::Family::SansSerif], ..Default::default() });
-        assert!(found.is_some(), "{} faces", FONTS.len());
-        let options = Options { fontdb: Arc::clone(&FONTS), ..Options::default() };
-        let tree = Tree::from_str(&words, &options).unwrap();
-        std::fs::write("/tmp/report/tree.txt", format!("{words}\n{tree:#?}")).unwrap();
         assert_ne!(rendered(empty, "empty").unwrap(), rendered(&words, "words").unwrap());
     }
 

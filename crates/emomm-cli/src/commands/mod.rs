@@ -11,6 +11,7 @@ pub(crate) mod log;
 pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod predict;
+pub(crate) mod report;
 pub(crate) mod rescore;
 pub(crate) mod retry;
 pub(crate) mod score;

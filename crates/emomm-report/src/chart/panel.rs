@@ -53,12 +53,12 @@ impl Panel {
 }
 
 /// Panels side by side as a file of its own that follows the reader's theme.
-pub fn standalone(panels: &[Panel], title: &str, alt: &str) -> String {
+pub(crate) fn standalone(panels: &[Panel], title: &str, alt: &str) -> String {
     compose(panels, title, alt, &format!("<style>{}</style>", style_sheet()))
 }
 
 /// Panels side by side in the colours of one theme, for renderers that know no variables.
-pub fn in_theme(panels: &[Panel], title: &str, alt: &str, theme: Theme) -> String {
+pub(crate) fn in_theme(panels: &[Panel], title: &str, alt: &str, theme: Theme) -> String {
     fixed(&compose(panels, title, alt, ""), theme)
 }
 

@@ -1,4 +1,24 @@
-//! Pictures and sound of a clip for its card. There are none unless media were asked for.
+//! Pictures and sound of a clip for its card. There are none unless media were asked for: they show faces.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use emomm_media::{DecodeLimits, Ffmpeg, decode_audio, jpeg_frames};
+
+use super::encode::base64;
+use crate::study::{Study, StudyClip};
+
+/// Frames of a clip.
+const FRAMES: usize = 4;
+/// Their height in pixels.
+const HEIGHT: usize = 150;
+/// Points of the curve of loudness.
+const POINTS: usize = 96;
+/// Rate at which sound is decoded for that curve.
+const RATE_HZ: u32 = 8_000;
 
 /// What of a clip's media a card shows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -7,4 +27,90 @@ pub struct ClipMedia {
     pub frames: Vec<String>,
     /// Loudness over time, 0 to 1.
     pub wave: Vec<f64>,
+}
+
+/// Media by the index of the clip, and how many files could not be shown.
+#[derive(Debug, Default)]
+pub struct LoadedMedia {
+    /// What was read.
+    pub clips: BTreeMap<usize, ClipMedia>,
+    /// Files that could not be read.
+    pub n_failed: usize,
+}
+
+/// Reads frames and loudness of all clips. `progress` is told how many are done.
+pub fn load_media(study: &Study, ffmpeg: &Ffmpeg, progress: impl Fn(usize) + Sync) -> LoadedMedia {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    let limits = DecodeLimits { threads: 1, max_seconds: 600.0, ..DecodeLimits::default() };
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let found = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(clip) = study.clips.get(index) else { break };
+                    let (media, n_failed) = media_of(study, clip, ffmpeg, &limits);
+                    failed.fetch_add(n_failed, Ordering::Relaxed);
+                    if let Ok(mut found) = found.lock() {
+                        found.insert(index, media);
+                        progress(found.len());
+                    }
+                }
+            });
+        }
+    });
+    LoadedMedia { clips: found.into_inner().unwrap_or_default(), n_failed: failed.into_inner() }
+}
+
+fn media_of(study: &Study, clip: &StudyClip, ffmpeg: &Ffmpeg, limits: &DecodeLimits) -> (ClipMedia, usize) {
+    let file = |path: &Option<String>| -> Option<PathBuf> {
+        Some(study.origin.roots.get(&clip.corpus.name)?.join(path.as_deref()?))
+    };
+    let mut media = ClipMedia::default();
+    let mut n_failed = 0;
+    if let Some(video) = file(&clip.media.video) {
+        match jpeg_frames(ffmpeg, &video, FRAMES, HEIGHT, limits) {
+            Ok(frames) => {
+                media.frames = frames.iter().map(|f| format!("data:image/jpeg;base64,{}", base64(f))).collect();
+            }
+            Err(_) => n_failed += 1,
+        }
+    }
+    if let Some(audio) = file(&clip.media.audio) {
+        match decode_audio(ffmpeg, &audio, RATE_HZ, limits) {
+            Ok(sound) => media.wave = loudness(&sound.samples),
+            Err(_) => n_failed += 1,
+        }
+    }
+    (media, n_failed)
+}
+
+/// Root mean square of equal parts, relative to the loudest.
+fn loudness(samples: &[f32]) -> Vec<f64> {
+    if samples.is_empty() {
+        return Vec::new();
+    }
+    let parts: Vec<f64> = samples
+        .chunks(samples.len().div_ceil(POINTS))
+        .map(|part| (part.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / part.len() as f64).sqrt())
+        .collect();
+    let loudest = parts.iter().copied().fold(0.0, f64::max);
+    parts.iter().map(|p| if loudest > 0.0 { (1000.0 * p / loudest).round() / 1000.0 } else { 0.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loudness_is_relative_to_the_loudest_part() {
+        let mut samples = vec![0.0_f32; POINTS * 10];
+        samples[..10].fill(0.5);
+        samples[10..20].fill(-0.25);
+        let wave = loudness(&samples);
+        assert_eq!((wave.len(), wave[0], wave[1], wave[2]), (POINTS, 1.0, 0.5, 0.0));
+        assert!(loudness(&[]).is_empty());
+        assert!(loudness(&[0.0; 5]).iter().all(|v| *v == 0.0));
+    }
 }

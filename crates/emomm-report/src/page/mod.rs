@@ -10,11 +10,13 @@ mod interpretation;
 pub mod media;
 mod table_view;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::run::RecordStatus;
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 pub use encode::base64;
@@ -34,6 +36,9 @@ use crate::table::Table;
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
+
+/// The figures that may stand beside the answer, best first; three of them do.
+const LEAD: [&str; 4] = ["fig3-left", "fig3-middle", "fig9a", "fig9b"];
 
 /// What goes into a page.
 #[derive(Debug)]
@@ -86,55 +91,62 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
     let failed = |source: minijinja::Error| ReportError::Template { reason: format!("{source:#}") };
     environment.add_template("page.html", TEMPLATE).map_err(failed)?;
     let template = environment.get_template("page.html").map_err(failed)?;
-    let figure = |f: &Figure| figure_view(f, files);
-    let table = |t: &Table| table_view(t, table_files(t, files));
+    // A figure or table may stand in several places; ids may not.
+    let used: RefCell<BTreeMap<String, usize>> = RefCell::new(BTreeMap::new());
+    let unique = |name: &str| {
+        let mut used = used.borrow_mut();
+        let n = used.entry(name.to_owned()).or_insert(0);
+        *n += 1;
+        if *n == 1 { name.to_owned() } else { format!("{name}--{n}") }
+    };
+    let figure = |f: &Figure| figure_view(f, &unique(&f.name), files);
+    let table = |t: &Table| table_view(t, &unique(&t.name), table_files(t, files));
     let named = |names: &[&str]| -> Vec<Value> {
         names.iter().filter_map(|n| content.figures.iter().find(|f| f.name == *n)).map(figure).collect()
     };
     let tables_named = |names: &[&str]| -> Vec<Value> {
         names.iter().filter_map(|n| content.tables.iter().find(|t| t.name == *n)).map(table).collect()
     };
-    const LEAD: [&str; 4] = ["fig3-left", "fig3-middle", "fig9a", "fig9b"];
     let lead: Vec<&str> =
         LEAD.into_iter().filter(|n| content.figures.iter().any(|f| f.name == *n)).take(3).collect();
     let in_method = ["table5", "runs"];
     let html = template
-        .render(context! {
-            title => content.title,
-            policy => policy(&style, chunk_path.is_some()),
-            style => style,
-            script => SCRIPT,
-            synthetic => content.study.origin.is_synthetic,
-            runs => content.study.runs.iter().map(|r| run_view(content.study, r)).collect::<Vec<Value>>(),
-            answer => answers(content),
-            lead => named(&lead),
-            lead_tables => tables_named(&["table1", "errors"]),
-            tables => content
+        .render(Serde(json!({
+            "title": content.title,
+            "policy": policy(&style, chunk_path.is_some()),
+            "style": style,
+            "script": SCRIPT,
+            "synthetic": content.study.origin.is_synthetic,
+            "runs": content.study.runs.iter().map(|r| run_view(content.study, r)).collect::<Vec<Value>>(),
+            "answer": answers(content),
+            "lead": named(&lead),
+            "lead_tables": tables_named(&["table1", "errors"]),
+            "tables": content
                 .tables
                 .iter()
                 .filter(|t| !in_method.contains(&t.name.as_str()))
                 .map(table)
                 .collect::<Vec<Value>>(),
-            figures => content
+            "figures": content
                 .figures
                 .iter()
                 .filter(|f| !lead.contains(&f.name.as_str()))
                 .map(figure)
                 .collect::<Vec<Value>>(),
-            subsets => subset_pages(content, &table, &named),
-            modalities => modality_pages(content, &table),
-            chase => content.chase.as_ref().map(|c| json!({
+            "subsets": subset_pages(content, &table, &named),
+            "modalities": modality_pages(content, &table),
+            "chase": content.chase.as_ref().map(|c| json!({
                 "words": c.words,
                 "figures": c.figures.iter().map(figure).collect::<Vec<Value>>(),
                 "tables": c.tables.iter().map(table).collect::<Vec<Value>>(),
             })),
-            filters => filters(content.study),
-            method_tables => tables_named(&in_method),
-            choices => choices(content.analysis),
-            footer => format!("Written by emomm {}. {}", content.version, "This page asks nothing of any network."),
-            index => index,
-            chunks => inside,
-        })
+            "filters": filters(content.study),
+            "method_tables": tables_named(&in_method),
+            "choices": choices(content.analysis),
+            "footer": format!("Written by emomm {}. This page asks nothing of any network.", content.version),
+            "index": index,
+            "chunks": inside,
+        })))
         .map_err(failed)?;
     let outside = if chunk_path.is_some() {
         chunks.iter().enumerate().map(|(i, c)| format!("emommChunk({i},{});\n", data::in_script(c))).collect()
@@ -253,14 +265,14 @@ fn choices(analysis: &Analysis) -> Vec<Value> {
     ]
 }
 
-fn figure_view(figure: &Figure, files: Files<'_>) -> Value {
+fn figure_view(figure: &Figure, id: &str, files: Files<'_>) -> Value {
     let panels: Vec<String> = figure
         .panels
         .iter()
         .enumerate()
         .map(|(i, panel)| {
             let alt = if i == 0 { figure.alt.as_str() } else { panel.title.as_str() };
-            panel.inline(&format!("{}-{i}", figure.name), alt)
+            panel.inline(&format!("{id}-{i}"), alt)
         })
         .collect();
     let name = &figure.name;
@@ -273,7 +285,7 @@ fn figure_view(figure: &Figure, files: Files<'_>) -> Value {
             .map(|e| json!({ "href": format!("{path}figures/{name}.{e}"), "name": format!("{name}.{e}"), "word": e.to_uppercase() }))
             .to_vec(),
     };
-    json!({ "name": name, "title": figure.title, "note": figure.note, "panels": panels, "files": files })
+    json!({ "id": id, "title": figure.title, "note": figure.note, "panels": panels, "files": files })
 }
 
 fn table_files(table: &Table, files: Files<'_>) -> Vec<Value> {

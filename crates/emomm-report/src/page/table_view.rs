@@ -9,7 +9,7 @@ use crate::table::{Cell, Column, Form, Table, rounded};
 const MAX_ROWS: usize = 600;
 
 /// What the template needs. `files` are the links to the table's other forms.
-pub(super) fn table_view(table: &Table, files: Vec<Value>) -> Value {
+pub(super) fn table_view(table: &Table, id: &str, files: Vec<Value>) -> Value {
     let heads: Vec<Value> =
         table.columns.iter().map(|c| json!({ "head": c.head, "num": is_number(c, table) })).collect();
     let rows: Vec<Value> = table.rows.iter().take(MAX_ROWS).map(|row| row_view(table, row)).collect();
@@ -18,7 +18,7 @@ pub(super) fn table_view(table: &Table, files: Vec<Value>) -> Value {
         note = format!("The first {MAX_ROWS} of {} rows; the files hold all. {note}", table.rows.len());
     }
     json!({
-        "name": table.name,
+        "id": id,
         "title": table.title,
         "note": note,
         "heads": heads,

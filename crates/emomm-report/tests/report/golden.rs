@@ -155,3 +155,18 @@ fn every_table_agrees_with_the_reference() {
     let keys = ["n", "first_acc", "second_acc", "wrong_to_right", "right_to_wrong"];
     keys.iter().for_each(|key| near(found, key, &expected["runs"][*key]));
 }
+
+/// `EMOMM_REPORT_OUT=DIR cargo test -p emomm-report --test report -- --ignored to_look_at`
+#[test]
+#[ignore = "writes a report for people to look at"]
+fn a_report_to_look_at() {
+    let Some(out) = std::env::var_os("EMOMM_REPORT_OUT").map(std::path::PathBuf::from) else { return };
+    let data = data();
+    let clips = clips(&data);
+    let second = crate::chase::steered(records(&data, &clips, "second"));
+    let runs = [("baseline", records(&data, &clips, "first")), ("tuned", second)];
+    let mut one = study(&clips, &runs[..1]);
+    one.origin.is_synthetic = true;
+    crate::pages::written(&one, &out.join("one.html"));
+    crate::pages::written(&study(&clips, &runs), &out.join("two"));
+}

@@ -76,7 +76,7 @@ pub(crate) fn manifest(clips: &[MadeUp]) -> Manifest {
         .into_iter()
         .map(|name| CorpusRecord {
             name: name.to_owned(),
-            layout: Layout::ChSims,
+            layout: Layout::ChSimsMeta,
             language: "zh".to_owned(),
             class_map: name.parse().unwrap(),
             modality_class_map: name.parse().unwrap(),

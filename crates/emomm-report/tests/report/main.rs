@@ -2,6 +2,7 @@
 
 mod browser;
 mod by_hand;
+mod chase;
 mod golden;
 mod made_up;
 mod pages;

@@ -38,7 +38,8 @@ pub fn jpeg_frames(
     }
     let deadline = Deadline::after(limits.timeout);
     let total = scan_before(ffmpeg, path, limits, deadline)?.total_frames();
-    let mut indices: Vec<usize> = (0..n.min(total)).map(|i| (2 * i + 1) * total / (2 * n.min(total))).collect();
+    let mut indices: Vec<usize> =
+        (0..n.min(total)).map(|i| (2 * i + 1) * total / (2 * n.min(total))).collect();
     indices.dedup();
     let filter = format!("{},scale=-2:{height}", select(&indices));
     let mut arguments = input_arguments(path, limits);
@@ -56,7 +57,12 @@ pub fn jpeg_frames(
         bytes.extend_from_slice(chunk);
         if bytes.len() as u64 > limits.max_bytes {
             let (found, limit) = (bytes.len() as f64, limits.max_bytes as f64);
-            return Err(MediaError::LimitExceeded { path: path.to_owned(), what: "bytes in its pictures", found, limit });
+            return Err(MediaError::LimitExceeded {
+                path: path.to_owned(),
+                what: "bytes in its pictures",
+                found,
+                limit,
+            });
         }
         Ok(())
     })?;

@@ -1,6 +1,7 @@
 //! Figures 6 to 8: distributions of the five classes by source, and C_ij between sources, of a benchmark.
 
-use emomm_metrics::{ALL_CORPORA, Source, Statistics};
+use emomm_dataset::Source;
+use emomm_metrics::{ALL_CORPORA, Statistics};
 
 use crate::chart::palette::Ink;
 use crate::chart::{Bar, BarSeries, Bars, HeatMap, Unit};
@@ -92,7 +93,12 @@ fn data(name: &str, words: &str, statistics: &Statistics) -> Table {
     for source in Source::ALL {
         let counts = statistics.classes.get(source);
         for (index, class) in CLASSES.iter().enumerate() {
-            push("classes", &source.to_string(), class, counts.map_or(Cell::Absent, |c| Cell::Count(c[index])));
+            push(
+                "classes",
+                &source.to_string(),
+                class,
+                counts.map_or(Cell::Absent, |c| Cell::Count(c[index])),
+            );
         }
     }
     for i in Source::ALL {
@@ -108,7 +114,8 @@ fn alt(words: &str, statistics: &Statistics) -> String {
     let mut out = format!("{words}, {} clips.", statistics.n);
     for source in Source::ALL {
         if let Some(counts) = statistics.classes.get(source) {
-            let listed: Vec<String> = CLASSES.iter().zip(counts).map(|(class, n)| format!("{class} {n}")).collect();
+            let listed: Vec<String> =
+                CLASSES.iter().zip(counts).map(|(class, n)| format!("{class} {n}")).collect();
             out.push_str(&format!(" {source}: {}.", listed.join(", ")));
         }
     }
@@ -134,16 +141,14 @@ pub(crate) fn file_word(name: &str) -> String {
 mod tests {
     use super::*;
 
-    use emomm_dataset::{ModalitySet, PerModality, Sentiment};
-    use emomm_metrics::{DescribedSample, SourceLabels};
+    use emomm_dataset::{Labels, ModalitySet, PerModality, Sentiment};
+    use emomm_metrics::DescribedSample;
 
     fn sample(corpus: &'static str, truth: Sentiment, text: Option<Sentiment>) -> DescribedSample<'static> {
         DescribedSample {
             corpus,
             coalition: ModalitySet::FULL,
-            labels: SourceLabels {
-                ground_truth: truth,
-                unimodal: PerModality { text, audio: None, video: Some(truth) },
+            labels: Labels { ground_truth: truth, modalities: PerModality { text, audio: None, video: Some(truth) },
             },
             subset: None,
             agreement: None,
@@ -188,7 +193,8 @@ mod tests {
 
     #[test]
     fn names_of_corpora_are_escaped() {
-        let samples = [sample("a", Sentiment::Neutral, None), sample("<b onload=\"x\">", Sentiment::Neutral, None)];
+        let samples =
+            [sample("a", Sentiment::Neutral, None), sample("<b onload=\"x\">", Sentiment::Neutral, None)];
         let svg = of(&samples)[1].svg();
         assert!(!svg.contains("<b ") && svg.contains("&lt;b onload"), "{svg}");
     }

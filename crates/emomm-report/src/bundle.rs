@@ -26,7 +26,8 @@ pub struct Written {
 ///
 /// A single file that would be larger than [`MAX_SINGLE`] keeps its name; its details go to `<name>_files` beside it.
 pub fn write(content: &Content<'_>, out: &Path, force: bool) -> Result<Written, ReportError> {
-    let is_file = out.extension().is_some_and(|e| e.eq_ignore_ascii_case("html") || e.eq_ignore_ascii_case("htm"));
+    let is_file =
+        out.extension().is_some_and(|e| e.eq_ignore_ascii_case("html") || e.eq_ignore_ascii_case("htm"));
     if is_file {
         let whole = page(content, Files::Inside, None)?;
         if whole.html.len() <= MAX_SINGLE {
@@ -39,7 +40,13 @@ pub fn write(content: &Content<'_>, out: &Path, force: bool) -> Result<Written, 
         let stem = out.file_stem().map_or_else(|| "report".to_owned(), |s| s.to_string_lossy().into_owned());
         let beside = format!("{stem}_files");
         let folder = out.parent().unwrap_or(Path::new("")).join(&beside);
-        return write_split(content, out, &folder, &format!("{}/", crate::page::path_encoded(&beside)), force);
+        return write_split(
+            content,
+            out,
+            &folder,
+            &format!("{}/", crate::page::path_encoded(&beside)),
+            force,
+        );
     }
     write_split(content, &out.join("index.html"), out, "", force)
 }

@@ -85,11 +85,15 @@ impl ReportError {
                 Some("free some space on the disk".to_owned())
             }
             Self::Run(error) => error.hint(),
-            Self::Benchmark(error) => error
-                .hint()
-                .or_else(|| Some("give the benchmark's folder with --bench; the log names where it lay".to_owned())),
-            Self::OtherBenchmark { .. } => Some("report runs of one benchmark together, and give its folder".to_owned()),
-            Self::NoRecords { .. } => Some("let the run compute something first, or give another benchmark".to_owned()),
+            Self::Benchmark(error) => error.hint().or_else(|| {
+                Some("give the benchmark's folder with --bench; the log names where it lay".to_owned())
+            }),
+            Self::OtherBenchmark { .. } => {
+                Some("report runs of one benchmark together, and give its folder".to_owned())
+            }
+            Self::NoRecords { .. } => {
+                Some("let the run compute something first, or give another benchmark".to_owned())
+            }
             Self::TooLarge { .. } => Some("report fewer clips or runs at once, or give --force".to_owned()),
             Self::Picture { .. } => Some("the SVG beside it holds the same drawing".to_owned()),
             _ => None,

@@ -40,7 +40,9 @@ fn runs_of(path: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let text = fs::read(&variants).map_err(|source| ReportError::Io { path: variants.clone(), source })?;
     let value: Value = serde_json::from_slice(&text).unwrap_or(Value::Null);
     let mut named: Vec<String> = value["variants"].as_array().map_or_else(Vec::new, |list| {
-        let word = |v: &Value| v.as_str().or_else(|| v["folder"].as_str()).or_else(|| v["name"].as_str()).map(str::to_owned);
+        let word = |v: &Value| {
+            v.as_str().or_else(|| v["folder"].as_str()).or_else(|| v["name"].as_str()).map(str::to_owned)
+        };
         list.iter().filter_map(word).collect()
     });
     // A name that leads out of the folder is none.
@@ -71,7 +73,11 @@ fn subfolders(path: &Path) -> std::io::Result<Vec<String>> {
 /// The folders' own names; where two are equal, with their parents' names before them, and at last with a number.
 fn names(folders: &[PathBuf]) -> Vec<String> {
     let own = |path: &Path| {
-        let path = if path.file_name().is_some_and(|n| n == LOG_FILE) { path.parent().unwrap_or(path) } else { path };
+        let path = if path.file_name().is_some_and(|n| n == LOG_FILE) {
+            path.parent().unwrap_or(path)
+        } else {
+            path
+        };
         // `.` and the like have no name of their own.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let part = |p: Option<&Path>| {

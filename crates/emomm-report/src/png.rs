@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn words_leave_ink() {
         let empty = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"60\" height=\"20\"></svg>";
-        let words = empty.replace("></svg>", "><text x=\"2\" y=\"15\" font-family=\"sans-serif\">Aé ρ</text></svg>");
+        let words =
+            empty.replace("></svg>", "><text x=\"2\" y=\"15\" font-family=\"sans-serif\">Aé ρ</text></svg>");
         assert_ne!(rendered(empty, "empty").unwrap(), rendered(&words, "words").unwrap());
     }
 

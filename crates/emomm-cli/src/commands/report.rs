@@ -58,8 +58,11 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let study = inputs::open(&args.runs, args.bench.as_deref())?;
-    let bootstrap =
-        BootstrapOptions { n_resamples: args.resamples as usize, seed: args.seed, ..BootstrapOptions::default() };
+    let bootstrap = BootstrapOptions {
+        n_resamples: args.resamples as usize,
+        seed: args.seed,
+        ..BootstrapOptions::default()
+    };
     let options = ReportOptions {
         title: args.title.clone(),
         scores: ScoreOptions {
@@ -93,7 +96,12 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Fa
         }))?;
     } else {
         for run in &study.runs {
-            printer.talk(&format!("{}: {} of {} records", run.name, run.run.records().len(), run.n_planned()));
+            printer.talk(&format!(
+                "{}: {} of {} records",
+                run.name,
+                run.run.records().len(),
+                run.n_planned()
+            ));
         }
         printer.data(&format!("{}\n", written.page.display()))?;
     }

@@ -3,7 +3,7 @@
 //! The share of a modality is nMAS renormalised over the modalities that were shown, averaged over heads, then over samples.
 //! nMAS itself (mean attention per token) and mass (its sum over the tokens) are reported beside it.
 
-use emomm_dataset::{Modality, ModalitySet, PerModality};
+use emomm_dataset::{Modality, ModalitySet, PerModality, Subset};
 use emomm_eval::run::{LayerAttention, Record};
 use emomm_eval::score::Interval;
 use emomm_metrics::BootstrapOptions;
@@ -44,12 +44,12 @@ impl Condition {
     }
 
     fn holds(self, clip: &StudyClip) -> bool {
-        use emomm_eval::score::RowSubset::{Align, Conflict, MissingAlign, MissingConflict};
         let subset = clip.subset(self.coalition());
+        let is = |wanted: Subset| subset.is_some_and(|s| s.is_within(wanted));
         match self {
             Self::All(_) => true,
-            Self::Align(_) => subset.is_within(Align) || subset == MissingAlign,
-            Self::Conflict(_) => matches!(subset, Conflict | MissingConflict),
+            Self::Align(_) => is(Subset::Align) || is(Subset::MissingAlign),
+            Self::Conflict(_) => is(Subset::Conflict) || is(Subset::MissingConflict),
         }
     }
 }
@@ -137,7 +137,8 @@ pub fn attention_profile(
     let depth = clusters.iter().map(Vec::len).max().unwrap_or(0);
     let mut layers = Vec::with_capacity(depth);
     for layer in 0..depth {
-        let sums: Vec<LayerSum> = clusters.iter().map(|c| c.get(layer).cloned().unwrap_or_default()).collect();
+        let sums: Vec<LayerSum> =
+            clusters.iter().map(|c| c.get(layer).cloned().unwrap_or_default()).collect();
         let mut all = LayerSum::default();
         for sum in &sums {
             all += sum;
@@ -147,7 +148,9 @@ pub fn attention_profile(
         })?;
         let here = |m: Modality, value: Option<Interval>| value.filter(|_| shown.contains(m));
         let mean = |values: &[f64; 3]| {
-            PerModality::from_fn(|m| (shown.contains(m) && all.n > 0).then(|| values[m.index()] / all.n as f64))
+            PerModality::from_fn(|m| {
+                (shown.contains(m) && all.n > 0).then(|| values[m.index()] / all.n as f64)
+            })
         };
         layers.push(LayerMeans {
             layer: layer + 1,

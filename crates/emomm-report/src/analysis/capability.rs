@@ -7,12 +7,36 @@ use crate::table::{Cell, Column, Table};
 
 /// Capability, MER-UniBench, CA-MER, MissRAG, EmoMM, and where this tool has it.
 const ROWS: [(&str, [bool; 4], &str); 6] = [
-    ("Unified MLLM evaluation protocol", [true, true, true, true], "emomm eval: one prompt, one parser, one log for every model"),
-    ("Explicit modality-conflict split", [false, true, false, true], "emomm build: subsets align and conflict; emomm verify proves them"),
-    ("Explicit modality-missingness split", [false, false, true, true], "emomm build: three masked copies of every clip"),
-    ("Joint missingness × conflict setting", [false, false, false, true], "subset missing-conflict of build, eval and report"),
-    ("Attention-level mechanism diagnosis", [false, true, false, true], "eval --attention: nMAS and mass by layer and head; report"),
-    ("Quantitative modality contribution or reliance", [false, true, true, true], "PSMV, GTAR and ΔV with intervals: score, report"),
+    (
+        "Unified MLLM evaluation protocol",
+        [true, true, true, true],
+        "emomm eval: one prompt, one parser, one log for every model",
+    ),
+    (
+        "Explicit modality-conflict split",
+        [false, true, false, true],
+        "emomm build: subsets align and conflict; emomm verify proves them",
+    ),
+    (
+        "Explicit modality-missingness split",
+        [false, false, true, true],
+        "emomm build: three masked copies of every clip",
+    ),
+    (
+        "Joint missingness × conflict setting",
+        [false, false, false, true],
+        "subset missing-conflict of build, eval and report",
+    ),
+    (
+        "Attention-level mechanism diagnosis",
+        [false, true, false, true],
+        "eval --attention: nMAS and mass by layer and head; report",
+    ),
+    (
+        "Quantitative modality contribution or reliance",
+        [false, true, true, true],
+        "PSMV, GTAR and ΔV with intervals: score, report",
+    ),
 ];
 
 const SOURCES: &str = "Peers as in Table 5 of the paper, which judges their canonical design: MER-UniBench (Lian et al., ICML 2025), \
@@ -28,7 +52,8 @@ pub fn capabilities() -> Table {
         Column::plain("emomm", "EmoMM"),
         Column::plain("here", "In this tool"),
     ];
-    let mut table = Table::new("table5", "Capabilities of related benchmarks (Table 5)", columns).with_note(SOURCES);
+    let mut table =
+        Table::new("table5", "Capabilities of related benchmarks (Table 5)", columns).with_note(SOURCES);
     for (capability, peers, here) in ROWS {
         let mut cells = vec![Cell::text(capability)];
         cells.extend(peers.map(|has| Cell::text(if has { "yes" } else { "no" })));

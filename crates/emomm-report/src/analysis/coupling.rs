@@ -183,7 +183,9 @@ fn sums(
             for m in coalition.iter() {
                 let key = (clip.corpus.name.as_str(), *coalition, m);
                 let Some(at) = keys.iter().position(|k| *k == key) else { continue };
-                let Some(nmas) = attention.nmas.get(m).as_ref().and_then(|t| t.get(layers.clone())) else { continue };
+                let Some(nmas) = attention.nmas.get(m).as_ref().and_then(|t| t.get(layers.clone())) else {
+                    continue;
+                };
                 let point = &mut sum.points[at];
                 point[0] += nmas.iter().sum::<f64>() / nmas.len() as f64;
                 point[1] += 1.0;
@@ -211,7 +213,8 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut at = 0;
     while at < order.len() {
-        let same = order[at..].iter().take_while(|i| values[**i].total_cmp(&values[order[at]]).is_eq()).count();
+        let same =
+            order[at..].iter().take_while(|i| values[**i].total_cmp(&values[order[at]]).is_eq()).count();
         let rank = at as f64 + (same as f64 + 1.0) / 2.0;
         for i in &order[at..at + same] {
             ranks[*i] = rank;

@@ -45,12 +45,17 @@ impl std::ops::AddAssign<&Counts> for Counts {
 }
 
 /// Computes ΔV; `None` where no clip in Conflict was shown both as TAV and as TA.
-pub fn delta_v(study: &Study, run: &StudyRun, options: &ScoreOptions) -> Result<Option<RunDeltaV>, ReportError> {
+pub fn delta_v(
+    study: &Study,
+    run: &StudyRun,
+    options: &ScoreOptions,
+) -> Result<Option<RunDeltaV>, ReportError> {
     let without: ModalitySet = ModalitySet::FULL.without(emomm_dataset::Modality::Video);
     let mut sums: ByCluster<'_, Counts> = ByCluster::default();
     let mut n = 0;
     for (index, clip) in study.clips.iter().enumerate() {
-        let (Some(full), Some(less)) = (run.record(index, ModalitySet::FULL), run.record(index, without)) else {
+        let (Some(full), Some(less)) = (run.record(index, ModalitySet::FULL), run.record(index, without))
+        else {
             continue;
         };
         if clip.is_conflict() != Some(true) {
@@ -89,7 +94,9 @@ fn picture(run: &StudyRun) -> String {
     let media = &run.run.header().plan.settings.media;
     let words: Vec<String> = media
         .iter()
-        .filter(|(key, value)| key.starts_with("person") && !value.is_null() && *value != "keep" && *value != false)
+        .filter(|(key, value)| {
+            key.starts_with("person") && !value.is_null() && *value != "keep" && *value != false
+        })
         .map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         .collect();
     if words.is_empty() { "original".to_owned() } else { words.join(" ") }

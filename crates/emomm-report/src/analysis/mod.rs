@@ -13,8 +13,8 @@ pub mod paired;
 pub mod paper;
 mod sums;
 
-use emomm_dataset::ModalitySet;
-use emomm_eval::score::{GtarReport, ScoreOptions, ScoreReport, ScoreRow, score};
+use emomm_dataset::{ModalitySet, Subset};
+use emomm_eval::score::{GtarFigures, ScoreOptions, ScoreReport, ScoreRow, score};
 
 pub use attention::{AttentionProfile, Condition, LayerMeans, attention_profile};
 pub(crate) use attention::{layer_shares, n_layers};
@@ -27,7 +27,8 @@ pub(crate) use sums::{ByCluster, add_fields, intervals};
 
 use crate::error::ReportError;
 use crate::study::{
-    Study, StudyRun, all_answers, answers_by_clip_subset, answers_by_language, languages_are_corpora, missing_answers,
+    Study, StudyRun, all_answers, answers_by_clip_subset, answers_by_language, languages_are_corpora,
+    missing_answers,
 };
 
 /// All that is computed of one run.
@@ -39,12 +40,8 @@ pub struct RunAnalysis {
     pub scores: ScoreReport,
     /// The pairs pooled: the paper's column EmoMM-Missing.
     pub missing: Option<ScoreRow>,
-    /// GTAR over the pairs: Missing-Conflict.
-    pub missing_gtar: Option<GtarReport>,
     /// Rows by language; empty where languages are corpora.
     pub languages: Vec<ScoreRow>,
-    /// Rows by the subset of the whole clip, under every coalition.
-    pub by_clip_subset: Vec<ScoreRow>,
     /// Figure 3, left.
     pub coalitions: Vec<CoalitionAccuracy>,
     /// Figures 9b and 10, and the same on samples without a conflict.
@@ -90,7 +87,16 @@ impl RunAnalysis {
         self.scores
             .rows
             .iter()
-            .find(|r| r.corpus == corpus && r.coalition == coalition && r.subset.name() == subset)
+            .find(|r| r.corpus == corpus && r.coalition == coalition && subset_word(r) == subset)
+    }
+
+    /// GTAR on Missing-Conflict and on Conflict, where there are such samples (Figure 9a).
+    pub fn gtar(&self) -> [(&'static str, Option<&GtarFigures>); 2] {
+        let subsets = self.scores.gtar.as_ref().map(|g| &g.subsets);
+        [
+            ("missing-conflict", subsets.and_then(|s| s.missing_conflict.as_ref())),
+            ("conflict", subsets.and_then(|s| s.conflict.as_ref())),
+        ]
     }
 
     /// The attention of a condition.
@@ -99,32 +105,37 @@ impl RunAnalysis {
     }
 }
 
+/// The word of a row's subset.
+pub(crate) fn subset_word(row: &ScoreRow) -> &'static str {
+    row.subset.map_or("all", Subset::name)
+}
+
 fn of_run(
     study: &Study,
     index: usize,
     run: &StudyRun,
     options: &ScoreOptions,
 ) -> Result<RunAnalysis, ReportError> {
-    let scored = |answers| score(&answers, options).map_err(|source| ReportError::Metric { what: "scores", source });
+    let scored =
+        |answers| score(&answers, options).map_err(|source| ReportError::Metric { what: "scores", source });
     let scores = scored(all_answers(study, run))?;
     let of_missing = missing_answers(study, run);
-    let (missing, missing_gtar) = if of_missing.rows.is_empty() {
-        (None, None)
+    let missing = if of_missing.rows.is_empty() {
+        None
     } else {
-        let report = scored(of_missing)?;
-        let pooled =
-            report.rows.iter().find(|r| r.corpus == "all" && r.coalition == "overall" && r.subset.name() == "all");
-        (pooled.cloned(), report.gtar)
+        let is_pooled = |r: &ScoreRow| r.corpus == "all" && r.coalition == "overall" && r.subset.is_none();
+        scored(of_missing)?.rows.into_iter().find(is_pooled)
     };
     let languages = if languages_are_corpora(&study.clips) {
         Vec::new()
     } else {
         scored(answers_by_language(study, run))?.rows.into_iter().filter(|r| r.corpus != "all").collect()
     };
-    let by_clip_subset = scored(answers_by_clip_subset(study, run))?.rows;
     let mut attention = Vec::new();
     for coalition in ModalitySet::ALL.into_iter().filter(|s| s.len() >= 2) {
-        for condition in [Condition::All(coalition), Condition::Align(coalition), Condition::Conflict(coalition)] {
+        for condition in
+            [Condition::All(coalition), Condition::Align(coalition), Condition::Conflict(coalition)]
+        {
             attention.extend(attention_profile(study, run, condition, options.bootstrap)?);
         }
     }
@@ -132,9 +143,7 @@ fn of_run(
         run: index,
         scores,
         missing,
-        missing_gtar,
         languages,
-        by_clip_subset,
         coalitions: coalition_accuracies(study, run, options.bootstrap)?,
         attention,
         coupling: coupling(study, run, options.bootstrap)?,

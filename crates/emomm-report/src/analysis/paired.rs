@@ -1,11 +1,10 @@
 //! Paired comparisons: of coalitions within a run and of runs, each within a named family with Holm's correction, and with
 //! the smallest difference that so many samples could show.
 
-use emomm_dataset::ModalitySet;
-use emomm_eval::score::RowSubset;
+use emomm_dataset::{ModalitySet, Subset};
 use emomm_metrics::{
-    BootstrapOptions, Clusters, Comparison, Family, Figure, Flips, PermutationOptions, cluster_standard_error,
-    sign_flip_test, smallest_detectable_difference,
+    BootstrapOptions, Clusters, Comparison, Family, Figure, Flips, PermutationOptions,
+    cluster_standard_error, sign_flip_test, smallest_detectable_difference,
 };
 
 use super::sums::{ByCluster, add_fields, intervals, share};
@@ -100,7 +99,10 @@ pub fn full_against_others(
 }
 
 /// Every other run against the first, by subset.
-pub fn runs_against_first(study: &Study, options: BootstrapOptions) -> Result<Option<PairedFamily>, ReportError> {
+pub fn runs_against_first(
+    study: &Study,
+    options: BootstrapOptions,
+) -> Result<Option<PairedFamily>, ReportError> {
     let Some((first, others)) = study.runs.split_first() else { return Ok(None) };
     let mut comparisons = Vec::new();
     for other in others {
@@ -111,7 +113,8 @@ pub fn runs_against_first(study: &Study, options: BootstrapOptions) -> Result<Op
                     if !subset.holds(clip, coalition) {
                         continue;
                     }
-                    let (Some(a), Some(b)) = (first.record(index, coalition), other.record(index, coalition)) else {
+                    let (Some(a), Some(b)) = (first.record(index, coalition), other.record(index, coalition))
+                    else {
                         continue;
                     };
                     pairs.push((clip, is_right(clip, a), is_right(clip, b)));
@@ -150,8 +153,8 @@ impl Part {
         match self {
             Self::Overall => true,
             Self::Missing => !is_full,
-            Self::Align => is_full && clip.subset(coalition).is_within(RowSubset::Align),
-            Self::Conflict => is_full && clip.subset(coalition) == RowSubset::Conflict,
+            Self::Align => is_full && clip.subset(coalition).is_some_and(|s| s.is_within(Subset::Align)),
+            Self::Conflict => is_full && clip.subset(coalition) == Some(Subset::Conflict),
         }
     }
 }
@@ -177,7 +180,8 @@ fn paired(
     let [delta] = intervals(&sums, options, "paired comparison", |p: &Pair| {
         [share(p.right[1] as f64 - p.right[0] as f64, p.n[0])]
     })?;
-    let differences: Vec<f64> = pairs.iter().map(|(_, a, b)| f64::from(u8::from(*b)) - f64::from(u8::from(*a))).collect();
+    let differences: Vec<f64> =
+        pairs.iter().map(|(_, a, b)| f64::from(u8::from(*b)) - f64::from(u8::from(*a))).collect();
     let clusters = Clusters::by_key(pairs.iter().map(|(c, _, _)| (c.corpus.name.as_str(), c.group.as_str())));
     let permutations = PermutationOptions { seed: options.seed, ..PermutationOptions::default() };
     let test = sign_flip_test(&differences, &clusters, permutations).map_err(metric)?;

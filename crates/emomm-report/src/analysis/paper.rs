@@ -58,7 +58,8 @@ pub const TABLE_2: [(&str, [f64; 3]); 5] = [
 ];
 
 /// Table 6: split, conflict detection recall, target-modality top-1, joint success rate at τ = 0.7.
-pub const TABLE_6: [(&str, [f64; 3]); 2] = [("valid", [0.9024, 0.7716, 0.7018]), ("test", [0.8965, 0.7790, 0.7055])];
+pub const TABLE_6: [(&str, [f64; 3]); 2] =
+    [("valid", [0.9024, 0.7716, 0.7018]), ("test", [0.8965, 0.7790, 0.7055])];
 
 /// Accuracy lost by T, A and V alone between Align and Conflict (Sec. 4.2), in percent.
 pub const DROP_OF_SINGLES: [f64; 3] = [10.4, 9.8, 16.0];

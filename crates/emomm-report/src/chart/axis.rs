@@ -30,7 +30,8 @@ pub(crate) fn round_range(low: f64, high: f64, n_ticks: usize) -> (f64, f64, f64
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
     let rough = (high - low) / n_ticks.max(1) as f64;
     let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|s| s * power >= rough * 0.999).unwrap_or(10.0) * power;
+    let step =
+        [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|s| s * power >= rough * 0.999).unwrap_or(10.0) * power;
     ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step, step)
 }
 
@@ -76,7 +77,8 @@ pub(crate) fn vertical(canvas: &mut Canvas, plot: Area, range: (f64, f64), unit:
 pub(crate) fn vertical_space(range: (f64, f64), unit: Unit, label: &str) -> f64 {
     let (low, high, step) = round_range(range.0, range.1, 5);
     let places = decimals(step, unit);
-    let widest = [low, high].map(|v| text_width(&unit.words(v, places), SMALL)).into_iter().fold(0.0, f64::max);
+    let widest =
+        [low, high].map(|v| text_width(&unit.words(v, places), SMALL)).into_iter().fold(0.0, f64::max);
     widest + 11.0 + if label.is_empty() { 0.0 } else { 20.0 }
 }
 
@@ -121,7 +123,10 @@ mod tests {
     #[test]
     fn ranges_end_on_round_numbers() {
         let (low, high, step) = round_range(0.0, 0.47, 5);
-        assert!((low, (high * 1e6).round(), (step * 1e6).round()) == (0.0, 500_000.0, 100_000.0), "{low} {high} {step}");
+        assert!(
+            (low, (high * 1e6).round(), (step * 1e6).round()) == (0.0, 500_000.0, 100_000.0),
+            "{low} {high} {step}"
+        );
         assert_eq!(ticks(0.0, 0.5, 0.1).len(), 6);
         assert_eq!(decimals(0.1, Unit::Plain), 1);
         assert_eq!(decimals(0.1, Unit::Percent), 0);

@@ -56,6 +56,8 @@ pub struct Bars {
     pub reference: String,
     /// The colours of groups instead of series, where there is one series only.
     pub group_inks: Vec<Ink>,
+    /// The greatest value that there can be, where the axis is not to go beyond it.
+    pub greatest: Option<f64>,
     /// Width of the drawing.
     pub width: f64,
     /// Height of the plot.
@@ -73,6 +75,7 @@ impl Default for Bars {
             series: Vec::new(),
             reference: String::new(),
             group_inks: Vec::new(),
+            greatest: None,
             width: 460.0,
             height: 240.0,
         }
@@ -91,7 +94,7 @@ impl Bars {
         let (low, high) = extent(ends.flatten()).unwrap_or((0.0, 1.0));
         // Room for values above the highest bar.
         let room = if self.values.is_some() { (high.max(0.0) - low.min(0.0)) * 0.06 } else { 0.0 };
-        let range = (low.min(0.0), high.max(0.0) + room);
+        let range = (low.min(0.0), (high.max(0.0) + room).min(self.greatest.unwrap_or(f64::INFINITY)));
         let left = vertical_space(range, self.unit, &self.label);
         let mut top = 6.0;
         if self.series.len() > 1 || !self.reference.is_empty() {
@@ -121,7 +124,8 @@ impl Bars {
             for (s, series) in self.series.iter().enumerate() {
                 let Some(bar) = series.bars.get(g) else { continue };
                 let x = middle + thickness * (s as f64 - n / 2.0);
-                let place = Area { x, y: 0.0, width: thickness - if n > 1.0 { 1.5 } else { 0.0 }, height: 0.0 };
+                let place =
+                    Area { x, y: 0.0, width: thickness - if n > 1.0 { 1.5 } else { 0.0 }, height: 0.0 };
                 let ink = self.group_inks.get(g).copied().unwrap_or(series.ink);
                 let title = self.title_of(group, series, bar);
                 canvas.titled(&title, |c| self.draw(c, bar, place, (ink, series.hatched), &scale));
@@ -133,7 +137,8 @@ impl Bars {
     }
 
     fn title_of(&self, group: &str, series: &BarSeries, bar: &Bar) -> String {
-        let words = |v: f64| self.unit.words(v, 4_usize.saturating_sub(2 * usize::from(self.unit == Unit::Percent)));
+        let words =
+            |v: f64| self.unit.words(v, 4_usize.saturating_sub(2 * usize::from(self.unit == Unit::Percent)));
         let mut title = format!("{group}, {}: ", series.name);
         title.push_str(&bar.value.map_or("no value".to_owned(), words));
         if let Some((low, high)) = bar.interval {
@@ -145,7 +150,14 @@ impl Bars {
         title
     }
 
-    fn draw(&self, canvas: &mut Canvas, bar: &Bar, place: Area, (ink, hatched): (Ink, bool), scale: &super::axis::Scale) {
+    fn draw(
+        &self,
+        canvas: &mut Canvas,
+        bar: &Bar,
+        place: Area,
+        (ink, hatched): (Ink, bool),
+        scale: &super::axis::Scale,
+    ) {
         let middle = place.x + place.width / 2.0;
         if let Some(value) = bar.value {
             let (zero, end) = (scale.at(0.0), scale.at(value));
@@ -231,7 +243,11 @@ mod tests {
         let panel = bars().panel();
         // The axis runs from 0 to 80 %: 240 units for 0.8.
         let height = super::super::canvas::number(240.0 * 0.5 / 0.8);
-        assert!(panel.body.contains(&format!("height=\"{height}\" fill=\"var(--e-run0)\"")), "{}", panel.body);
+        assert!(
+            panel.body.contains(&format!("height=\"{height}\" fill=\"var(--e-run0)\"")),
+            "{}",
+            panel.body
+        );
         assert!(panel.body.contains("<title>T, Align: 50.00 % [40.00 %, 60.00 %]</title>"));
         assert!(panel.body.contains("<title>A, Align: no value</title></g>"));
     }

@@ -35,7 +35,11 @@ impl Flow {
         let count = |l: usize, r: usize| self.counts.get(l).and_then(|row| row.get(r)).copied().unwrap_or(0);
         let lefts: Vec<usize> = (0..k).map(|l| (0..k).map(|r| count(l, r)).sum()).collect();
         let rights: Vec<usize> = (0..k).map(|r| (0..k).map(|l| count(l, r)).sum()).collect();
-        let room = self.classes.iter().map(|(name, _)| text_width(&format!("{name} 00000"), WORDS)).fold(0.0, f64::max);
+        let room = self
+            .classes
+            .iter()
+            .map(|(name, _)| text_width(&format!("{name} 00000"), WORDS))
+            .fold(0.0, f64::max);
         let (x0, x1) = (room + 8.0, self.width - room - 8.0);
         let unit = (self.height - GAP * k.saturating_sub(1) as f64) / total.max(1) as f64;
         let tops = |sums: &[usize]| {
@@ -110,7 +114,10 @@ mod tests {
             height: 200.0,
         };
         let body = flow.panel().body;
-        assert!(body.contains("<title>right to wrong: 1</title>") && !body.contains("wrong to right"), "{body}");
+        assert!(
+            body.contains("<title>right to wrong: 1</title>") && !body.contains("wrong to right"),
+            "{body}"
+        );
         assert!(body.contains(">right 6</text>") && body.contains(">wrong 5</text>"), "{body}");
     }
 }

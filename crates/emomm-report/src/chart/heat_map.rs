@@ -124,7 +124,10 @@ mod tests {
         map.rows = vec!["GT".to_owned()];
         map.columns = ["T", "A", "V"].map(str::to_owned).to_vec();
         let body = map.panel().body;
-        assert!(body.contains("<title>GT, T: 0.5000</title>") && body.contains("var(--e-onramp0)\">0.500<"), "{body}");
+        assert!(
+            body.contains("<title>GT, T: 0.5000</title>") && body.contains("var(--e-onramp0)\">0.500<"),
+            "{body}"
+        );
         assert!(body.contains("var(--e-onramp9)\">1.000<"), "{body}");
         assert!(!body.contains("GT, A"), "{body}");
     }

@@ -95,9 +95,21 @@ impl Lines {
         let step = if step < 1.0 { 1.0 } else { step };
         for tick in ticks(low, high, step).into_iter().filter(|t| *t >= x.low && *t <= x.high) {
             canvas.line((x.at(tick), bottom), (x.at(tick), bottom + 4.0), Ink::Muted, 1.0);
-            canvas.text((x.at(tick), bottom + 17.0), &format!("{tick:.0}"), Anchor::Middle, SMALL, Ink::Muted);
+            canvas.text(
+                (x.at(tick), bottom + 17.0),
+                &format!("{tick:.0}"),
+                Anchor::Middle,
+                SMALL,
+                Ink::Muted,
+            );
         }
-        canvas.text((plot.x + plot.width / 2.0, bottom + 36.0), &self.x_label, Anchor::Middle, WORDS, Ink::Muted);
+        canvas.text(
+            (plot.x + plot.width / 2.0, bottom + 36.0),
+            &self.x_label,
+            Anchor::Middle,
+            WORDS,
+            Ink::Muted,
+        );
     }
 
     fn draw_line(&self, canvas: &mut Canvas, line: &Line, x: &Scale, y: &Scale) {
@@ -107,7 +119,8 @@ impl Lines {
         }
         for (at, value, interval) in &line.points {
             let Some(value) = value else { continue };
-            let mut title = format!("{} {at:.0}, {}: {}", self.x_label, line.name, self.unit.words(*value, 3));
+            let mut title =
+                format!("{} {at:.0}, {}: {}", self.x_label, line.name, self.unit.words(*value, 3));
             if let Some((low, high)) = interval {
                 title.push_str(&format!(" [{}, {}]", self.unit.words(*low, 3), self.unit.words(*high, 3)));
             }

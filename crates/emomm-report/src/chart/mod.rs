@@ -56,6 +56,9 @@ impl Unit {
         };
         // A negative zero is a zero.
         let is_zero = text.trim_start_matches('-').chars().all(|c| !c.is_ascii_digit() || c == '0');
-        text.strip_prefix('-').filter(|_| is_zero).map_or(text.clone(), str::to_owned).replace('-', "\u{2212}")
+        text.strip_prefix('-')
+            .filter(|_| is_zero)
+            .map_or(text.clone(), str::to_owned)
+            .replace('-', "\u{2212}")
     }
 }

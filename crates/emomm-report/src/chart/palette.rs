@@ -9,8 +9,7 @@
 
 use std::fmt::Write;
 
-use emomm_dataset::Modality;
-use emomm_metrics::Source;
+use emomm_dataset::{Modality, Source};
 
 /// Steps of a ramp.
 pub const STEPS: usize = 10;
@@ -223,7 +222,8 @@ mod tests {
                 assert!(contrast(colour(theme, shape), ground) >= 3.0, "{theme:?} {shape}");
             }
             for step in 0..STEPS {
-                let (on, below) = (colour(theme, &format!("onramp{step}")), colour(theme, &format!("ramp{step}")));
+                let (on, below) =
+                    (colour(theme, &format!("onramp{step}")), colour(theme, &format!("ramp{step}")));
                 assert!(contrast(on, below) >= 4.5, "{theme:?} ramp {step}: {}", contrast(on, below));
             }
         }
@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_fixed_drawing_names_no_variable() {
-        let drawing = format!("<rect fill=\"{}\" stroke=\"{}\"/>", Ink::Of(Modality::Text).css(), Ink::Grid.css());
+        let drawing =
+            format!("<rect fill=\"{}\" stroke=\"{}\"/>", Ink::Of(Modality::Text).css(), Ink::Grid.css());
         assert_eq!(fixed(&drawing, Theme::Light), "<rect fill=\"#0072b2\" stroke=\"#dfe2e8\"/>");
         assert_eq!(fixed(&drawing, Theme::Dark), "<rect fill=\"#56b4e9\" stroke=\"#343a46\"/>");
     }

@@ -48,9 +48,12 @@ impl Scatter {
     /// Draws.
     pub fn panel(&self) -> Panel {
         let mut canvas = Canvas::default();
+        // Room at the edges, but not beyond what values can be: below 0, or above 1 where all are shares.
         let padded = |(low, high): (f64, f64)| {
             let pad = ((high - low) * 0.06).max(1e-9);
-            (low - pad, high + pad)
+            let top =
+                if high <= 1.0 && low >= 0.0 && high > 0.5 { (high + pad).min(1.0) } else { high + pad };
+            (if low >= 0.0 { (low - pad).max(0.0) } else { low - pad }, top)
         };
         let ys = padded(extent(self.points.iter().map(|p| p.y)).unwrap_or((0.0, 1.0)));
         let xs = padded(extent(self.points.iter().map(|p| p.x)).unwrap_or((0.0, 1.0)));
@@ -58,7 +61,12 @@ impl Scatter {
         let entries: Vec<Entry> = self
             .legend
             .iter()
-            .map(|(words, ink, mark)| Entry { words: words.clone(), ink: *ink, mark: Some(*mark), dashes: "0 100" })
+            .map(|(words, ink, mark)| Entry {
+                words: words.clone(),
+                ink: *ink,
+                mark: Some(*mark),
+                dashes: "0 100",
+            })
             .collect();
         let top = 6.0 + legend(&mut canvas, (left, 0.0), self.width - left, &entries);
         let plot = Area { x: left, y: top, width: self.width - left - 8.0, height: self.height };
@@ -71,7 +79,13 @@ impl Scatter {
             canvas.line((x.at(tick), bottom), (x.at(tick), bottom + 4.0), Ink::Muted, 1.0);
             canvas.text((x.at(tick), bottom + 17.0), &words, Anchor::Middle, SMALL, Ink::Muted);
         }
-        canvas.text((plot.x + plot.width / 2.0, bottom + 36.0), &self.x_label, Anchor::Middle, WORDS, Ink::Muted);
+        canvas.text(
+            (plot.x + plot.width / 2.0, bottom + 36.0),
+            &self.x_label,
+            Anchor::Middle,
+            WORDS,
+            Ink::Muted,
+        );
         let pairs: Vec<(f64, f64)> = self.points.iter().map(|p| (p.x, p.y)).collect();
         if let (true, Some((slope, intercept)), Some((from, to))) =
             (self.fit, least_squares(&pairs), extent(pairs.iter().map(|p| p.0)))
@@ -80,7 +94,8 @@ impl Scatter {
             canvas.dashed_line(at(from), at(to), Ink::Muted, 2.0, "6 4");
         }
         for point in &self.points {
-            canvas.titled(&point.title, |c| c.mark((x.at(point.x), y.at(point.y)), point.mark, 5.0, point.ink));
+            canvas
+                .titled(&point.title, |c| c.mark((x.at(point.x), y.at(point.y)), point.mark, 5.0, point.ink));
         }
         if !self.note.is_empty() {
             let at = (plot.x + plot.width - 6.0, plot.y + plot.height - 10.0);

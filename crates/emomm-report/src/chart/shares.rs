@@ -1,7 +1,7 @@
 //! Shares of a whole, one bar for each row.
 
-use super::canvas::{Anchor, Area, Canvas, SMALL, WORDS, text_width};
 use super::axis::{Entry, legend};
+use super::canvas::{Anchor, Area, Canvas, SMALL, WORDS, text_width};
 use super::palette::Ink;
 use super::panel::Panel;
 
@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn shares_fill_the_bar_and_absent_ones_are_said() {
-        let row = |name: &str, shares| ShareRow { name: name.to_owned(), shares, why_none: "no shares".to_owned() };
+        let row =
+            |name: &str, shares| ShareRow { name: name.to_owned(), shares, why_none: "no shares".to_owned() };
         let chart = Shares {
             title: String::new(),
             parts: vec![("T".to_owned(), Ink::Text), ("V".to_owned(), Ink::Muted)],
@@ -86,7 +87,10 @@ mod tests {
             width: 400.0,
         };
         let body = chart.panel().body;
-        assert!(body.contains("<title>a, T: 75.0 %</title>") && body.contains("<title>a, V: 25.0 %</title>"), "{body}");
+        assert!(
+            body.contains("<title>a, T: 75.0 %</title>") && body.contains("<title>a, V: 25.0 %</title>"),
+            "{body}"
+        );
         assert!(body.contains(">no shares</text>") && !body.contains("b, T"), "{body}");
     }
 }

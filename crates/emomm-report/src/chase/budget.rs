@@ -23,16 +23,24 @@ pub fn budgets(study: &Study) -> Table {
     for m in Modality::ALL {
         for (key, head) in [("before", "before"), ("after", "after")] {
             let letter = m.letter();
-            columns.push(Column::number(&format!("{}_{key}", m.name()), &format!("{letter} {head} %"), Form::Percent(1)));
+            columns.push(Column::number(
+                &format!("{}_{key}", m.name()),
+                &format!("{letter} {head} %"),
+                Form::Percent(1),
+            ));
         }
     }
-    let note = "Preference π over the modalities, mean over heads, then over full clips that the router read.";
-    let mut table = Table::new("chase-budget", "Attention budget before and after steering", columns).with_note(note);
+    let note =
+        "Preference π over the modalities, mean over heads, then over full clips that the router read.";
+    let mut table =
+        Table::new("chase-budget", "Attention budget before and after steering", columns).with_note(note);
     for run in &study.runs {
         let mut layers: BTreeMap<usize, Sum> = BTreeMap::new();
         let records = run.run.records().iter().filter(|r| r.coalition == ModalitySet::FULL);
         for layer in records.filter_map(|r| r.steering.as_ref()).flat_map(|s| &s.layers) {
-            let (Some(before), Some(after)) = (complete(&layer.preference_before), complete(&layer.preference_after)) else {
+            let (Some(before), Some(after)) =
+                (complete(&layer.preference_before), complete(&layer.preference_after))
+            else {
                 continue;
             };
             let sum = layers.entry(layer.layer).or_default();

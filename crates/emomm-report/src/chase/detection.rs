@@ -71,8 +71,8 @@ pub fn detections(study: &Study) -> Table {
 impl Counts {
     fn add(&mut self, clip: &StudyClip, trace: &SteeringTrace) {
         let truth = clip.labels.ground_truth;
-        let is_right = |m: Modality| *clip.labels.unimodal.get(m) == Some(truth);
-        let differs = |m: Modality| clip.labels.unimodal.get(m).is_some_and(|class| class != truth);
+        let is_right = |m: Modality| *clip.labels.modalities.get(m) == Some(truth);
+        let differs = |m: Modality| clip.labels.modalities.get(m).is_some_and(|class| class != truth);
         if !Modality::ALL.into_iter().any(differs) {
             return;
         }

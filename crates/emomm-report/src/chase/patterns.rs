@@ -40,7 +40,9 @@ pub fn patterns(study: &Study, options: BootstrapOptions) -> Result<Table, Repor
                     continue;
                 }
                 let full = ModalitySet::FULL;
-                let (Some(a), Some(b)) = (first.record(index, full), other.record(index, full)) else { continue };
+                let (Some(a), Some(b)) = (first.record(index, full), other.record(index, full)) else {
+                    continue;
+                };
                 let here = Pair { right: [is_right(clip, a), is_right(clip, b)].map(usize::from), n: [1] };
                 *sums.of(clip) += &here;
                 all += &here;
@@ -67,5 +69,8 @@ pub fn patterns(study: &Study, options: BootstrapOptions) -> Result<Table, Repor
 }
 
 fn differing(clip: &crate::study::StudyClip) -> ModalitySet {
-    Modality::ALL.into_iter().filter(|m| clip.labels.is_aligned(*m, ModalitySet::FULL) == Some(false)).collect()
+    Modality::ALL
+        .into_iter()
+        .filter(|m| clip.labels.is_aligned(*m, ModalitySet::FULL) == Some(false))
+        .collect()
 }

@@ -118,7 +118,8 @@ fn comparison<'a>(analysis: &'a Analysis, run: &str, subset: &str) -> Option<&'a
 }
 
 fn figure(found: &[(String, VariantKind, Option<Interval>)]) -> Option<Figure> {
-    let shown: Vec<&(String, VariantKind, Option<Interval>)> = found.iter().filter(|b| b.2.is_some()).collect();
+    let shown: Vec<&(String, VariantKind, Option<Interval>)> =
+        found.iter().filter(|b| b.2.is_some()).collect();
     let _ = shown.first()?;
     let title = "What each variant changes on Conflict".to_owned();
     let mut data = Table::new(
@@ -144,7 +145,10 @@ fn figure(found: &[(String, VariantKind, Option<Interval>)]) -> Option<Figure> {
         label: "Accuracy, points".to_owned(),
         unit: Unit::Percent,
         values: Some(1),
-        groups: shown.iter().map(|(name, kind, _)| format!("{} ({})", name.replace('_', " "), kind.name())).collect(),
+        groups: shown
+            .iter()
+            .map(|(name, kind, _)| format!("{} ({})", name.replace('_', " "), kind.name()))
+            .collect(),
         series: vec![BarSeries {
             name: "difference".to_owned(),
             ink: Ink::Run(1),
@@ -165,7 +169,9 @@ fn figure(found: &[(String, VariantKind, Option<Interval>)]) -> Option<Figure> {
     };
     let told: Vec<String> = shown
         .iter()
-        .filter_map(|(name, kind, delta)| Some(format!("{name} ({}) {:.1}", kind.name(), 100.0 * (*delta)?.value)))
+        .filter_map(|(name, kind, delta)| {
+            Some(format!("{name} ({}) {:.1}", kind.name(), 100.0 * (*delta)?.value))
+        })
         .collect();
     Some(Figure {
         name: "chase-gain".to_owned(),

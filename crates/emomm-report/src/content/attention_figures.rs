@@ -32,7 +32,8 @@ pub(super) fn attention_three(profile: &AttentionProfile, suffix: &str, words: &
 /// Figure 10: each pair on Missing-Conflict.
 pub(super) fn attention_pairs(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figure> {
     let pairs = ["TA", "TV", "AV"].iter().filter_map(|word| word.parse::<ModalitySet>().ok());
-    let profiles: Vec<&AttentionProfile> = pairs.filter_map(|s| run.profile(Condition::Conflict(s))).collect();
+    let profiles: Vec<&AttentionProfile> =
+        pairs.filter_map(|s| run.profile(Condition::Conflict(s))).collect();
     if profiles.is_empty() {
         return None;
     }
@@ -104,11 +105,17 @@ fn dashes(modality: Modality) -> &'static str {
 /// The mean over layers and the last layer.
 fn told(profile: &AttentionProfile) -> String {
     let of = |m: Modality| {
-        let values: Vec<f64> = profile.layers.iter().filter_map(|l| Some(l.share.get(m).as_ref()?.value)).collect();
+        let values: Vec<f64> =
+            profile.layers.iter().filter_map(|l| Some(l.share.get(m).as_ref()?.value)).collect();
         let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
         let last = values.last().copied().unwrap_or_default();
         format!("{} {:.0} % on average, {:.0} % in the last layer", m.letter(), 100.0 * mean, 100.0 * last)
     };
     let told: Vec<String> = profile.condition.coalition().iter().map(of).collect();
-    format!("Under {} over {} layers: {}.", profile.condition.coalition(), profile.layers.len(), told.join("; "))
+    format!(
+        "Under {} over {} layers: {}.",
+        profile.condition.coalition(),
+        profile.layers.len(),
+        told.join("; ")
+    )
 }

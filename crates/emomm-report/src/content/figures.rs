@@ -2,13 +2,19 @@
 
 use emomm_dataset::{Modality, ModalitySet};
 
-use super::attention_figures::{attention_three, attention_pairs};
+use super::attention_figures::{attention_pairs, attention_three};
 use super::percent;
 use super::tables::GtarFields;
-use crate::analysis::{Analysis, CoalitionAccuracy, Condition, Coupling, FEW_POINTS, PartConfusion, RunAnalysis, RunDeltaV, flips};
+use crate::analysis::{
+    Analysis, CoalitionAccuracy, Condition, Coupling, FEW_POINTS, PartConfusion, RunAnalysis, RunDeltaV,
+    flips,
+};
 use crate::benchmark_figures::{CLASSES, file_word};
 use crate::chart::palette::Ink;
-use crate::chart::{Bar, BarSeries, Bars, Flow, HeatCell, HeatMap, Mark, Panel, Point, Scatter, ShareRow, Shares, Unit, mark_of};
+use crate::chart::{
+    Bar, BarSeries, Bars, Flow, HeatCell, HeatMap, Mark, Panel, Point, Scatter, ShareRow, Shares, Unit,
+    mark_of,
+};
 use crate::figure::Figure;
 use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
@@ -84,10 +90,11 @@ fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str) -> Option<
         bars: found.iter().map(|c| bar(value(c))).collect(),
     };
     let accuracy = Bars {
-        title: String::new(),
+        title: "Accuracy".to_owned(),
         label: "Accuracy".to_owned(),
         unit: Unit::Percent,
         values: Some(0),
+        greatest: Some(1.0),
         groups: found.iter().map(|c| c.coalition.to_string()).collect(),
         series: vec![
             series("Align", Ink::GroundTruth, false, |c| c.align),
@@ -122,12 +129,15 @@ fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str) -> Option<
         }],
         group_inks: singles.iter().filter_map(|c| c.coalition.iter().next().map(Ink::Of)).collect(),
         reference: "in the paper".to_owned(),
+        greatest: None,
         width: 300.0,
         height: 212.0,
     };
     let told: Vec<String> = found
         .iter()
-        .filter_map(|c| Some(format!("{} {} and {}", c.coalition, percent(c.align?.value), percent(c.conflict?.value))))
+        .filter_map(|c| {
+            Some(format!("{} {} and {}", c.coalition, percent(c.align?.value), percent(c.conflict?.value)))
+        })
         .collect();
     let mut panels = vec![accuracy.panel()];
     if singles.iter().any(|c| c.drop.is_some()) {
@@ -201,7 +211,9 @@ fn psmv(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figure> {
     let told: Vec<String> = parts
         .iter()
         .map(|(part, f)| {
-            let of = |m: Modality| f.values.get(m).map_or("none".to_owned(), |i| format!("{:.1}", 100.0 * i.value));
+            let of = |m: Modality| {
+                f.values.get(m).map_or("none".to_owned(), |i| format!("{:.1}", 100.0 * i.value))
+            };
             let [t, a, v] = Modality::ALL.map(of);
             format!("{part}: T {t}, A {a}, V {v} points")
         })
@@ -275,6 +287,7 @@ fn gtar(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figure> {
                 }],
                 group_inks: Modality::ALL.map(Ink::Of).to_vec(),
                 reference: "in the paper".to_owned(),
+                greatest: Some(1.0),
                 width: 380.0,
                 height: 220.0,
             };
@@ -328,8 +341,12 @@ fn coupling(found: &Coupling, suffix: &str, words: &str) -> Figure {
         ]);
     }
     let rho = found.spearman.map_or("ρ is not defined".to_owned(), |i| {
-        let ends = i.low.zip(i.high).map_or(String::new(), |(low, high)| format!(" [{low:.2}, {high:.2}]"));
-        format!("Spearman ρ = {:.2}{ends}", i.value)
+        let words = |v: f64| Unit::Plain.words(v, 2);
+        let ends = i
+            .low
+            .zip(i.high)
+            .map_or(String::new(), |(low, high)| format!(" [{}, {}]", words(low), words(high)));
+        format!("Spearman ρ = {}{ends}", words(i.value))
     });
     let warning = if found.points.len() < FEW_POINTS {
         format!(" Only {} points: too few to trust a correlation.", found.points.len())
@@ -412,20 +429,26 @@ fn delta_v(found: &[&RunDeltaV]) -> Option<Figure> {
     };
     let told: Vec<String> = found
         .iter()
-        .filter_map(|d| Some(format!("{} ({}): {:.1} points of accuracy", d.run, d.picture, 100.0 * d.acc5?.value)))
+        .filter_map(|d| {
+            Some(format!("{} ({}): {:.1} points of accuracy", d.run, d.picture, 100.0 * d.acc5?.value))
+        })
         .collect();
     Some(Figure {
         name: "fig11".to_owned(),
         title,
         alt: format!("ΔV. {}.", told.join("; ")),
-        note: format!("Figure 11. ΔV (Eq. 18): performance with TAV less that with TA on {} clips in Conflict.", found[0].n),
+        note: format!(
+            "Figure 11. ΔV (Eq. 18): performance with TAV less that with TA on {} clips in Conflict.",
+            found[0].n
+        ),
         panels: vec![chart.panel()],
         data: table,
     })
 }
 
 fn confusion(found: &[PartConfusion], suffix: &str, words: &str) -> Option<Figure> {
-    let wanted: Vec<&PartConfusion> = found.iter().filter(|m| m.part == "align" || m.part == "conflict").collect();
+    let wanted: Vec<&PartConfusion> =
+        found.iter().filter(|m| m.part == "align" || m.part == "conflict").collect();
     let wanted = if wanted.is_empty() { found.iter().take(1).collect() } else { wanted };
     if wanted.is_empty() {
         return None;
@@ -456,7 +479,12 @@ fn confusion(found: &[PartConfusion], suffix: &str, words: &str) -> Option<Figur
         });
         for (class, counts) in CLASSES.iter().zip(matrix.counts) {
             for (answer, n) in heads.iter().zip(counts) {
-                table.push(vec![Cell::text(matrix.part), Cell::text(*class), Cell::text(answer), Cell::Count(n)]);
+                table.push(vec![
+                    Cell::text(matrix.part),
+                    Cell::text(*class),
+                    Cell::text(answer),
+                    Cell::Count(n),
+                ]);
             }
         }
         let map = HeatMap {
@@ -474,7 +502,8 @@ fn confusion(found: &[PartConfusion], suffix: &str, words: &str) -> Option<Figur
     Some(Figure {
         name,
         title,
-        alt: "Numbers of samples by true class and answered class; the table beside it holds them.".to_owned(),
+        alt: "Numbers of samples by true class and answered class; the table beside it holds them."
+            .to_owned(),
         note: "Numbers of samples; the colour is the share of the true class.".to_owned(),
         panels,
         data: table,

@@ -7,7 +7,7 @@ mod tables;
 
 pub use figures::figures;
 pub(crate) use sentences::differences;
-pub use sentences::{answer, trust};
+pub use sentences::{answer, study_trust, trust};
 pub(crate) use tables::interval_cell;
 pub use tables::tables;
 

@@ -9,11 +9,13 @@ use crate::analysis::{Analysis, RunAnalysis};
 use crate::study::{Study, StudyRun};
 
 /// What limits the trust in a run; empty where nothing does.
-pub fn trust(study: &Study, run: &StudyRun) -> Vec<String> {
+pub fn trust(run: &StudyRun) -> Vec<String> {
     let mut found = Vec::new();
     let (n, planned) = (run.run.records().len(), run.n_planned());
     if n < planned {
-        found.push(format!("The run is not complete: {n} of {planned} records. Every figure is of what is there."));
+        found.push(format!(
+            "The run is not complete: {n} of {planned} records. Every figure is of what is there."
+        ));
     }
     let failed = n - run.n_answered();
     if failed > 0 {
@@ -21,11 +23,20 @@ pub fn trust(study: &Study, run: &StudyRun) -> Vec<String> {
         found.push(format!("{failed} of {n} records ({share}) have no answer; they count as wrong."));
     }
     if run.n_unknown > 0 {
-        found.push(format!("{} records are of clips that the benchmark does not hold; they are left out.", run.n_unknown));
+        found.push(format!(
+            "{} records are of clips that the benchmark does not hold; they are left out.",
+            run.n_unknown
+        ));
     }
     if run.run.is_torn() {
         found.push("The log ends in a line that was never acknowledged; it is left out.".to_owned());
     }
+    found
+}
+
+/// What limits the trust in every figure of a study.
+pub fn study_trust(study: &Study) -> Vec<String> {
+    let mut found = Vec::new();
     let groups: std::collections::BTreeSet<(&str, &str)> =
         study.clips.iter().map(|c| (c.corpus.name.as_str(), c.group.as_str())).collect();
     if groups.len() < 20 {
@@ -37,7 +48,10 @@ pub fn trust(study: &Study, run: &StudyRun) -> Vec<String> {
 /// Three sentences about a run: how good, what it owes to whom, whom it follows.
 pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
     let (Some(of), Some(analysed)) = (study.runs.get(run), analysis.runs.get(run)) else { return Vec::new() };
-    [how_good(of, analysed), what_it_owes(analysed), whom_it_follows(analysed)].into_iter().flatten().collect()
+    [how_good(of, analysed), what_it_owes(analysed), whom_it_follows(analysed)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn with_interval(interval: Interval, write: impl Fn(f64) -> String) -> String {
@@ -48,7 +62,7 @@ fn with_interval(interval: Interval, write: impl Fn(f64) -> String) -> String {
 }
 
 fn points(value: f64) -> String {
-    format!("{:.1}", 100.0 * value).replace('-', "\u{2212}")
+    crate::table::rounded(value, crate::table::Form::Percent(1)).replace('-', "\u{2212}")
 }
 
 fn how_good(run: &StudyRun, analysed: &RunAnalysis) -> Option<String> {
@@ -65,7 +79,11 @@ fn how_good(run: &StudyRun, analysed: &RunAnalysis) -> Option<String> {
             conflict.n
         )),
         _ => overall.map(|acc| {
-            format!("{name} names the right one of five classes in {} of {} samples.", with_interval(acc, percent), acc.n)
+            format!(
+                "{name} names the right one of five classes in {} of {} samples.",
+                with_interval(acc, percent),
+                acc.n
+            )
         }),
     }
 }

@@ -18,8 +18,13 @@ const PAPER: &str = "paper";
 pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     let mut tables = vec![table_1(study, analysis), runs(study), errors(study)];
     tables.push(coalitions(study, analysis));
-    tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", |r| &r.scores.rows));
-    tables.push(scores(study, analysis, "scores-by-clip-subset", BY_CLIP, |r| &r.by_clip_subset).with_note(BY_CLIP_NOTE));
+    tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", |r| {
+        &r.scores.rows
+    }));
+    tables.push(
+        scores(study, analysis, "scores-by-clip-subset", BY_CLIP, |r| &r.by_clip_subset)
+            .with_note(BY_CLIP_NOTE),
+    );
     if analysis.runs.iter().any(|r| !r.languages.is_empty()) {
         tables.push(scores(study, analysis, "scores-by-language", "Scores by language", |r| &r.languages));
     }
@@ -29,9 +34,14 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(coupling(study, analysis));
     tables.push(delta_v(analysis));
     tables.push(confusion(study, analysis));
-    let families: Vec<&PairedFamily> = analysis.runs.iter().filter_map(|r| r.against_others.as_ref()).collect();
+    let families: Vec<&PairedFamily> =
+        analysis.runs.iter().filter_map(|r| r.against_others.as_ref()).collect();
     tables.push(tests("tests-coalitions", "TAV against each other coalition, paired", &families));
-    tables.push(tests("tests-runs", "Runs against the first, paired", &Vec::from_iter(&analysis.against_first)));
+    tables.push(tests(
+        "tests-runs",
+        "Runs against the first, paired",
+        &Vec::from_iter(&analysis.against_first),
+    ));
     tables.retain(|t| !t.rows.is_empty());
     tables.push(capability::capabilities());
     tables
@@ -52,7 +62,9 @@ pub(crate) fn interval_cell(interval: Option<Interval>) -> Cell {
 /// Table 1 with the paper's rows as a reference.
 fn table_1(study: &Study, analysis: &Analysis) -> Table {
     let mut columns = vec![Column::plain("source", "Source"), Column::plain("model", "Model")];
-    for (key, head) in [("overall", "Overall"), ("align", "Align"), ("conflict", "Conflict"), ("missing", "Missing")] {
+    for (key, head) in
+        [("overall", "Overall"), ("align", "Align"), ("conflict", "Conflict"), ("missing", "Missing")]
+    {
         columns.push(Column::plain(&format!("{key}_n"), &format!("{head} n")));
         columns.push(Column::interval(&format!("{key}_acc"), &format!("{head} Acc %"), Form::Percent(2)));
         columns.push(Column::interval(&format!("{key}_f1"), &format!("{head} F1 %"), Form::Percent(2)));
@@ -181,7 +193,8 @@ fn coalitions(study: &Study, analysis: &Analysis) -> Table {
     ];
     let note = "Align and Conflict of the whole clip. The drop compares different clips, so it is not paired. The paper states the \
                 drop of single modalities (Sec. 4.2).";
-    let mut table = Table::new("coalitions", "Accuracy by coalition (Figure 3, left)", columns).with_note(note);
+    let mut table =
+        Table::new("coalitions", "Accuracy by coalition (Figure 3, left)", columns).with_note(note);
     for run in &analysis.runs {
         for c in &run.coalitions {
             let single = c.coalition.iter().next().filter(|_| c.coalition.len() == 1);
@@ -208,14 +221,21 @@ fn scores(
     title: &str,
     rows: impl Fn(&RunAnalysis) -> &Vec<ScoreRow>,
 ) -> Table {
-    let mut columns: Vec<Column> = [("run", "Run"), ("corpus", "Corpus"), ("coalition", "Coalition"), ("subset", "Subset")]
-        .map(|(key, head)| Column::plain(key, head))
-        .to_vec();
-    columns.extend([("n", "n"), ("n_parsed", "Answered"), ("n_clusters", "Groups")].map(|(k, h)| Column::plain(k, h)));
-    let percents = [("acc", "Acc %"), ("macro_f1", "Macro F1 %"), ("weighted_f1", "Weighted F1 %"), ("uar", "UAR %")];
+    let mut columns: Vec<Column> =
+        [("run", "Run"), ("corpus", "Corpus"), ("coalition", "Coalition"), ("subset", "Subset")]
+            .map(|(key, head)| Column::plain(key, head))
+            .to_vec();
+    columns.extend(
+        [("n", "n"), ("n_parsed", "Answered"), ("n_clusters", "Groups")].map(|(k, h)| Column::plain(k, h)),
+    );
+    let percents =
+        [("acc", "Acc %"), ("macro_f1", "Macro F1 %"), ("weighted_f1", "Weighted F1 %"), ("uar", "UAR %")];
     columns.extend(percents.map(|(key, head)| Column::interval(key, head, SHARE)));
-    columns.extend([("acc2", "ACC-2 %"), ("acc3", "ACC-3 %")].map(|(key, head)| Column::interval(key, head, SHARE)));
-    let plain = [("mae", "MAE"), ("mae_reply", "MAE, stated"), ("pearson", "r"), ("pearson_reply", "r, stated")];
+    columns.extend(
+        [("acc2", "ACC-2 %"), ("acc3", "ACC-3 %")].map(|(key, head)| Column::interval(key, head, SHARE)),
+    );
+    let plain =
+        [("mae", "MAE"), ("mae_reply", "MAE, stated"), ("pearson", "r"), ("pearson_reply", "r, stated")];
     columns.extend(plain.map(|(key, head)| Column::interval(key, head, Form::Decimals(3))));
     columns.push(Column::plain("n_stated", "Stated"));
     let note = "Coalition overall pools the full clip and its pairs. MAE and r take class centres; \"stated\" takes the score \
@@ -265,7 +285,8 @@ fn psmv(study: &Study, analysis: &Analysis) -> Table {
     ];
     let note = "PSMV (Eq. 2) of accuracy over all eight coalitions, the empty one included. Shares exist only where all three \
                 values are positive. The paper states the video's share (Sec. 4.2).";
-    let mut table = Table::new("psmv", "Contribution of each modality (Figure 3, middle)", columns).with_note(note);
+    let mut table =
+        Table::new("psmv", "Contribution of each modality (Figure 3, middle)", columns).with_note(note);
     for run in &analysis.runs {
         let Some(report) = &run.scores.psmv else { continue };
         let parts: [(&str, Option<&PsmvFigures>); 3] = [
@@ -314,7 +335,9 @@ fn gtar(study: &Study, analysis: &Analysis) -> Table {
         let full = run.scores.gtar.as_ref().and_then(|g| g.coalitions.get("TAV"));
         let full: Option<GtarFields> = full.and_then(|v| serde_json::from_value(v.clone()).ok());
         let missing = run.missing_gtar.as_ref().map(|g| GtarFields::of(&g.all));
-        for (subset, fields, stated) in [("missing-conflict", missing, paper::GTAR[0]), ("conflict", full, paper::GTAR[1])] {
+        for (subset, fields, stated) in
+            [("missing-conflict", missing, paper::GTAR[0]), ("conflict", full, paper::GTAR[1])]
+        {
             let Some(fields) = fields else { continue };
             for m in Modality::ALL {
                 let stated = match m {
@@ -366,7 +389,8 @@ fn attention(study: &Study, analysis: &Analysis) -> Table {
     ];
     let note = "Share: nMAS (Eq. 5) renormalised over the modalities shown, mean over heads, then over samples. nMAS: attention per \
                 token. Mass: its sum over the modality's tokens; what is missing to 100 % goes to tokens of no modality.";
-    let mut table = Table::new("attention", "Attention by layer (Figures 9b and 10)", columns).with_note(note);
+    let mut table =
+        Table::new("attention", "Attention by layer (Figures 9b and 10)", columns).with_note(note);
     for run in &analysis.runs {
         for profile in &run.attention {
             for layer in &profile.layers {
@@ -399,7 +423,9 @@ fn coupling(study: &Study, analysis: &Analysis) -> Table {
     ];
     let note = "Correlation of nMAS and GTAR over points modality × missing pattern × corpus. Intervals draw whole groups and \
                 compute all points again. Points share clips, so they are not independent.";
-    let mut table = Table::new("coupling", "Does attention per token go with being followed? (Figure 3, right)", columns).with_note(note);
+    let mut table =
+        Table::new("coupling", "Does attention per token go with being followed? (Figure 3, right)", columns)
+            .with_note(note);
     for run in &analysis.runs {
         for c in &run.coupling {
             table.push(vec![
@@ -439,14 +465,16 @@ fn delta_v(analysis: &Analysis) -> Table {
 }
 
 fn confusion(study: &Study, analysis: &Analysis) -> Table {
-    let mut columns = vec![Column::plain("run", "Run"), Column::plain("subset", "Subset"), Column::plain("truth", "Truth")];
+    let mut columns =
+        vec![Column::plain("run", "Run"), Column::plain("subset", "Subset"), Column::plain("truth", "Truth")];
     columns.extend(CLASSES.map(|class| Column::plain(class, &format!("Answered {class}"))));
     columns.push(Column::plain("none", "No answer"));
     let mut table = Table::new("confusion", "Confusion of classes", columns);
     for run in &analysis.runs {
         for matrix in &run.confusions {
             for (class, counts) in CLASSES.iter().zip(matrix.counts) {
-                let mut cells = vec![Cell::text(name(study, run)), Cell::text(matrix.part), Cell::text(*class)];
+                let mut cells =
+                    vec![Cell::text(name(study, run)), Cell::text(matrix.part), Cell::text(*class)];
                 cells.extend(counts.map(Cell::Count));
                 table.push(cells);
             }

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use emomm_dataset::{Corpus, Modality, ModalitySet, Sentiment};
+use emomm_dataset::{Corpus, Modality, ModalitySet, Sentiment, Subset};
 use emomm_eval::prompt;
 use emomm_eval::run::{LayerAttention, Record, RecordStatus};
-use emomm_eval::score::RowSubset;
 use serde_json::{Map, Value, json};
 
 use super::interpretation::interpretation;
@@ -33,10 +32,18 @@ pub(super) fn index(study: &Study, chunk_path: &str) -> Value {
     let at = |known: &[String], word: &str| known.iter().position(|k| k == word).unwrap_or(0);
     let maps: Vec<usize> = corpora
         .iter()
-        .map(|name| clips.iter().find(|c| c.corpus.name == *name).map_or(0, |c| usize::from(c.corpus.map == Corpus::CmuMosi)))
+        .map(|name| {
+            clips
+                .iter()
+                .find(|c| c.corpus.name == *name)
+                .map_or(0, |c| usize::from(c.corpus.map == Corpus::CmuMosi))
+        })
         .collect();
     let words = (clips.len() <= MAX_CLIPS_WITH_WORDS).then(|| {
-        clips.iter().map(|c| c.text.as_deref().map(|t| t.chars().take(SNIPPET).collect::<String>())).collect::<Vec<_>>()
+        clips
+            .iter()
+            .map(|c| c.text.as_deref().map(|t| t.chars().take(SNIPPET).collect::<String>()))
+            .collect::<Vec<_>>()
     });
     json!({
         "chunk_size": CHUNK,
@@ -73,19 +80,19 @@ fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
 /// GT, T, A, V as digits, `-` where there is no label.
 fn label_codes(clip: &StudyClip) -> [char; 4] {
     let digit = |class: Option<Sentiment>| class.map_or('-', |c| char::from(b'0' + c.index() as u8));
-    let unimodal = &clip.labels.unimodal;
+    let unimodal = &clip.labels.modalities;
     [Some(clip.labels.ground_truth), unimodal.text, unimodal.audio, unimodal.video].map(digit)
 }
 
 fn subset_codes(clip: &StudyClip) -> [char; 8] {
     ModalitySet::ALL.map(|s| match clip.subset(s) {
-        RowSubset::All => '.',
-        RowSubset::Align => 'a',
-        RowSubset::Conflict => 'c',
-        RowSubset::Equal => 'e',
-        RowSubset::SamePolarity => 's',
-        RowSubset::MissingAlign => 'm',
-        RowSubset::MissingConflict => 'x',
+        None => '.',
+        Some(Subset::Align) => 'a',
+        Some(Subset::Conflict) => 'c',
+        Some(Subset::Equal) => 'e',
+        Some(Subset::SamePolarity) => 's',
+        Some(Subset::MissingAlign) => 'm',
+        Some(Subset::MissingConflict) => 'x',
     })
 }
 
@@ -125,7 +132,8 @@ pub(crate) fn probabilities(logits: [f32; 5]) -> [f64; 5] {
 /// The prompt under every coalition, with a control character in the transcript's place.
 fn prompts(corpus: Corpus) -> Vec<String> {
     const PLACE: &str = "\u{1}";
-    let of = |coalition| prompt::build(corpus, coalition, Some(PLACE)).map(|p| p.plain_text()).unwrap_or_default();
+    let of =
+        |coalition| prompt::build(corpus, coalition, Some(PLACE)).map(|p| p.plain_text()).unwrap_or_default();
     ModalitySet::ALL.into_iter().map(of).collect()
 }
 
@@ -135,7 +143,8 @@ pub(super) fn chunks(study: &Study, media: &BTreeMap<usize, ClipMedia>) -> Vec<S
     indices
         .chunks(CHUNK)
         .map(|clips| {
-            let details: Vec<Value> = clips.iter().map(|clip| detail(study, *clip, media.get(clip))).collect();
+            let details: Vec<Value> =
+                clips.iter().map(|clip| detail(study, *clip, media.get(clip))).collect();
             Value::Array(details).to_string()
         })
         .collect()
@@ -204,7 +213,9 @@ fn record_detail(record: &Record) -> Value {
         let layers: Vec<Value> = steering
             .layers
             .iter()
-            .map(|l| json!([l.layer, l.conflict_prob.map(|p| (p * 1000.0).round() / 1000.0), u8::from(l.steered)]))
+            .map(|l| {
+                json!([l.layer, l.conflict_prob.map(|p| (p * 1000.0).round() / 1000.0), u8::from(l.steered)])
+            })
             .collect();
         out.insert("st".to_owned(), Value::Array(layers));
     }
@@ -231,7 +242,10 @@ pub(super) fn in_script(json: &str) -> String {
 
 /// Which modality letters a clip's conflict is about, for filters.
 pub(super) fn modality_options() -> Vec<(&'static str, String)> {
-    Modality::ALL.into_iter().map(|m| (["T", "A", "V"][m.index()], format!("{} differs from GT", m.name()))).collect()
+    Modality::ALL
+        .into_iter()
+        .map(|m| (["T", "A", "V"][m.index()], format!("{} differs from GT", m.name())))
+        .collect()
 }
 
 #[cfg(test)]

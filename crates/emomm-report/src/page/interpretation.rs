@@ -10,8 +10,11 @@ use crate::study::{Study, StudyClip, is_right};
 /// The interpretation of a clip under a coalition; `None` where no run has a record of it.
 pub(crate) fn interpretation(study: &Study, index: usize, coalition: ModalitySet) -> Option<String> {
     let clip = &study.clips[index];
-    let records: Vec<(&str, &Record)> =
-        study.runs.iter().filter_map(|run| Some((run.name.as_str(), run.record(index, coalition)?))).collect();
+    let records: Vec<(&str, &Record)> = study
+        .runs
+        .iter()
+        .filter_map(|run| Some((run.name.as_str(), run.record(index, coalition)?)))
+        .collect();
     let (_, first) = *records.first()?;
     let mut out = pattern(clip, coalition);
     out.push(' ');
@@ -20,7 +23,9 @@ pub(crate) fn interpretation(study: &Study, index: usize, coalition: ModalitySet
         let subject = if several { (*name).to_owned() } else { "The model".to_owned() };
         out.push_str(&verdict(clip, record, &subject));
         if position == 0 {
-            out.push_str(&where_it_looked(record, coalition).map_or(String::new(), |words| format!(" {words}")));
+            out.push_str(
+                &where_it_looked(record, coalition).map_or(String::new(), |words| format!(" {words}")),
+            );
         } else {
             out.push_str(&moved(first, record, coalition).map_or(String::new(), |words| format!(" {words}")));
         }
@@ -62,7 +67,9 @@ fn pattern(clip: &StudyClip, coalition: ModalitySet) -> String {
     out.push_str(&match (agree.is_empty(), differ.is_empty()) {
         (_, true) if agree.is_empty() => "no unimodal label says whether there is a conflict".to_owned(),
         (_, true) => format!("all that is labelled agrees with the ground truth ({})", listed(&agree)),
-        (true, false) => format!("{} contradict{} the ground truth, and nothing supports it", listed(&differ), s(&differ)),
+        (true, false) => {
+            format!("{} contradict{} the ground truth, and nothing supports it", listed(&differ), s(&differ))
+        }
         (false, false) => format!(
             "{} agree{} with the ground truth, {} contradict{} it",
             listed(&agree),
@@ -91,7 +98,7 @@ fn verdict(clip: &StudyClip, record: &Record, subject: &str) -> String {
     let followed: Vec<Modality> = record
         .coalition
         .iter()
-        .filter(|m| clip.labels.unimodal.get(*m).is_some_and(|l| l.polarity() == label.polarity()))
+        .filter(|m| clip.labels.modalities.get(*m).is_some_and(|l| l.polarity() == label.polarity()))
         .filter(|m| clip.labels.is_aligned(*m, record.coalition) == Some(false))
         .collect();
     let how = if label.polarity() == truth.polarity() {

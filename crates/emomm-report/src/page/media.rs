@@ -72,7 +72,8 @@ fn media_of(study: &Study, clip: &StudyClip, ffmpeg: &Ffmpeg, limits: &DecodeLim
     if let Some(video) = file(&clip.media.video) {
         match jpeg_frames(ffmpeg, &video, FRAMES, HEIGHT, limits) {
             Ok(frames) => {
-                media.frames = frames.iter().map(|f| format!("data:image/jpeg;base64,{}", base64(f))).collect();
+                media.frames =
+                    frames.iter().map(|f| format!("data:image/jpeg;base64,{}", base64(f))).collect();
             }
             Err(_) => n_failed += 1,
         }

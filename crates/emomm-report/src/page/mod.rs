@@ -27,7 +27,7 @@ use table_view::{percent_encoded, table_view};
 use crate::analysis::Analysis;
 use crate::chart::palette::style_sheet;
 use crate::chase::ChaseContent;
-use crate::content::{answer, percent, trust};
+use crate::content::{answer, percent, study_trust, trust};
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::study::{AnswerSource, Study, StudyRun};
@@ -39,6 +39,9 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The figures that may stand beside the answer, best first; three of them do.
 const LEAD: [&str; 4] = ["fig3-left", "fig3-middle", "fig9a", "fig9b"];
+
+/// More runs than this share a table instead of tiles.
+const MAX_TILES: usize = 2;
 
 /// What goes into a page.
 #[derive(Debug)]
@@ -118,6 +121,9 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
             "script": SCRIPT,
             "synthetic": content.study.origin.is_synthetic,
             "runs": content.study.runs.iter().map(|r| run_view(content.study, r)).collect::<Vec<Value>>(),
+            "many_runs": content.study.runs.len() > MAX_TILES,
+            "runs_table": content.tables.iter().find(|t| t.name == "runs").map(table),
+            "study_trust": study_trust(content.study),
             "answer": answers(content),
             "lead": named(&lead),
             "lead_tables": tables_named(&["table1", "errors"]),
@@ -199,7 +205,10 @@ fn run_view(study: &Study, run: &StudyRun) -> Value {
     let source_words = match (run.source(), replies) {
         (AnswerSource::Letter, 0) => "greatest of the five letters' logits".to_owned(),
         (AnswerSource::Letter, _) => {
-            format!("logits; of {replies} written replies {} could be read", percent(parsed as f64 / replies as f64))
+            format!(
+                "logits; of {replies} written replies {} could be read",
+                percent(parsed as f64 / replies as f64)
+            )
         }
         (AnswerSource::ReplyLetter, 0) => "written replies".to_owned(),
         (AnswerSource::ReplyLetter, _) => {
@@ -208,7 +217,7 @@ fn run_view(study: &Study, run: &StudyRun) -> Value {
     };
     json!({
         "name": run.name,
-        "model": format!("{} · {} · {}", plan.settings.model.name, plan.settings.model.model_type, plan.settings.model.dtype),
+        "model": model_words(run),
         "n": n,
         "planned": run.n_planned(),
         "clips": plan.n_clips,
@@ -217,9 +226,15 @@ fn run_view(study: &Study, run: &StudyRun) -> Value {
         "failed": if statuses.is_empty() { "no record failed".to_owned() } else { statuses.join(", ") },
         "source": run.source().name(),
         "source_words": source_words,
-        "trust": trust(study, run),
+        "trust": trust(run).into_iter().map(|t| if study.runs.len() > 1 { format!("{}: {t}", run.name) } else { t }).collect::<Vec<String>>(),
         "facts": facts(run),
     })
+}
+
+fn model_words(run: &StudyRun) -> String {
+    let model = &run.run.header().plan.settings.model;
+    let known = [&model.name, &model.model_type, &model.dtype].into_iter().filter(|w| !w.is_empty());
+    known.map(String::as_str).collect::<Vec<&str>>().join(" · ")
 }
 
 fn facts(run: &StudyRun) -> Vec<Value> {
@@ -235,7 +250,14 @@ fn facts(run: &StudyRun) -> Vec<Value> {
         fact("Settings", header.settings_id.clone()),
         fact("Prompt", plan.settings.prompt.clone()),
         fact("Attention", plan.settings.attention.clone()),
-        fact("Replies", if plan.settings.generate { format!("up to {} tokens", plan.settings.max_new_tokens) } else { "none".to_owned() }),
+        fact(
+            "Replies",
+            if plan.settings.generate {
+                format!("up to {} tokens", plan.settings.max_new_tokens)
+            } else {
+                "none".to_owned()
+            },
+        ),
         fact("Seed", plan.seed.to_string()),
         fact("emomm", format!("{} on {}", header.versions.emomm, header.versions.platform)),
     ];
@@ -319,7 +341,12 @@ fn subset_pages(
     named: &impl Fn(&[&str]) -> Vec<Value>,
 ) -> Vec<Value> {
     const PAGES: [(&str, &str, &str, &[&str]); 4] = [
-        ("align", "Align", "Full clips whose text, voice and picture all have the polarity of the ground truth.", &[]),
+        (
+            "align",
+            "Align",
+            "Full clips whose text, voice and picture all have the polarity of the ground truth.",
+            &[],
+        ),
         (
             "conflict",
             "Conflict",
@@ -441,7 +468,13 @@ fn filters(study: &Study) -> Vec<Value> {
         let found: std::collections::BTreeSet<&str> = study.clips.iter().map(of).collect();
         std::iter::once(any()).chain(found.into_iter().map(|w| option(w, w))).collect()
     };
-    let classes = [("N", "negative"), ("WN", "weakly negative"), ("Neu", "neutral"), ("WP", "weakly positive"), ("P", "positive")];
+    let classes = [
+        ("N", "negative"),
+        ("WN", "weakly negative"),
+        ("Neu", "neutral"),
+        ("WP", "weakly positive"),
+        ("P", "positive"),
+    ];
     let mut fields = Vec::new();
     if study.runs.len() > 1 {
         let mut first = vec![option("", &study.runs[0].name)];
@@ -471,20 +504,33 @@ fn filters(study: &Study) -> Vec<Value> {
     fields.push(field("language", "Language", distinct(|c| &c.language)));
     fields.push(field("truth", "True class", words(&classes)));
     fields.push(field("answer", "Answer", words(&classes)));
-    let mut results = vec![any(), option("right", "right"), option("wrong", "wrong"), option("none", "no answer")];
-    let statuses: std::collections::BTreeSet<RecordStatus> =
-        study.runs.iter().flat_map(|r| r.run.statuses().into_keys()).filter(|s| *s != RecordStatus::Ok).collect();
+    let mut results =
+        vec![any(), option("right", "right"), option("wrong", "wrong"), option("none", "no answer")];
+    let statuses: std::collections::BTreeSet<RecordStatus> = study
+        .runs
+        .iter()
+        .flat_map(|r| r.run.statuses().into_keys())
+        .filter(|s| *s != RecordStatus::Ok)
+        .collect();
     results.extend(statuses.into_iter().map(|s| option(s.name(), &format!("status {s}"))));
     fields.push(field("result", "Result", results));
     let differs: Vec<(&str, String)> = data::modality_options();
     let differs: Vec<(&str, &str)> = differs.iter().map(|(v, w)| (*v, w.as_str())).collect();
     fields.push(field("wrong", "Conflict pattern", words(&differs)));
-    fields.push(field("sure", "Probability", words(&[("50", "at least 50 %"), ("80", "at least 80 %"), ("95", "at least 95 %")])));
+    fields.push(field(
+        "sure",
+        "Probability",
+        words(&[("50", "at least 50 %"), ("80", "at least 80 %"), ("95", "at least 95 %")]),
+    ));
     if study.runs.len() > 1 {
         let mut against = vec![option("", "the other run")];
         against.extend(runs);
         fields.push(field("against", "Compared with", against));
-        let flips = [("gained", "only this run right"), ("lost", "only the other right"), ("changed", "answers differ")];
+        let flips = [
+            ("gained", "only this run right"),
+            ("lost", "only the other right"),
+            ("changed", "answers differ"),
+        ];
         fields.push(field("flip", "Flip", words(&flips)));
     }
     fields

@@ -52,7 +52,8 @@
   let shown = null;
   function route() {
     const { view, state } = address();
-    const wanted = views.find((v) => v.id === view) || views[0];
+    const target = doc.getElementById(view);
+    const wanted = views.find((v) => v.id === view || (target && v.contains(target))) || views[0];
     const changed = shown !== wanted.id;
     for (const v of views) v.hidden = v !== wanted;
     for (const a of doc.querySelectorAll("nav a[data-for]")) {
@@ -64,7 +65,9 @@
     if (changed) {
       const heading = wanted.querySelector("h2");
       if (shown !== null && heading) heading.focus({ preventScroll: true });
-      if (shown !== null) window.scrollTo(0, 0);
+      // The browser itself jumps to the element of the address; views begin at the top.
+      const inside = doc.getElementById(view);
+      if (!inside || inside === wanted) { window.scrollTo(0, 0); requestAnimationFrame(() => window.scrollTo(0, 0)); }
       shown = wanted.id;
       doc.title = (heading ? heading.textContent + " · " : "") + doc.body.dataset.title;
     }

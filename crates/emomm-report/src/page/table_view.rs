@@ -42,7 +42,7 @@ fn row_view(table: &Table, row: &[Cell]) -> Value {
             _ => None,
         }
     };
-    let is_reference = of("source") == Some("paper");
+    let is_reference = ["source", "kind", "variant"].iter().any(|key| of(key) == Some("paper"));
     let cells: Vec<Value> = table
         .columns
         .iter()
@@ -63,7 +63,7 @@ fn row_view(table: &Table, row: &[Cell]) -> Value {
             } else if words.chars().count() > 40 {
                 Some("long")
             } else {
-                None
+                Some("short")
             };
             let bad = words == "underpowered" || words == "worse";
             let href = if matches!(cell, Cell::Count(n) if *n > 0) { samples(column, &of) } else { None };
@@ -109,7 +109,8 @@ fn samples<'a>(column: &Column, of: &impl Fn(&str) -> Option<&'a str>) -> Option
     if let Some(subset) = subset.filter(|s| *s != "all" && *s != "overall") {
         state.push(("subset", subset));
     }
-    let pairs: Vec<String> = state.iter().map(|(key, value)| format!("{key}={}", percent_encoded(value))).collect();
+    let pairs: Vec<String> =
+        state.iter().map(|(key, value)| format!("{key}={}", percent_encoded(value))).collect();
     Some(format!("#samples?{}", pairs.join("&")))
 }
 

@@ -2,7 +2,7 @@
 
 use emomm_dataset::ModalitySet;
 use emomm_eval::run::{Record, RecordStatus};
-use emomm_eval::score::{AnswerRow, Answers, RowSubset};
+use emomm_eval::score::{AnswerRow, Answers};
 
 use super::{Study, StudyClip, StudyRun};
 
@@ -27,18 +27,12 @@ impl AnswerSource {
 
 /// Every record. A record that ended without an answer counts as an answer that is missing.
 pub fn all_answers(study: &Study, run: &StudyRun) -> Answers {
-    answers(study, run, |_| true, |clip, coalition| clip.subset(coalition))
+    answers(study, run, |_| true)
 }
 
 /// The pairs alone: the subset Missing.
 pub fn missing_answers(study: &Study, run: &StudyRun) -> Answers {
-    answers(study, run, |coalition| coalition.len() == 2, |clip, coalition| clip.subset(coalition))
-}
-
-/// Every record under the subset of its whole clip, so that Align and Conflict hold the same clips under every coalition
-/// (Figure 3).
-pub fn answers_by_clip_subset(study: &Study, run: &StudyRun) -> Answers {
-    answers(study, run, |_| true, |clip, _| clip.subset(ModalitySet::FULL))
+    answers(study, run, |coalition| coalition.len() == 2)
 }
 
 /// Every record with its language in the place of the corpus.
@@ -51,29 +45,23 @@ pub(crate) fn answers_by_language(study: &Study, run: &StudyRun) -> Answers {
     answers
 }
 
-fn answers(
-    study: &Study,
-    run: &StudyRun,
-    keep: impl Fn(ModalitySet) -> bool,
-    subset: impl Fn(&StudyClip, ModalitySet) -> RowSubset,
-) -> Answers {
+fn answers(study: &Study, run: &StudyRun, keep: impl Fn(ModalitySet) -> bool) -> Answers {
     let rows = run
         .records()
         .filter(|(_, record)| keep(record.coalition))
         .enumerate()
-        .map(|(at, (index, record))| {
-            let clip = &study.clips[index];
-            row(at, clip, record, subset(clip, record.coalition))
-        })
+        .map(|(at, (index, record))| row(at, &study.clips[index], record))
         .collect();
     Answers { rows, skipped: Vec::new(), answer_column: run.source().name(), notes: Vec::new() }
 }
 
-fn row(at: usize, clip: &StudyClip, record: &Record, subset: RowSubset) -> AnswerRow {
+fn row(at: usize, clip: &StudyClip, record: &Record) -> AnswerRow {
     let is_ok = record.status == RecordStatus::Ok;
+    // A single modality or none is no sample of the benchmark, so it has no subset of its own.
+    let subset = clip.subset(record.coalition).filter(|_| record.coalition.len() >= 2);
     AnswerRow {
         row: at + 1,
-        line: at + 1,
+        line: 0,
         corpus: clip.corpus.clone(),
         id: clip.id.clone(),
         coalition: record.coalition,
@@ -83,5 +71,6 @@ fn row(at: usize, clip: &StudyClip, record: &Record, subset: RowSubset) -> Answe
         truth_score: clip.scores[0],
         group: clip.group.clone(),
         subset,
+        clip_subset: clip.subset(ModalitySet::FULL),
     }
 }

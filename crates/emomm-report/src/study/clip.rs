@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use emomm_dataset::manifest::ManifestRow;
-use emomm_dataset::{Agreement, Corpus, GridScore, Modality, ModalitySet, PerModality, Sentiment, Subset};
-use emomm_eval::score::{CorpusName, RowSubset};
-use emomm_metrics::SourceLabels;
+use emomm_dataset::{Corpus, GridScore, Labels, Modality, ModalitySet, PerModality, Sentiment, Subset, SubsetRules};
+use emomm_eval::score::CorpusName;
 
 use super::position;
 
@@ -27,31 +26,31 @@ pub struct StudyClip {
     /// Files of picture and sound, relative to the corpus's root.
     pub media: PerModality<Option<String>>,
     /// Classes of the four sources.
-    pub labels: SourceLabels,
+    pub labels: Labels<Sentiment>,
     /// Scores of the four sources: ground truth, then T, A, V.
     pub scores: [Option<GridScore>; 4],
-    /// The subset under each coalition in the order of [`ModalitySet::ALL`]; [`RowSubset::All`] where there is none.
-    pub subsets: [RowSubset; 8],
+    /// The narrowest subset under each coalition in the order of [`ModalitySet::ALL`]; `None` where there is none.
+    pub subsets: [Option<Subset>; 8],
 }
 
 impl StudyClip {
     /// A full clip with its masked copies and the class map of its corpus.
     pub(crate) fn of(row: &ManifestRow, copies: &[&ManifestRow], map: Corpus) -> Self {
-        let unimodal = PerModality::from_fn(|m| row.labels.modality(m));
-        let labels = SourceLabels {
-            ground_truth: row.labels.ground_truth.class,
-            unimodal: unimodal.map(|label| label.map(|l| l.class)),
-        };
+        let unimodal = row.labels.modalities;
+        let labels = row.labels.classes();
         // The manifest's subsets follow the rules it was built with; what it has no row for follows the paper's.
         let subsets = ModalitySet::ALL.map(|coalition| {
+            if coalition.len() < 2 {
+                return None;
+            }
             let stated = if coalition == row.coalition {
                 Some(row)
             } else {
                 copies.iter().copied().find(|copy| copy.coalition == coalition)
             };
             match stated {
-                Some(stated) => stated.subset.map_or(RowSubset::All, |s| subset_of(s, row.agreement)),
-                None => RowSubset::of(labels, coalition).unwrap_or(RowSubset::All),
+                Some(stated) => stated.narrowest_subset(),
+                None => SubsetRules::default().narrowest(&labels, coalition),
             }
         });
         Self {
@@ -73,17 +72,18 @@ impl StudyClip {
         }
     }
 
-    /// The subset of what a coalition shows of the clip; [`RowSubset::All`] where there is none.
-    pub fn subset(&self, coalition: ModalitySet) -> RowSubset {
+    /// The narrowest subset of what a coalition shows of the clip; `None` for less than two modalities, and where the
+    /// labels do not say.
+    pub fn subset(&self, coalition: ModalitySet) -> Option<Subset> {
         self.subsets[position(coalition)]
     }
 
     /// Align or Conflict of the whole clip; `None` where the labels do not say.
     pub fn is_conflict(&self) -> Option<bool> {
-        match self.subset(ModalitySet::FULL) {
-            RowSubset::Conflict => Some(true),
-            RowSubset::Align | RowSubset::Equal | RowSubset::SamePolarity => Some(false),
-            _ => None,
+        match self.subset(ModalitySet::FULL)? {
+            Subset::Conflict => Some(true),
+            Subset::Align | Subset::Equal | Subset::SamePolarity => Some(false),
+            Subset::MissingAlign | Subset::MissingConflict => None,
         }
     }
 
@@ -91,26 +91,16 @@ impl StudyClip {
     pub fn target_conflict(&self, coalition: ModalitySet) -> Option<Modality> {
         let mut differing = coalition.iter().filter(|m| self.labels.is_aligned(*m, coalition) == Some(false));
         let first = differing.next()?;
-        let others_agree =
-            coalition.iter().filter(|m| *m != first).all(|m| self.labels.is_aligned(m, coalition) == Some(true));
+        let others_agree = coalition
+            .iter()
+            .filter(|m| *m != first)
+            .all(|m| self.labels.is_aligned(m, coalition) == Some(true));
         (differing.next().is_none() && others_agree).then_some(first)
     }
 
     /// The class of a right answer.
     pub fn truth(&self) -> Sentiment {
         self.labels.ground_truth
-    }
-}
-
-/// The narrowest subset of a row of the manifest.
-fn subset_of(subset: Subset, agreement: Option<Agreement>) -> RowSubset {
-    match (subset, agreement) {
-        (Subset::Align, Some(Agreement::Equal)) => RowSubset::Equal,
-        (Subset::Align, Some(Agreement::SamePolarity)) => RowSubset::SamePolarity,
-        (Subset::Align, None) => RowSubset::Align,
-        (Subset::Conflict, _) => RowSubset::Conflict,
-        (Subset::MissingAlign, _) => RowSubset::MissingAlign,
-        (Subset::MissingConflict, _) => RowSubset::MissingConflict,
     }
 }
 

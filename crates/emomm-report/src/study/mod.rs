@@ -14,9 +14,9 @@ use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::run::{Record, RecordStatus, Run};
 
 pub(crate) use answers::answers_by_language;
-pub use answers::{AnswerSource, all_answers, answers_by_clip_subset, missing_answers};
-pub(crate) use clip::languages_are_corpora;
+pub use answers::{AnswerSource, all_answers, missing_answers};
 pub use clip::StudyClip;
+pub(crate) use clip::languages_are_corpora;
 pub use origin::{Origin, origin_of};
 
 use crate::error::ReportError;
@@ -126,9 +126,11 @@ impl Study {
             })
             .collect();
         clips.sort_by(|a, b| (&a.corpus.name, &a.id).cmp(&(&b.corpus.name, &b.id)));
-        let mut by_id: Vec<(&str, usize)> = clips.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
+        let mut by_id: Vec<(&str, usize)> =
+            clips.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
         by_id.sort_unstable();
-        let find = |id: &str| by_id.binary_search_by(|(known, _)| (*known).cmp(id)).ok().map(|at| by_id[at].1);
+        let find =
+            |id: &str| by_id.binary_search_by(|(known, _)| (*known).cmp(id)).ok().map(|at| by_id[at].1);
         let mut joined = Vec::with_capacity(runs.len());
         for (name, run) in runs {
             let mut cells = vec![[None; 8]; clips.len()];

@@ -26,7 +26,8 @@ impl Table {
                     Cell::Number(_) | Cell::Interval { .. } => cell.value().map(digits).unwrap_or_default(),
                 });
                 if column.interval {
-                    let ends = if let Cell::Interval { ends: Some(ends), .. } = cell { Some(*ends) } else { None };
+                    let ends =
+                        if let Cell::Interval { ends: Some(ends), .. } = cell { Some(*ends) } else { None };
                     fields.push(ends.map(|(low, _)| digits(low)).unwrap_or_default());
                     fields.push(ends.map(|(_, high)| digits(high)).unwrap_or_default());
                 }

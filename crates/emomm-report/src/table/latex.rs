@@ -9,13 +9,17 @@ impl Table {
     pub fn latex(&self) -> String {
         let mut out = "\\begin{table}\n\\centering\n".to_owned();
         let _ = writeln!(out, "\\caption{{{}}}\n\\label{{tab:{}}}", escaped(&self.title), self.name);
-        let alignment: String =
-            self.columns.iter().map(|c| if c.form == Form::Plain && c.key != "n" { 'l' } else { 'r' }).collect();
+        let alignment: String = self
+            .columns
+            .iter()
+            .map(|c| if c.form == Form::Plain && c.key != "n" { 'l' } else { 'r' })
+            .collect();
         let _ = writeln!(out, "\\begin{{tabular}}{{{alignment}}}\n\\toprule");
         let heads: Vec<String> = self.columns.iter().map(|c| escaped(&c.head)).collect();
         let _ = writeln!(out, "{} \\\\\n\\midrule", heads.join(" & "));
         for row in &self.rows {
-            let cells = self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "--")));
+            let cells =
+                self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "--")));
             let _ = writeln!(out, "{} \\\\", cells.collect::<Vec<_>>().join(" & "));
         }
         out.push_str("\\bottomrule\n\\end{tabular}\n");

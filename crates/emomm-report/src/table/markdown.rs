@@ -15,7 +15,8 @@ impl Table {
         }
         out.push_str("|\n");
         for row in &self.rows {
-            let cells = self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "–")));
+            let cells =
+                self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "–")));
             let _ = writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "));
         }
         if !self.note.is_empty() {

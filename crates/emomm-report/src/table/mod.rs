@@ -250,7 +250,9 @@ pub(crate) mod tests {
                     Cell::Text(words) => {
                         assert_eq!((csv, object[&column.key].as_str()), (words, Some(words.as_str())));
                     }
-                    Cell::Count(n) => assert_eq!((csv.parse(), &object[&column.key]), (Ok(*n), &serde_json::json!(n))),
+                    Cell::Count(n) => {
+                        assert_eq!((csv.parse(), &object[&column.key]), (Ok(*n), &serde_json::json!(n)))
+                    }
                     Cell::Absent => assert!(csv.is_empty() && object[&column.key].is_null()),
                     Cell::Number(v) | Cell::Interval { value: v, .. } => {
                         assert_eq!(csv.parse::<f64>().unwrap().to_bits(), v.to_bits());

@@ -7,12 +7,15 @@ use emomm_eval::run::{Record, RecordStatus};
 use emomm_eval::score::{Interval, ScoreOptions};
 use emomm_metrics::BootstrapOptions;
 use emomm_report::analysis::{Analysis, Condition};
-use emomm_report::content::{answer, tables, trust};
+use emomm_report::content::{answer, study_trust, tables, trust};
 
 use crate::made_up::{MadeUp, attention, record, study, ten_clips};
 
 pub(crate) fn options() -> ScoreOptions {
-    ScoreOptions { bootstrap: BootstrapOptions { n_resamples: 60, ..Default::default() }, ..Default::default() }
+    ScoreOptions {
+        bootstrap: BootstrapOptions { n_resamples: 60, ..Default::default() },
+        ..Default::default()
+    }
 }
 
 fn label(clip: &MadeUp, source: usize) -> Sentiment {
@@ -81,7 +84,8 @@ fn contribution_preference_and_gain_are_those_worked_out() {
     near(psmv.values.video, 0.2);
     // Exactly one modality is wrong in c1 (V), c2 (T) and c3 (A); the model follows the text.
     let table = tables(&study, &analysis).into_iter().find(|t| t.name == "gtar").unwrap();
-    let lines: Vec<String> = table.csv().lines().filter(|l| l.contains(",conflict,")).map(str::to_owned).collect();
+    let lines: Vec<String> =
+        table.csv().lines().filter(|l| l.contains(",conflict,")).map(str::to_owned).collect();
     assert!(lines[0].starts_with("run,conflict,text,2,2,1,"), "{lines:?}");
     assert!(lines[1].starts_with("run,conflict,audio,1,2,0.5,"), "{lines:?}");
     assert!(lines[2].starts_with("run,conflict,video,1,2,0.5,"), "{lines:?}");
@@ -142,7 +146,7 @@ fn what_is_missing_is_said_and_counts_as_wrong() {
     let study = study(&clips, &[("run", records)]);
     let analysis = Analysis::of(&study, options()).unwrap();
     assert_eq!(study.clips.len(), 9);
-    let trust = trust(&study, &study.runs[0]).join(" ");
+    let trust = trust(&study.runs[0]).join(" ") + &study_trust(&study).join(" ");
     assert!(trust.contains("8 of 72 records (11.1 %) have no answer"), "{trust}");
     assert!(trust.contains("5 groups") || trust.contains("4 groups"), "{trust}");
     near(analysis.runs[0].row("all", "TAV", "align").unwrap().acc, 4.0 / 5.0);
@@ -157,7 +161,11 @@ fn the_answer_names_what_was_found() {
     let analysis = Analysis::of(&study, options()).unwrap();
     let said = answer(&study, &analysis, 0);
     assert_eq!(said.len(), 3);
-    assert!(said[0].contains("100.0 %") && said[0].contains("40.0 %") && said[0].contains("n = 5 and 5"), "{}", said[0]);
+    assert!(
+        said[0].contains("100.0 %") && said[0].contains("40.0 %") && said[0].contains("n = 5 and 5"),
+        "{}",
+        said[0]
+    );
     assert!(said[1].contains("text 20.0") && said[1].contains("audio 10.0"), "{}", said[1]);
     assert!(said[2].contains("text 1.000") && said[2].contains("video 0.500"), "{}", said[2]);
 }

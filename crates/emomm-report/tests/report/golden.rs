@@ -23,8 +23,14 @@ fn data() -> Value {
 fn clips(data: &Value) -> Vec<MadeUp> {
     let of = |clip: &Value| {
         let corpus = if clip["corpus"] == "ch-sims" { "ch-sims" } else { "cmu-mosi" };
-        let steps: Vec<i8> = clip["steps"].as_array().unwrap().iter().map(|s| s.as_i64().unwrap() as i8).collect();
-        MadeUp::new(corpus, clip["name"].as_str().unwrap(), clip["group"].as_str().unwrap(), steps.try_into().unwrap())
+        let steps: Vec<i8> =
+            clip["steps"].as_array().unwrap().iter().map(|s| s.as_i64().unwrap() as i8).collect();
+        MadeUp::new(
+            corpus,
+            clip["name"].as_str().unwrap(),
+            clip["group"].as_str().unwrap(),
+            steps.try_into().unwrap(),
+        )
     };
     data["clips"].as_array().unwrap().iter().map(of).collect()
 }
@@ -46,7 +52,8 @@ fn attention(record: &Value, coalition: ModalitySet) -> Option<LayerAttention> {
     let table = |key: &str| -> Option<Vec<Vec<f64>>> { serde_json::from_value(record[key].clone()).ok() };
     let (nmas, share) = (table("nmas")?, table("share")?);
     let column = |rows: &[Vec<f64>], i: usize| rows.iter().map(|r| r[i]).collect::<Vec<f64>>();
-    let of = |rows: &[Vec<f64>]| PerModality::from_fn(|m| coalition.contains(m).then(|| column(rows, m.index())));
+    let of =
+        |rows: &[Vec<f64>]| PerModality::from_fn(|m| coalition.contains(m).then(|| column(rows, m.index())));
     Some(LayerAttention {
         nmas: of(&nmas),
         mass: of(&nmas),
@@ -60,11 +67,16 @@ fn rows(table: &Table) -> Vec<BTreeMap<String, String>> {
     let text = table.csv();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let heads: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    reader.records().map(|r| heads.iter().cloned().zip(r.unwrap().iter().map(str::to_owned)).collect()).collect()
+    reader
+        .records()
+        .map(|r| heads.iter().cloned().zip(r.unwrap().iter().map(str::to_owned)).collect())
+        .collect()
 }
 
 fn find<'a>(rows: &'a [BTreeMap<String, String>], wanted: &[(&str, &str)]) -> &'a BTreeMap<String, String> {
-    rows.iter().find(|r| wanted.iter().all(|(k, v)| r[*k] == *v)).unwrap_or_else(|| panic!("no row {wanted:?}"))
+    rows.iter()
+        .find(|r| wanted.iter().all(|(k, v)| r[*k] == *v))
+        .unwrap_or_else(|| panic!("no row {wanted:?}"))
 }
 
 fn near(row: &BTreeMap<String, String>, key: &str, expected: &Value) {
@@ -84,14 +96,19 @@ fn every_table_agrees_with_the_reference() {
     let study = study(&clips, &runs);
     let analysis = Analysis::of(&study, options()).unwrap();
     let all = tables(&study, &analysis);
-    let table = |name: &str| rows(all.iter().find(|t| t.name == name).unwrap_or_else(|| panic!("no table {name}")));
+    let table =
+        |name: &str| rows(all.iter().find(|t| t.name == name).unwrap_or_else(|| panic!("no table {name}")));
 
     let scores = table("scores");
     let keys = ["n", "n_parsed", "acc", "macro_f1", "weighted_f1", "uar", "acc2", "acc3", "mae", "pearson"];
     for row in expected["scores"].as_array().unwrap() {
         let of = |key: &str| row[key].as_str().unwrap();
-        let wanted =
-            [("run", "first"), ("corpus", of("corpus")), ("coalition", of("coalition")), ("subset", of("subset"))];
+        let wanted = [
+            ("run", "first"),
+            ("corpus", of("corpus")),
+            ("coalition", of("coalition")),
+            ("subset", of("subset")),
+        ];
         keys.iter().for_each(|key| near(find(&scores, &wanted), key, &row[*key]));
     }
     let main = table("table1");

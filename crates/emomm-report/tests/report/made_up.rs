@@ -129,7 +129,8 @@ pub(crate) fn record(clip: &MadeUp, coalition: ModalitySet, answer: Sentiment) -
 pub(crate) fn attention(coalition: ModalitySet, nmas: [f64; 3], layers: usize) -> LayerAttention {
     let here = |m: emomm_dataset::Modality| coalition.contains(m);
     let sum: f64 = coalition.iter().map(|m| nmas[m.index()]).sum();
-    let by_layer = |m: emomm_dataset::Modality| (1..=layers).map(|l| nmas[m.index()] * l as f64).collect::<Vec<f64>>();
+    let by_layer =
+        |m: emomm_dataset::Modality| (1..=layers).map(|l| nmas[m.index()] * l as f64).collect::<Vec<f64>>();
     LayerAttention {
         nmas: PerModality::from_fn(|m| here(m).then(|| by_layer(m))),
         mass: PerModality::from_fn(|m| here(m).then(|| by_layer(m).into_iter().map(|v| 10.0 * v).collect())),

@@ -12,8 +12,7 @@ use crate::by_hand::{always_right, first_shown, options};
 use crate::made_up::{MadeUp, study, ten_clips};
 
 pub(crate) fn written(study: &Study, out: &Path) -> String {
-    let options =
-        ReportOptions { scores: options(), version: "test".to_owned(), ..ReportOptions::default() };
+    let options = ReportOptions { scores: options(), version: "test".to_owned(), ..ReportOptions::default() };
     let written = report(study, BTreeMap::new(), &options, out).unwrap();
     std::fs::read_to_string(written.page).unwrap()
 }
@@ -34,8 +33,10 @@ fn a_single_file_holds_everything_and_asks_for_nothing() {
     let outside = html.matches("http").count() - html.matches("http://www.w3.org/2000/svg").count();
     assert_eq!(outside - html.matches("http-equiv").count(), 0, "no address of a network");
     assert!(!html.contains("src=\"") || html.contains("src=\"data:"));
-    assert!(html.contains("default-src 'none'") && !html.contains("unsafe-inline"));
-    for heading in ["What was run, and what it shows", "Results", "Subset: Conflict", "Modality: video", "Case card"] {
+    assert!(html.contains("default-src &#x27;none&#x27;") && !html.contains("unsafe-inline"));
+    for heading in
+        ["What was run, and what it shows", "Results", "Subset: Conflict", "Modality: video", "Case card"]
+    {
         assert!(html.contains(heading), "{heading}");
     }
     assert!(html.contains("first names the right one of five classes for 100.0 %"));
@@ -47,7 +48,8 @@ fn a_single_file_holds_everything_and_asks_for_nothing() {
 fn nothing_that_is_shown_can_break_out() {
     let (clips, mut runs) = two_runs();
     runs[1].1[0].status = emomm_eval::run::RecordStatus::Error;
-    runs[1].1[0].error = Some(emomm_eval::run::RecordError::new("panic", "<img src=x onerror=alert(1)></script>"));
+    runs[1].1[0].error =
+        Some(emomm_eval::run::RecordError::new("panic", "<img src=x onerror=alert(1)></script>"));
     let folder = tempfile::tempdir().unwrap();
     let html = written(&study(&clips, &runs), &folder.path().join("report.html"));
     assert!(!html.contains("<img src=x") && !html.contains("</script><b>") && !html.contains("sec<ond>"));
@@ -93,7 +95,8 @@ fn a_folder_holds_every_table_in_four_forms_and_every_figure_in_three() {
 
 /// CSV and JSON hold equal numbers; Markdown and LaTeX have as many rows.
 fn same_values(csv: &Path) {
-    let json: Value = serde_json::from_str(&std::fs::read_to_string(csv.with_extension("json")).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_str(&std::fs::read_to_string(csv.with_extension("json")).unwrap()).unwrap();
     let mut reader = csv::Reader::from_path(csv).unwrap();
     let heads: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -103,7 +106,11 @@ fn same_values(csv: &Path) {
             match &object[head] {
                 Value::Null => assert_eq!(field, "", "{head}"),
                 Value::String(words) => assert_eq!(field, words),
-                value => assert_eq!(field.parse::<f64>().unwrap().to_bits(), value.as_f64().unwrap().to_bits(), "{head}"),
+                value => assert_eq!(
+                    field.parse::<f64>().unwrap().to_bits(),
+                    value.as_f64().unwrap().to_bits(),
+                    "{head}"
+                ),
             }
         }
     }

@@ -20,8 +20,11 @@ fn address(path: &std::path::Path, hash: &str) -> String {
 fn stands_alone(browser: &Browser) {
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{complaints:?}");
-    let elsewhere: Vec<String> =
-        browser.requests().into_iter().filter(|u| !u.starts_with("file:") && !u.starts_with("data:")).collect();
+    let elsewhere: Vec<String> = browser
+        .requests()
+        .into_iter()
+        .filter(|u| !u.starts_with("file:") && !u.starts_with("data:"))
+        .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
 }
 
@@ -52,10 +55,18 @@ fn filters_stand_in_the_address_and_cards_open() {
     browser.open("about:blank");
     browser.open(&address(&page, "#samples?subset=conflict&result=wrong&flip=lost"));
     browser.wait("document.querySelectorAll('#list .row').length === 3");
-    assert_eq!(browser.run("return document.getElementById('filters').elements.namedItem('flip').value"), "lost");
+    assert_eq!(
+        browser.run("return document.getElementById('filters').elements.namedItem('flip').value"),
+        "lost"
+    );
     browser.run("document.querySelector('#list .row').click()");
     browser.wait("document.querySelectorAll('#case-body table.letters').length === 2");
-    assert_eq!(browser.run("return document.querySelectorAll('#case-body table.letters:first-of-type tbody tr').length"), 16);
+    assert_eq!(
+        browser.run(
+            "return document.querySelectorAll('#case-body table.letters:first-of-type tbody tr').length"
+        ),
+        16
+    );
     assert_eq!(browser.run("return document.querySelectorAll('#case-body table.budget tbody tr').length"), 3);
     let id = browser.run("return document.querySelector('.case-id').textContent");
     browser.run("document.dispatchEvent(new KeyboardEvent('keydown', { key: 'j', bubbles: true }))");
@@ -89,7 +100,8 @@ fn a_folder_reads_its_chunks_from_files() {
     // At the width of a phone nothing is wider than the page.
     browser.run("location.hash = '#overview'");
     browser.wait("!document.getElementById('overview').hidden");
-    let wide = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    let wide =
+        browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(wide, 0);
     stands_alone(&browser);
 }
@@ -101,7 +113,12 @@ fn fifty_thousand_samples_open_and_scroll() {
     let clips: Vec<MadeUp> = (0..50_000_usize)
         .map(|i| {
             let steps = [(i % 11) as i8 - 5, (i % 7) as i8 - 3, (i % 5) as i8 - 2, (i % 3) as i8 - 1];
-            MadeUp::new(if i % 2 == 0 { "ch-sims" } else { "cmu-mosi" }, &format!("{i:05}"), &format!("g{:02}", i % 40), steps)
+            MadeUp::new(
+                if i % 2 == 0 { "ch-sims" } else { "cmu-mosi" },
+                &format!("{i:05}"),
+                &format!("g{:02}", i % 40),
+                steps,
+            )
         })
         .collect();
     let answers = |i: usize| Sentiment::from_index(i % 5).unwrap();
@@ -115,7 +132,9 @@ fn fifty_thousand_samples_open_and_scroll() {
     browser.wait("document.querySelectorAll('#list .row').length > 5");
     assert_eq!(browser.run("return document.getElementById('list-count').textContent"), "50,000 samples");
     for place in ["0.5", "1"] {
-        browser.run(&format!("const l = document.getElementById('list'); l.scrollTop = l.scrollHeight * {place}"));
+        browser.run(&format!(
+            "const l = document.getElementById('list'); l.scrollTop = l.scrollHeight * {place}"
+        ));
         let position = if place == "1" { "49999" } else { "25000" };
         browser.wait(&format!("document.querySelector('#list [data-position=\"{position}\"]')"));
         assert!(browser.run("return document.querySelectorAll('#list .row').length").as_u64().unwrap() < 60);

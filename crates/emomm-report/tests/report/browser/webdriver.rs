@@ -24,7 +24,8 @@ impl Browser {
     /// # Panics
     /// If it is required by `EMOMM_REQUIRE_BROWSER` and not there, or does not start.
     pub(crate) fn start(width: u32, height: u32) -> Option<Self> {
-        let started = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let started =
+            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match started {
             Ok(driver) => driver,
             Err(error) => {

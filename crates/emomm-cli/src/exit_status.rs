@@ -143,10 +143,15 @@ impl From<AnnotateError> for Failure {
 
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
-        let status = match error {
+        let hint = error.hint();
+        let status = match &error {
+            ReportError::Run(RunError::NoRun { .. } | RunError::Line { .. } | RunError::Version { .. }) => {
+                ExitStatus::Data
+            }
+            ReportError::Run(_) => ExitStatus::Usage,
             ReportError::Io { .. } | ReportError::TooLarge { .. } => ExitStatus::Usage,
             _ => ExitStatus::Data,
         };
-        Self { status, hint: error.hint(), message: error.to_string() }
+        Self { status, hint, message: error.to_string() }
     }
 }

@@ -148,7 +148,9 @@ mod tests {
         DescribedSample {
             corpus,
             coalition: ModalitySet::FULL,
-            labels: Labels { ground_truth: truth, modalities: PerModality { text, audio: None, video: Some(truth) },
+            labels: Labels {
+                ground_truth: truth,
+                modalities: PerModality { text, audio: None, video: Some(truth) },
             },
             subset: None,
             agreement: None,

@@ -27,8 +27,7 @@ pub(crate) use sums::{ByCluster, add_fields, intervals};
 
 use crate::error::ReportError;
 use crate::study::{
-    Study, StudyRun, all_answers, answers_by_clip_subset, answers_by_language, languages_are_corpora,
-    missing_answers,
+    Study, StudyRun, all_answers, answers_by_language, languages_are_corpora, missing_answers,
 };
 
 /// All that is computed of one run.

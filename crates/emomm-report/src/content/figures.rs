@@ -4,7 +4,6 @@ use emomm_dataset::{Modality, ModalitySet};
 
 use super::attention_figures::{attention_pairs, attention_three};
 use super::percent;
-use super::tables::GtarFields;
 use crate::analysis::{
     Analysis, CoalitionAccuracy, Condition, Coupling, FEW_POINTS, PartConfusion, RunAnalysis, RunDeltaV,
     flips,
@@ -18,7 +17,7 @@ use crate::chart::{
 use crate::figure::Figure;
 use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
-use emomm_eval::score::{Interval, PsmvFigures};
+use emomm_eval::score::{GtarFigures, Interval, PsmvFigures};
 
 /// All figures: those of the first run, of the others, and of runs together.
 pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
@@ -239,15 +238,14 @@ fn all_three(figures: &PsmvFigures) -> Option<[Interval; 3]> {
 }
 
 fn gtar(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figure> {
-    let full = run.scores.gtar.as_ref().and_then(|g| g.coalitions.get("TAV"));
-    let full: Option<GtarFields> = full.and_then(|v| serde_json::from_value(v.clone()).ok());
-    let missing = run.missing_gtar.as_ref().map(|g| GtarFields::of(&g.all));
-    let paper = crate::analysis::paper::GTAR;
-    let parts: Vec<(&str, GtarFields, [f64; 2])> =
-        [("Missing-Conflict", missing, paper[0]), ("Conflict", full, paper[1])]
-            .into_iter()
-            .filter_map(|(part, fields, stated)| Some((part, fields?, stated)))
-            .collect();
+    let titles = ["Missing-Conflict", "Conflict"];
+    let parts: Vec<(&str, &GtarFigures, [f64; 2])> = run
+        .gtar()
+        .into_iter()
+        .zip(titles)
+        .zip(crate::analysis::paper::GTAR)
+        .filter_map(|(((_, figures), title), stated)| Some((title, figures?, stated)))
+        .collect();
     if parts.is_empty() {
         return None;
     }

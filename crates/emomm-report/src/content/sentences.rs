@@ -4,7 +4,6 @@ use emomm_dataset::{Modality, PerModality};
 use emomm_eval::score::{Interval, PsmvFigures};
 
 use super::percent;
-use super::tables::GtarFields;
 use crate::analysis::{Analysis, RunAnalysis};
 use crate::study::{Study, StudyRun};
 
@@ -125,11 +124,10 @@ fn what_it_owes(analysed: &RunAnalysis) -> Option<String> {
 }
 
 fn whom_it_follows(analysed: &RunAnalysis) -> Option<String> {
-    let full = analysed.scores.gtar.as_ref().and_then(|g| g.coalitions.get("TAV"));
-    let full: Option<GtarFields> = full.and_then(|v| serde_json::from_value(v.clone()).ok());
-    let (fields, where_) = match (full, &analysed.missing_gtar) {
-        (Some(fields), _) => (fields, "on Conflict"),
-        (None, Some(report)) => (GtarFields::of(&report.all), "on Missing-Conflict"),
+    let [missing, full] = analysed.gtar().map(|(_, figures)| figures);
+    let (fields, place) = match (full, missing) {
+        (Some(figures), _) => (figures, "on Conflict"),
+        (None, Some(figures)) => (figures, "on Missing-Conflict"),
         (None, None) => return None,
     };
     let order = ordered(fields.rates.map(|r| r.map(|i| i.value)));
@@ -144,7 +142,7 @@ fn whom_it_follows(analysed: &RunAnalysis) -> Option<String> {
         .collect();
     let separate = separate(&order, &fields.rates);
     Some(format!(
-        "Where exactly one modality is wrong ({where_}), the model is right together with {}{}.",
+        "Where exactly one modality is wrong ({place}), the model is right together with {}{}.",
         listed.join(", "),
         if separate { "" } else { "; the intervals overlap, so this order is not certain" }
     ))

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use emomm_dataset::{Modality, PerModality};
-use emomm_eval::score::{GtarFigures, Interval, PsmvFigures, ScoreRow};
+use emomm_dataset::Modality;
+use emomm_eval::score::{Interval, PsmvFigures, ScoreRow};
 
 use crate::analysis::paired::{ALPHA, POWER};
-use crate::analysis::{Analysis, PairedFamily, RunAnalysis, capability, paper};
+use crate::analysis::{Analysis, PairedFamily, RunAnalysis, capability, paper, subset_word};
 use crate::benchmark_figures::CLASSES;
 use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
@@ -21,10 +21,6 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", |r| {
         &r.scores.rows
     }));
-    tables.push(
-        scores(study, analysis, "scores-by-clip-subset", BY_CLIP, |r| &r.by_clip_subset)
-            .with_note(BY_CLIP_NOTE),
-    );
     if analysis.runs.iter().any(|r| !r.languages.is_empty()) {
         tables.push(scores(study, analysis, "scores-by-language", "Scores by language", |r| &r.languages));
     }
@@ -46,10 +42,6 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(capability::capabilities());
     tables
 }
-
-const BY_CLIP: &str = "Scores by the subset of the whole clip";
-const BY_CLIP_NOTE: &str = "Every coalition is judged on the same clips: Align and Conflict are those of the whole clip, \
-                            whatever is shown of it.";
 
 fn name<'a>(study: &'a Study, run: &RunAnalysis) -> &'a str {
     study.runs.get(run.run).map_or("", |r| &r.name)
@@ -238,7 +230,8 @@ fn scores(
         [("mae", "MAE"), ("mae_reply", "MAE, stated"), ("pearson", "r"), ("pearson_reply", "r, stated")];
     columns.extend(plain.map(|(key, head)| Column::interval(key, head, Form::Decimals(3))));
     columns.push(Column::plain("n_stated", "Stated"));
-    let note = "Coalition overall pools the full clip and its pairs. MAE and r take class centres; \"stated\" takes the score \
+    let note = "Coalition overall pools the full clip and its pairs. Under one coalition, align and conflict are those of the \
+                whole clip, whatever is shown of it. MAE and r take class centres; \"stated\" takes the score \
                 that the model wrote where it agrees with its letter.";
     let mut table = Table::new(table_name, title, columns).with_note(note);
     for run in &analysis.runs {
@@ -247,7 +240,7 @@ fn scores(
                 Cell::text(name(study, run)),
                 Cell::text(&row.corpus),
                 Cell::text(&row.coalition),
-                Cell::text(row.subset.name()),
+                Cell::text(subset_word(row)),
                 Cell::Count(row.n),
                 Cell::Count(row.n_parsed),
                 Cell::Count(row.n_clusters),
@@ -332,13 +325,8 @@ fn gtar(study: &Study, analysis: &Analysis) -> Table {
                 which the modality is right, the share in which the model is right too. The paper states T and V (App. C.1).";
     let mut table = Table::new("gtar", "Which modality is followed (Figure 9a)", columns).with_note(note);
     for run in &analysis.runs {
-        let full = run.scores.gtar.as_ref().and_then(|g| g.coalitions.get("TAV"));
-        let full: Option<GtarFields> = full.and_then(|v| serde_json::from_value(v.clone()).ok());
-        let missing = run.missing_gtar.as_ref().map(|g| GtarFields::of(&g.all));
-        for (subset, fields, stated) in
-            [("missing-conflict", missing, paper::GTAR[0]), ("conflict", full, paper::GTAR[1])]
-        {
-            let Some(fields) = fields else { continue };
+        for ((subset, figures), stated) in run.gtar().into_iter().zip(paper::GTAR) {
+            let Some(figures) = figures else { continue };
             for m in Modality::ALL {
                 let stated = match m {
                     Modality::Text => Some(stated[0]),
@@ -349,30 +337,15 @@ fn gtar(study: &Study, analysis: &Analysis) -> Table {
                     Cell::text(name(study, run)),
                     Cell::text(subset),
                     Cell::text(m.name()),
-                    Cell::Count(*fields.numerators.get(m)),
-                    Cell::Count(*fields.denominators.get(m)),
-                    interval_cell(*fields.rates.get(m)),
+                    Cell::Count(*figures.numerators.get(m)),
+                    Cell::Count(*figures.denominators.get(m)),
+                    interval_cell(*figures.rates.get(m)),
                     Cell::number(stated),
                 ]);
             }
         }
     }
     table
-}
-
-/// What is used of a GTAR report, also where it stands as JSON under a coalition.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-pub(crate) struct GtarFields {
-    #[serde(flatten)]
-    pub(crate) rates: PerModality<Option<Interval>>,
-    pub(crate) numerators: PerModality<usize>,
-    pub(crate) denominators: PerModality<usize>,
-}
-
-impl GtarFields {
-    pub(crate) fn of(figures: &GtarFigures) -> Self {
-        Self { rates: figures.rates, numerators: figures.numerators, denominators: figures.denominators }
-    }
 }
 
 fn attention(study: &Study, analysis: &Analysis) -> Table {

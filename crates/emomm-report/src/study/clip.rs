@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use emomm_dataset::manifest::ManifestRow;
-use emomm_dataset::{Corpus, GridScore, Labels, Modality, ModalitySet, PerModality, Sentiment, Subset, SubsetRules};
+use emomm_dataset::{
+    Corpus, GridScore, Labels, Modality, ModalitySet, PerModality, Sentiment, Subset, SubsetRules,
+};
 use emomm_eval::score::CorpusName;
 
 use super::position;

@@ -31,7 +31,7 @@ impl MadeUp {
 
 fn label(corpus: Corpus, steps: i8) -> Label {
     let score = GridScore::from_steps(steps).unwrap();
-    Label { score, class: corpus.class_of(score) }
+    Label::new(score, corpus.class_of(score))
 }
 
 /// The manifest of clips, each with its three masked copies.
@@ -40,7 +40,8 @@ pub(crate) fn manifest(clips: &[MadeUp]) -> Manifest {
     for clip in clips {
         let corpus: Corpus = clip.corpus.parse().unwrap();
         let [gt, t, a, v] = clip.steps.map(|s| label(corpus, s));
-        let labels = Labels { ground_truth: gt, modalities: [Some(t), Some(a), Some(v)] };
+        let modalities = PerModality { text: Some(t), audio: Some(a), video: Some(v) };
+        let labels = Labels { ground_truth: gt, modalities };
         let rules = SubsetRules::default();
         for coalition in ["TAV", "TA", "TV", "AV"] {
             let coalition: ModalitySet = coalition.parse().unwrap();

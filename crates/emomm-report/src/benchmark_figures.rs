@@ -1,5 +1,7 @@
 //! Figures 6 to 8: distributions of the five classes by source, and C_ij between sources, of a benchmark.
 
+use std::fmt::Write;
+
 use emomm_dataset::Source;
 use emomm_metrics::{ALL_CORPORA, Statistics};
 
@@ -116,7 +118,7 @@ fn alt(words: &str, statistics: &Statistics) -> String {
         if let Some(counts) = statistics.classes.get(source) {
             let listed: Vec<String> =
                 CLASSES.iter().zip(counts).map(|(class, n)| format!("{class} {n}")).collect();
-            out.push_str(&format!(" {source}: {}.", listed.join(", ")));
+            let _ = write!(out, " {source}: {}.", listed.join(", "));
         }
     }
     let pairs: Vec<String> = statistics
@@ -125,7 +127,7 @@ fn alt(words: &str, statistics: &Statistics) -> String {
         .filter_map(|(name, figure)| Some(format!("{} {:.4}", name.replace('_', " and "), figure?.value)))
         .collect();
     if !pairs.is_empty() {
-        out.push_str(&format!(" Agreement C_ij: {}.", pairs.join(", ")));
+        let _ = write!(out, " Agreement C_ij: {}.", pairs.join(", "));
     }
     out
 }

@@ -21,4 +21,5 @@ mod media;
 mod predict_json;
 mod predict_options;
 mod process;
+mod report;
 mod synth;

@@ -57,7 +57,7 @@ pub fn coalition_accuracies(
             let [align, conflict] = [0, 1].map(|i| share(h.right[i] as f64, h.n[i]));
             let drop = align
                 .zip(conflict)
-                .and_then(|(a, c)| Some(emomm_metrics::Figure { value: a.value - c.value, n: a.n + c.n }));
+                .map(|(a, c)| emomm_metrics::Figure { value: a.value - c.value, n: a.n + c.n });
             [align, conflict, drop]
         })?;
         found.push(CoalitionAccuracy { coalition, align, conflict, drop });

@@ -215,7 +215,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     while at < order.len() {
         let same =
             order[at..].iter().take_while(|i| values[**i].total_cmp(&values[order[at]]).is_eq()).count();
-        let rank = at as f64 + (same as f64 + 1.0) / 2.0;
+        let rank = at as f64 + f64::midpoint(same as f64, 1.0);
         for i in &order[at..at + same] {
             ranks[*i] = rank;
         }

@@ -13,6 +13,7 @@ pub struct PaperRow {
 }
 
 /// Table 1.
+#[expect(clippy::approx_constant, reason = "an error of 0.318 is no 1/π")]
 pub const TABLE_1: [PaperRow; 8] = [
     PaperRow {
         model: "Video-LLaMA2.1-7B-AV",

@@ -1,5 +1,7 @@
 //! Grouped bars with intervals.
 
+use std::fmt::Write;
+
 use super::Unit;
 use super::axis::{Entry, extent, legend, vertical, vertical_space};
 use super::canvas::{Anchor, Area, Canvas, SMALL, WORDS, text_width};
@@ -130,7 +132,7 @@ impl Bars {
                 let title = self.title_of(group, series, bar);
                 canvas.titled(&title, |c| self.draw(c, bar, place, (ink, series.hatched), &scale));
             }
-            self.word_below(&mut canvas, group, (middle, plot.y + plot.height), step);
+            Self::word_below(&mut canvas, group, (middle, plot.y + plot.height), step);
         }
         let lines = self.lines_below(step);
         Panel::new(&self.title, self.width, plot.y + plot.height + 10.0 + 16.0 * lines as f64, canvas)
@@ -142,10 +144,10 @@ impl Bars {
         let mut title = format!("{group}, {}: ", series.name);
         title.push_str(&bar.value.map_or("no value".to_owned(), words));
         if let Some((low, high)) = bar.interval {
-            title.push_str(&format!(" [{}, {}]", words(low), words(high)));
+            let _ = write!(title, " [{}, {}]", words(low), words(high));
         }
         if let Some(reference) = bar.reference {
-            title.push_str(&format!(", {}: {}", self.reference, words(reference)));
+            let _ = write!(title, ", {}: {}", self.reference, words(reference));
         }
         title
     }
@@ -192,7 +194,7 @@ impl Bars {
         self.groups.iter().map(|g| wrapped(g, step - 6.0).len()).max().unwrap_or(1)
     }
 
-    fn word_below(&self, canvas: &mut Canvas, group: &str, (x, y): (f64, f64), step: f64) {
+    fn word_below(canvas: &mut Canvas, group: &str, (x, y): (f64, f64), step: f64) {
         for (line, words) in wrapped(group, step - 6.0).iter().enumerate() {
             let y = y + 17.0 + 15.0 * line as f64;
             canvas.text((x, y), words, Anchor::Middle, WORDS - 0.5, Ink::Text);

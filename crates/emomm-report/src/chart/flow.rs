@@ -57,19 +57,19 @@ impl Flow {
         canvas.bold((x1 - COLUMN, 14.0), &self.heads[1], Anchor::Start, WORDS, Ink::Text);
         let mut from = left_tops.clone();
         let mut to = right_tops.clone();
-        for l in 0..k {
-            for r in 0..k {
+        for (l, from) in from.iter_mut().enumerate() {
+            for (r, to) in to.iter_mut().enumerate() {
                 let n = count(l, r);
                 if n == 0 {
                     continue;
                 }
                 let h = unit * n as f64;
                 let title = format!("{} to {}: {n}", self.classes[l].0, self.classes[r].0);
-                let path = ribbon((x0 + COLUMN, from[l]), (x1 - COLUMN, to[r]), h);
+                let path = ribbon((x0 + COLUMN, *from), (x1 - COLUMN, *to), h);
                 let opacity = if l == r { 0.22 } else { 0.6 };
                 canvas.titled(&title, |c| c.path(&path, self.classes[r].1, opacity));
-                from[l] += h;
-                to[r] += h;
+                *from += h;
+                *to += h;
             }
         }
         for (index, (name, ink)) in self.classes.iter().enumerate() {

@@ -1,10 +1,15 @@
 //! Lines over layers or another ordered axis, with bands for intervals.
 
+use std::fmt::Write;
+
 use super::Unit;
 use super::axis::{Entry, Scale, extent, legend, round_range, ticks, vertical, vertical_space};
 use super::canvas::{Anchor, Area, Canvas, Mark, SMALL, WORDS};
 use super::palette::Ink;
 use super::panel::Panel;
+
+/// A point of a line: x, y and the interval of y.
+pub type LinePoint = (f64, Option<f64>, Option<(f64, f64)>);
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +22,8 @@ pub struct Line {
     pub mark: Mark,
     /// Its dashes, as SVG writes them; empty for a solid line.
     pub dashes: &'static str,
-    /// Its points: x, y and the interval of y. Where y is `None` the line is broken.
-    pub points: Vec<(f64, Option<f64>, Option<(f64, f64)>)>,
+    /// Its points. Where y is `None` the line is broken.
+    pub points: Vec<LinePoint>,
 }
 
 /// Lines in one plot.
@@ -122,7 +127,7 @@ impl Lines {
             let mut title =
                 format!("{} {at:.0}, {}: {}", self.x_label, line.name, self.unit.words(*value, 3));
             if let Some((low, high)) = interval {
-                title.push_str(&format!(" [{}, {}]", self.unit.words(*low, 3), self.unit.words(*high, 3)));
+                let _ = write!(title, " [{}, {}]", self.unit.words(*low, 3), self.unit.words(*high, 3));
             }
             let radius = if line.points.len() > 40 { 2.0 } else { 3.4 };
             canvas.titled(&title, |c| c.mark((x.at(*at), y.at(*value)), line.mark, radius, line.ink));

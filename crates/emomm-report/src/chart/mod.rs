@@ -19,7 +19,7 @@ pub use canvas::Mark;
 pub use flow::Flow;
 pub use frame::FrameHeat;
 pub use heat_map::{HeatCell, HeatMap};
-pub use lines::{Line, Lines};
+pub use lines::{Line, LinePoint, Lines};
 pub use panel::Panel;
 pub use scatter::{Point, Scatter};
 pub use shares::{ShareRow, Shares};

@@ -19,19 +19,23 @@ use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
 use emomm_eval::score::{GtarFigures, Interval, PsmvFigures};
 
+/// Runs that have figures of their own; the tables hold all.
+const MAX_RUNS: usize = 3;
+
 /// All figures: those of the first run, of the others, and of runs together.
 pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for run in &analysis.runs {
+    for run in analysis.runs.iter().take(MAX_RUNS) {
         let Some(of) = study.runs.get(run.run) else { continue };
         let suffix = if run.run == 0 { String::new() } else { format!("-{}", file_word(&of.name)) };
         let words = if study.runs.len() > 1 { format!(", {}", of.name) } else { String::new() };
         figures.extend(of_run(run, &suffix, &words));
     }
-    let deltas: Vec<&RunDeltaV> = analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()).collect();
+    let deltas: Vec<&RunDeltaV> =
+        analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()).take(2 * MAX_RUNS).collect();
     figures.extend(delta_v(&deltas));
     if let Some((first, others)) = study.runs.split_first() {
-        figures.extend(others.iter().map(|other| flow(study, first, other)));
+        figures.extend(others.iter().take(MAX_RUNS).map(|other| flow(study, first, other)));
     }
     figures
 }

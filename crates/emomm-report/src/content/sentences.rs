@@ -99,27 +99,25 @@ fn what_it_owes(analysed: &RunAnalysis) -> Option<String> {
         .collect();
     let mut sentence = format!("Of its accuracy it owes, in points: {}", listed.join(", "));
     let share = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.shares.video).map(|i| i.value);
-    match (share(&report.subsets.align), share(&report.subsets.conflict)) {
-        (Some(align), Some(conflict)) => {
-            let moved = if conflict < align { "falls" } else { "rises" };
-            sentence.push_str(&format!(
-                "; the picture's share {moved} from {} on Align to {} on Conflict.",
-                percent(align),
-                percent(conflict)
-            ));
-        }
-        _ => {
-            let value = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.values.video);
-            match (value(&report.subsets.align), value(&report.subsets.conflict)) {
-                (Some(align), Some(conflict)) => sentence.push_str(&format!(
-                    "; the picture is worth {} on Align and {} on Conflict.",
-                    with_interval(align, points),
-                    with_interval(conflict, points)
-                )),
-                _ => sentence.push('.'),
-            }
-        }
-    }
+    let value = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.values.video);
+    let parts = &report.subsets;
+    let rest = if let (Some(align), Some(conflict)) = (share(&parts.align), share(&parts.conflict)) {
+        let moved = if conflict < align { "falls" } else { "rises" };
+        format!(
+            "; the picture's share {moved} from {} on Align to {} on Conflict.",
+            percent(align),
+            percent(conflict)
+        )
+    } else if let (Some(align), Some(conflict)) = (value(&parts.align), value(&parts.conflict)) {
+        format!(
+            "; the picture is worth {} on Align and {} on Conflict.",
+            with_interval(align, points),
+            with_interval(conflict, points)
+        )
+    } else {
+        ".".to_owned()
+    };
+    sentence.push_str(&rest);
     Some(sentence)
 }
 

@@ -1,18 +1,21 @@
 //! A sentence or two about a case, made from its data: which modalities agree with the ground truth, what was answered, where
 //! the attention went, and what a second run changed (App. F).
 
+use std::fmt::Write;
+
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::run::{Record, RecordStatus};
 
 use crate::analysis::{layer_shares, n_layers};
 use crate::study::{Study, StudyClip, is_right};
 
-/// The interpretation of a clip under a coalition; `None` where no run has a record of it.
+/// The interpretation of a clip under a coalition by the first two runs; `None` where neither has a record of it.
 pub(crate) fn interpretation(study: &Study, index: usize, coalition: ModalitySet) -> Option<String> {
     let clip = &study.clips[index];
     let records: Vec<(&str, &Record)> = study
         .runs
         .iter()
+        .take(2)
         .filter_map(|run| Some((run.name.as_str(), run.record(index, coalition)?)))
         .collect();
     let (_, first) = *records.first()?;
@@ -61,12 +64,12 @@ fn pattern(clip: &StudyClip, coalition: ModalitySet) -> String {
     let missing: Vec<Modality> = Modality::ALL.into_iter().filter(|m| !coalition.contains(*m)).collect();
     let mut out = String::new();
     if !missing.is_empty() {
-        out.push_str(&format!("Without {}: ", listed(&missing)));
+        let _ = write!(out, "Without {}: ", listed(&missing));
     }
     let s = |found: &[Modality]| if found.len() == 1 { "s" } else { "" };
-    out.push_str(&match (agree.is_empty(), differ.is_empty()) {
-        (_, true) if agree.is_empty() => "no unimodal label says whether there is a conflict".to_owned(),
-        (_, true) => format!("all that is labelled agrees with the ground truth ({})", listed(&agree)),
+    let relation = match (agree.is_empty(), differ.is_empty()) {
+        (true, true) => "no unimodal label says whether there is a conflict".to_owned(),
+        (false, true) => format!("all that is labelled agrees with the ground truth ({})", listed(&agree)),
         (true, false) => {
             format!("{} contradict{} the ground truth, and nothing supports it", listed(&differ), s(&differ))
         }
@@ -77,9 +80,10 @@ fn pattern(clip: &StudyClip, coalition: ModalitySet) -> String {
             listed(&differ),
             s(&differ)
         ),
-    });
-    if !unknown.is_empty() && !(agree.is_empty() && differ.is_empty()) {
-        out.push_str(&format!("; {} has no label", listed(&unknown)));
+    };
+    out.push_str(&relation);
+    if !(unknown.is_empty() || agree.is_empty() && differ.is_empty()) {
+        let _ = write!(out, "; {} has no label", listed(&unknown));
     }
     let mut letters = out.chars();
     let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();

@@ -103,7 +103,7 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
         if *n == 1 { name.to_owned() } else { format!("{name}--{n}") }
     };
     let figure = |f: &Figure| figure_view(f, &unique(&f.name), files);
-    let table = |t: &Table| table_view(t, &unique(&t.name), table_files(t, files));
+    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files));
     let named = |names: &[&str]| -> Vec<Value> {
         names.iter().filter_map(|n| content.figures.iter().find(|f| f.name == *n)).map(figure).collect()
     };

@@ -9,7 +9,7 @@ use crate::table::{Cell, Column, Form, Table, rounded};
 const MAX_ROWS: usize = 600;
 
 /// What the template needs. `files` are the links to the table's other forms.
-pub(super) fn table_view(table: &Table, id: &str, files: Vec<Value>) -> Value {
+pub(super) fn table_view(table: &Table, id: &str, files: &[Value]) -> Value {
     let heads: Vec<Value> =
         table.columns.iter().map(|c| json!({ "head": c.head, "num": is_number(c, table) })).collect();
     let rows: Vec<Value> = table.rows.iter().take(MAX_ROWS).map(|row| row_view(table, row)).collect();

@@ -100,8 +100,7 @@ impl Cell {
         match self {
             Self::Text(words) => words.clone(),
             Self::Count(n) => n.to_string(),
-            Self::Number(value) => rounded(*value, form),
-            Self::Interval { value, ends: None } => rounded(*value, form),
+            Self::Number(value) | Self::Interval { value, ends: None } => rounded(*value, form),
             Self::Interval { value, ends: Some((low, high)) } => {
                 format!("{} [{}, {}]", rounded(*value, form), rounded(*low, form), rounded(*high, form))
             }
@@ -251,7 +250,7 @@ pub(crate) mod tests {
                         assert_eq!((csv, object[&column.key].as_str()), (words, Some(words.as_str())));
                     }
                     Cell::Count(n) => {
-                        assert_eq!((csv.parse(), &object[&column.key]), (Ok(*n), &serde_json::json!(n)))
+                        assert_eq!((csv.parse(), &object[&column.key]), (Ok(*n), &serde_json::json!(n)));
                     }
                     Cell::Absent => assert!(csv.is_empty() && object[&column.key].is_null()),
                     Cell::Number(v) | Cell::Interval { value: v, .. } => {

@@ -255,7 +255,8 @@ pub(crate) mod tests {
                     Cell::Absent => assert!(csv.is_empty() && object[&column.key].is_null()),
                     Cell::Number(v) | Cell::Interval { value: v, .. } => {
                         assert_eq!(csv.parse::<f64>().unwrap().to_bits(), v.to_bits());
-                        assert_eq!(object[&column.key].as_f64().unwrap().to_bits(), v.to_bits());
+                        // The reader of JSON may be off by one in the last digit.
+                        assert!((object[&column.key].as_f64().unwrap() - v).abs() <= 1e-15 * v.abs());
                     }
                 }
             }

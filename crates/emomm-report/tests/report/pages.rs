@@ -106,11 +106,11 @@ fn same_values(csv: &Path) {
             match &object[head] {
                 Value::Null => assert_eq!(field, "", "{head}"),
                 Value::String(words) => assert_eq!(field, words),
-                value => assert_eq!(
-                    field.parse::<f64>().unwrap().to_bits(),
-                    value.as_f64().unwrap().to_bits(),
-                    "{head}"
-                ),
+                value => {
+                    let (csv, json) = (field.parse::<f64>().unwrap(), value.as_f64().unwrap());
+                    // The reader of JSON may be off by one in the last digit; the files hold the same digits.
+                    assert!((csv - json).abs() <= 1e-15 * csv.abs(), "{head}: {csv} {json}");
+                }
             }
         }
     }

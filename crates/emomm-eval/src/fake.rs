@@ -158,6 +158,7 @@ impl FakePredictor {
             centre_score: label.map(|l| clip.corpus.centre_score(l)),
             reply: written.map(|w| reply::parse(&w, clip.corpus)),
             attention: (options.attention != AttentionDetail::None).then(|| attention(&digest, coalition)),
+            steering: None,
             media: MediaRecord::default(),
             ms: settings.ms as f64,
         })

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::reply::Reply;
+use crate::run::SteeringTrace;
 
 /// The evidence of one sample. A modality that is `None` does not exist for this clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +188,9 @@ pub struct Prediction {
     /// Attention of the decision row; `None` unless asked for.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub attention: Option<AttentionSummary>,
+    /// What a steering did to the decision row; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steering: Option<SteeringTrace>,
     /// What was decoded.
     pub media: MediaRecord,
     /// Milliseconds spent on this coalition, shared work counted where it was done first.

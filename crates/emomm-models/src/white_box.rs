@@ -205,6 +205,7 @@ impl<'a> DecisionPoint<'a> {
             centre_score: label.map(|l| corpus.centre_score(l)),
             reply: None,
             attention: None,
+            steering: None,
             media: self.evidence.media.clone(),
             ms,
         }

@@ -273,7 +273,7 @@ impl Record {
             ms: if prediction.ms.is_finite() { prediction.ms } else { 0.0 },
             error,
             attention: prediction.attention.as_ref().map(LayerAttention::of),
-            steering: None,
+            steering: prediction.steering,
         }
     }
 

@@ -1,0 +1,135 @@
+//! What can go wrong between features and a steered decision.
+
+use std::path::{Path, PathBuf};
+
+use emomm_models::ModelError;
+use thiserror::Error;
+
+/// An error of this crate. The message says what was found, what was expected and where; [`ChaseError::hint`] says what to
+/// do.
+#[derive(Debug, Error)]
+pub enum ChaseError {
+    /// A field of the steering or training settings has an impossible value.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Setting {
+        /// Name of the field.
+        field: &'static str,
+        /// The value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A steering file could not be read.
+    #[error("{}: {message}", path.display())]
+    SteeringFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A router was trained on another model.
+    #[error("{}: the router was trained on model {found}, expected {expected}", path.display())]
+    OtherModel {
+        /// The router's folder.
+        path: PathBuf,
+        /// Digest that the router names.
+        found: String,
+        /// Digest of the loaded model.
+        expected: String,
+    },
+    /// A router or a feature cache is of another version or shape.
+    #[error("{}: {message}", path.display())]
+    Artifact {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A number that should be finite is not.
+    #[error("{what} is not finite in layer {layer}, head {head}")]
+    NotFinite {
+        /// Which number.
+        what: &'static str,
+        /// The layer, counted from 1.
+        layer: usize,
+        /// The head, counted from 0.
+        head: usize,
+    },
+    /// A variant needs what is not there: a router, a tuned file, labels, readings of other samples.
+    #[error("variant `{variant}` needs {needs}")]
+    Needs {
+        /// Name of the variant.
+        variant: String,
+        /// What is missing.
+        needs: &'static str,
+    },
+    /// There is nothing to train on or to report.
+    #[error("{what}: found none, expected at least one")]
+    Empty {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tensor engine failed.
+    #[error("tensor engine: {0}")]
+    Engine(#[from] candle_core::Error),
+}
+
+impl ChaseError {
+    pub(crate) fn setting(
+        field: &'static str,
+        found: impl std::fmt::Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Setting { field, found: found.to_string(), expected: expected.into() }
+    }
+
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn artifact(path: &Path, message: impl Into<String>) -> Self {
+        Self::Artifact { path: path.to_owned(), message: message.into() }
+    }
+
+    /// What the user can do, where something can be said.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Setting { .. } | Self::SteeringFile { .. } => {
+                "the names and ranges of a steering file stand in docs/contract.md under `emomm chase`"
+            }
+            Self::OtherModel { .. } => "train a router for this model with `emomm chase train`",
+            Self::Artifact { .. } => "write it again with `emomm chase features` or `emomm chase train`",
+            Self::Io { .. } => "check the path and its permissions",
+            Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
+            Self::Needs { .. } => {
+                "train a router with `emomm chase train`, or leave this variant out; `tuned` is written by \
+                 `emomm chase sweep --tune`"
+            }
+            Self::Empty { .. } => "choose another split, or a benchmark with labels of the modalities",
+            Self::Model(error) => return error.hint(),
+            Self::Engine(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl From<ChaseError> for candle_core::Error {
+    /// For hooks, whose errors pass through the tensor engine.
+    fn from(error: ChaseError) -> Self {
+        Self::Msg(error.to_string())
+    }
+}
+
+/// Result of this crate.
+pub type Result<T, E = ChaseError> = std::result::Result<T, E>;

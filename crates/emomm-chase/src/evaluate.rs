@@ -1,0 +1,458 @@
+//! Variants of a clip's decision rows: one clean step for what the router reads, one batch for all that is steered, and
+//! what is made of answers afterwards.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use candle_core::Tensor;
+use emomm_dataset::{Modality, ModalitySet, PerModality};
+use emomm_eval::run::{SteeredLayer, SteeringTrace};
+use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
+use emomm_models::ModelError;
+use emomm_models::decoder::{DecisionHook, DecisionLayer};
+use emomm_models::white_box::{DecisionPoint, WhiteBox};
+
+use crate::config::{ImportanceKind, SteeringConfig};
+use crate::error::{ChaseError, Result};
+use crate::features::Features;
+use crate::fusion::Fusion;
+use crate::hook::{LoadedRouter, SampleContext, SteeringHook, VariantRun};
+use crate::importance::{attention_importance, gradient_importance};
+use crate::preference::{flags, mean_preference};
+use crate::reading::CleanReading;
+use crate::target::{Target, TargetRules};
+use crate::token_sets::{TextScope, TokenSets};
+
+/// What a variant does.
+#[derive(Debug, Clone)]
+pub enum VariantKind {
+    /// Biases on the decision row.
+    Steered(Arc<SteeringConfig>),
+    /// An answer made of answers.
+    Fused(Fusion),
+}
+
+/// A variant with the name of its run folder.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// Name.
+    pub name: String,
+    /// What it does.
+    pub kind: VariantKind,
+}
+
+impl Variant {
+    /// A variant that leaves the row alone.
+    pub fn is_plain(&self) -> bool {
+        let idle = |c: &SteeringConfig| {
+            let b = &c.static_bias;
+            !c.has_bias() && [b.text, b.audio, b.video].iter().all(|b| *b == 0.0) && c.intervention.is_empty()
+        };
+        matches!(&self.kind, VariantKind::Steered(config) if idle(config))
+    }
+}
+
+/// What is known of a clip beside its evidence.
+pub struct ClipKnowledge<'a> {
+    /// p* and g* of a coalition, where labels are known.
+    pub target: &'a dyn Fn(ModalitySet) -> Option<Target>,
+    /// The router's clean outputs for another clip under the same coalition.
+    pub other: &'a dyn Fn(ModalitySet) -> Option<Arc<CleanReading>>,
+}
+
+/// The answer of one variant to one coalition.
+#[derive(Debug, Clone)]
+pub struct VariantAnswer {
+    /// The answer.
+    pub prediction: Prediction,
+    /// What was done; for a plain variant what the router read.
+    pub trace: Option<SteeringTrace>,
+}
+
+/// Runs a set of variants, clip by clip.
+pub struct Steerer {
+    variants: Vec<Variant>,
+    router: Option<LoadedRouter>,
+    /// Whether the preference after steering is measured for the traces.
+    pub traces: bool,
+}
+
+impl Steerer {
+    /// Checks what can be checked before a clip is read.
+    pub fn new(variants: Vec<Variant>, router: Option<LoadedRouter>) -> Result<Self> {
+        for variant in &variants {
+            let needs = |needs| Err(ChaseError::Needs { variant: variant.name.clone(), needs });
+            match &variant.kind {
+                VariantKind::Steered(config) => {
+                    config.check()?;
+                    if config.needs_router() && router.is_none() {
+                        return needs("a router");
+                    }
+                    check_scope(config, router.as_ref())?;
+                }
+                VariantKind::Fused(Fusion::LateFusion) if router.is_none() => return needs("a router"),
+                VariantKind::Fused(_) => {}
+            }
+        }
+        Ok(Self { variants, router, traces: true })
+    }
+
+    /// The variants.
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// How the router's targets were made.
+    pub fn router_rules(&self) -> Option<TargetRules> {
+        self.router.as_ref().map(|r| r.1.rules)
+    }
+
+    /// Whether router outputs of other clips are needed.
+    pub fn needs_shuffled(&self) -> bool {
+        self.configs().any(SteeringConfig::needs_shuffled)
+    }
+
+    fn configs(&self) -> impl Iterator<Item = &SteeringConfig> {
+        self.variants.iter().filter_map(|v| match &v.kind {
+            VariantKind::Steered(config) => Some(config.as_ref()),
+            VariantKind::Fused(_) => None,
+        })
+    }
+
+    /// The coalitions that must be read for those that are asked, in the order of [`ModalitySet::ALL`].
+    pub fn coalitions(&self, asked: &[ModalitySet]) -> Vec<ModalitySet> {
+        let mut all: Vec<ModalitySet> = asked.to_vec();
+        for variant in &self.variants {
+            if let VariantKind::Fused(fusion) = variant.kind {
+                asked.iter().for_each(|c| all.extend(fusion.needs(*c)));
+            }
+        }
+        ModalitySet::ALL.into_iter().filter(|c| all.contains(c)).collect()
+    }
+
+    /// Answers a clip under the coalitions that are asked: for each, one answer of every variant, in their order.
+    pub fn run(
+        &self,
+        model: &mut dyn WhiteBox,
+        clip: &Clip,
+        asked: &[ModalitySet],
+        knowledge: &ClipKnowledge<'_>,
+    ) -> Vec<(ModalitySet, Result<Vec<VariantAnswer>, PredictError>)> {
+        let read = self.coalitions(asked);
+        let mut seen: Vec<(ModalitySet, Answers)> = Vec::new();
+        let mut clock = Instant::now();
+        let done = model.visit(clip, &read, &mut |point| {
+            let is_asked = asked.contains(&point.coalition());
+            let answers = self.at(point, clip, is_asked, knowledge, &mut clock).map_err(model_error)?;
+            seen.push((point.coalition(), answers));
+            Ok(())
+        });
+        let plain = |coalition: ModalitySet| {
+            seen.iter().find(|(c, _)| *c == coalition).map(|(_, a)| a.clean.letter_logits)
+        };
+        let mut results = Vec::new();
+        for (coalition, done) in read.iter().zip(done).filter(|(c, _)| asked.contains(c)) {
+            let result = done.and_then(|()| {
+                let answers =
+                    seen.iter().find(|(c, _)| c == coalition).map(|(_, a)| a).ok_or_else(missing)?;
+                self.complete(answers, clip, *coalition, &plain)
+            });
+            results.push((*coalition, result));
+        }
+        results
+    }
+
+    /// Runs one decision row.
+    fn at(
+        &self,
+        point: &DecisionPoint<'_>,
+        clip: &Clip,
+        is_asked: bool,
+        knowledge: &ClipKnowledge<'_>,
+        clock: &mut Instant,
+    ) -> Result<Answers> {
+        let (scope, sinks) = self.token_scope();
+        let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
+        let features = Features::read(point, &sets)?;
+        if let Some(bad) = features.letter_logits.iter().find(|l| !l.is_finite()) {
+            return Err(ChaseError::setting("letter logits", bad, "finite numbers"));
+        }
+        let mut answers = self.read(features)?;
+        if is_asked {
+            self.steer(point, clip, &sets, knowledge, &mut answers)?;
+        }
+        answers.ms = clock.elapsed().as_secs_f64() * 1e3;
+        answers.plain = Some(point.prediction(answers.clean.letter_logits, clip.corpus, answers.ms));
+        *clock = Instant::now();
+        Ok(answers)
+    }
+
+    /// Prepares the variants that act, with their places in the list.
+    fn prepare(
+        &self,
+        point: &DecisionPoint<'_>,
+        clip: &Clip,
+        sets: &Arc<TokenSets>,
+        knowledge: &ClipKnowledge<'_>,
+        answers: &Answers,
+    ) -> Result<(Vec<VariantRun>, Vec<usize>)> {
+        let coalition = point.coalition();
+        let name = format!("{}/{coalition}", clip.id);
+        let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
+        let gradient = self.importance(point, answers, ImportanceKind::GradientInput)?;
+        let attention = self.importance(point, answers, ImportanceKind::Attention)?;
+        let mean_gate = self.router.as_ref().and_then(|r| r.1.mean_gate.get(&coalition.to_string()).copied());
+        // The importance counts the layout's video tokens, whatever a scope leaves out.
+        let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
+        let (scope, sinks) = self.token_scope();
+        let (mut runs, mut owners) = (Vec::new(), Vec::new());
+        for (i, variant) in self.variants.iter().enumerate().filter(|(_, v)| !v.is_plain()) {
+            let VariantKind::Steered(config) = &variant.kind else { continue };
+            let importance = match config.importance {
+                ImportanceKind::GradientInput => gradient.as_deref(),
+                ImportanceKind::Attention => attention.as_deref(),
+            };
+            let own = (config.text_scope.unwrap_or(scope), config.n_sinks.unwrap_or(sinks));
+            let sets = if own == (scope, sinks) {
+                Arc::clone(sets)
+            } else {
+                Arc::new(TokenSets::of(point.layout(), own.0, own.1))
+            };
+            let context = SampleContext {
+                name: &name,
+                shape: point.shape(),
+                sets,
+                router: self.router.clone(),
+                clean: answers.reading.as_ref().map(|reading| (&answers.clean, reading)),
+                target: (knowledge.target)(coalition),
+                other: other.as_deref(),
+                mean_gate,
+                importance: importance.map(|values| (video.as_slice(), values)),
+            };
+            runs.push(VariantRun::new(Arc::clone(config), &context)?);
+            owners.push(i);
+        }
+        Ok((runs, owners))
+    }
+
+    /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
+    /// where none acts.
+    pub fn hook(
+        &self,
+        point: &DecisionPoint<'_>,
+        clip: &Clip,
+        knowledge: &ClipKnowledge<'_>,
+    ) -> Result<Option<(Box<dyn DecisionHook>, TraceCell)>> {
+        let (scope, sinks) = self.token_scope();
+        let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
+        let clean = Features::read(point, &sets)?;
+        let answers = self.read(clean)?;
+        let (mut runs, owners) = self.prepare(point, clip, &sets, knowledge, &answers)?;
+        let Some(&owner) = owners.first() else { return Ok(None) };
+        runs.truncate(1);
+        let cell = TraceCell::default();
+        let inner = SteeringHook::new(runs, self.router.clone());
+        let name = self.variants[owner].name.clone();
+        let hook = TracedHook { inner, name, cell: Arc::clone(&cell) };
+        Ok(Some((Box::new(hook), cell)))
+    }
+
+    fn read(&self, clean: Features) -> Result<Answers> {
+        let reading = match &self.router {
+            Some(loaded) => Some(CleanReading::of(&clean, &loaded.0, &loaded.1)?),
+            None => None,
+        };
+        Ok(Answers { clean, reading, steered: vec![None; self.variants.len()], plain: None, ms: 0.0 })
+    }
+
+    fn steer(
+        &self,
+        point: &DecisionPoint<'_>,
+        clip: &Clip,
+        sets: &Arc<TokenSets>,
+        knowledge: &ClipKnowledge<'_>,
+        answers: &mut Answers,
+    ) -> Result<()> {
+        let (runs, owners) = self.prepare(point, clip, sets, knowledge, answers)?;
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let hook = SteeringHook::new(runs, self.router.clone());
+        let mut hook = if self.traces { hook } else { hook.without_after() };
+        let decision = point.decide(owners.len(), Some(&mut hook))?;
+        let logits = point.letter_logits(&decision)?;
+        for ((i, logits), run) in owners.into_iter().zip(logits).zip(hook.variants()) {
+            answers.steered[i] = Some((logits, run.trace(&self.variants[i].name)));
+        }
+        Ok(())
+    }
+
+    /// Importance of the video tokens, where a variant may use it: `None` without video, or where no clean p exceeds the
+    /// threshold of any such variant. A row that is never steered stays clean, so its later p are clean, too.
+    fn importance(
+        &self,
+        point: &DecisionPoint<'_>,
+        answers: &Answers,
+        kind: ImportanceKind,
+    ) -> Result<Option<Vec<f64>>> {
+        if !point.coalition().contains(Modality::Video) {
+            return Ok(None);
+        }
+        let may_act = |config: &SteeringConfig| {
+            let asks = config.needs_router() && config.intra_scope == crate::config::IntraScope::Steered;
+            let is_routed = asks
+                && config.conflict == crate::config::ConflictSource::Router
+                && config.router_first_layer.is_none();
+            match (&answers.reading, &self.router) {
+                (Some(reading), Some(loaded)) if is_routed => {
+                    let first = loaded.1.first_layer.saturating_sub(1);
+                    reading.layers[first..].iter().any(|l| l.conflict_prob > config.conflict_threshold)
+                }
+                _ => true,
+            }
+        };
+        let wanted = self.configs().any(|c| c.importance == kind && c.needs_importance() && may_act(c));
+        if !wanted {
+            return Ok(None);
+        }
+        match kind {
+            ImportanceKind::GradientInput => gradient_importance(point),
+            ImportanceKind::Attention => attention_importance(point),
+        }
+    }
+
+    /// The token sets of the router, or the defaults.
+    fn token_scope(&self) -> (TextScope, usize) {
+        self.router.as_ref().map_or((TextScope::Transcript, 0), |r| (r.1.text_scope, r.1.n_sinks))
+    }
+
+    fn complete(
+        &self,
+        answers: &Answers,
+        clip: &Clip,
+        coalition: ModalitySet,
+        plain: &dyn Fn(ModalitySet) -> Option<[f32; 5]>,
+    ) -> Result<Vec<VariantAnswer>, PredictError> {
+        let base = answers.plain.clone().ok_or_else(missing)?;
+        let with = |logits: [f32; 5]| {
+            let label = emomm_dataset::Sentiment::from_index(emomm_models::white_box::greatest(&logits));
+            Prediction {
+                letter_logits: Some(logits),
+                letter: label.map(emomm_dataset::Sentiment::letter),
+                label,
+                centre_score: label.map(|l| clip.corpus.centre_score(l)),
+                ..base.clone()
+            }
+        };
+        let mut all = Vec::with_capacity(self.variants.len());
+        for (variant, steered) in self.variants.iter().zip(&answers.steered) {
+            all.push(match (&variant.kind, steered) {
+                (VariantKind::Fused(fusion), _) => {
+                    let first = self.router.as_ref().map_or(0, |r| r.1.first_layer.saturating_sub(1));
+                    let gate = answers.reading.as_ref().map(|r| r.mean(first).gate);
+                    let logits = fusion.logits(coalition, gate, plain).ok_or_else(missing)?;
+                    VariantAnswer { prediction: with(logits), trace: None }
+                }
+                (VariantKind::Steered(_), Some((logits, trace))) => {
+                    VariantAnswer { prediction: with(*logits), trace: Some(trace.clone()) }
+                }
+                (VariantKind::Steered(_), None) => VariantAnswer {
+                    prediction: base.clone(),
+                    trace: self.reading_trace(answers, &variant.name),
+                },
+            });
+        }
+        Ok(all)
+    }
+
+    /// What the router read where nothing was steered.
+    fn reading_trace(&self, answers: &Answers, variant: &str) -> Option<SteeringTrace> {
+        let (loaded, reading) = (self.router.as_ref()?, answers.reading.as_ref()?);
+        let present = flags(answers.clean.shown);
+        let options = crate::preference::PreferenceOptions {
+            form: loaded.1.preference,
+            temperature: loaded.1.preference_temperature,
+        };
+        let by_modality =
+            |values: [f64; 3]| PerModality::from_fn(|m| present[m.index()].then_some(values[m.index()]));
+        let first = loaded.1.first_layer.saturating_sub(1);
+        let layers = (first..reading.layers.len()).map(|at| {
+            let heads = answers.clean.layers[at].preference(options, present, answers.clean.n_keys);
+            let mean = by_modality(mean_preference(&heads));
+            SteeredLayer {
+                layer: at + 1,
+                conflict_prob: Some(reading.layers[at].conflict_prob),
+                gate: by_modality(reading.layers[at].gate),
+                steered: false,
+                heads: Vec::new(),
+                preference_before: mean,
+                preference_after: mean,
+            }
+        });
+        Some(SteeringTrace { variant: variant.to_owned(), layers: layers.collect() })
+    }
+}
+
+/// Where the trace of a hook stands once the decision row has run.
+pub type TraceCell = Arc<Mutex<Option<SteeringTrace>>>;
+
+/// Steers one row and leaves its trace behind.
+struct TracedHook {
+    inner: SteeringHook,
+    name: String,
+    cell: TraceCell,
+}
+
+impl DecisionHook for TracedHook {
+    fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> candle_core::Result<Option<Tensor>> {
+        self.inner.attn_bias(layer)
+    }
+
+    fn observe_pattern(&mut self, layer: usize, pattern: &Tensor) -> candle_core::Result<()> {
+        self.inner.observe_pattern(layer, pattern)?;
+        if let (Some(run), Ok(mut cell)) = (self.inner.variants().first(), self.cell.lock()) {
+            *cell = Some(run.trace(&self.name));
+        }
+        Ok(())
+    }
+}
+
+/// What one decision row gave.
+struct Answers {
+    clean: Features,
+    reading: Option<CleanReading>,
+    steered: Vec<Option<([f32; 5], SteeringTrace)>>,
+    plain: Option<Prediction>,
+    ms: f64,
+}
+
+/// Token sets other than the router's would give it inputs that it was not trained on.
+fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result<()> {
+    let Some(card) = router.map(|r| &r.1).filter(|_| config.needs_router()) else { return Ok(()) };
+    if config.text_scope.is_some_and(|s| s != card.text_scope) {
+        let expected = format!("{:?}, with which the router was trained", card.text_scope);
+        return Err(ChaseError::setting("text_scope", format!("{:?}", config.text_scope), expected));
+    }
+    if config.n_sinks.is_some_and(|n| n != card.n_sinks) {
+        let expected = format!("{}, with which the router was trained", card.n_sinks);
+        return Err(ChaseError::setting("n_sinks", config.n_sinks.unwrap_or(0), expected));
+    }
+    Ok(())
+}
+
+/// The error in the model's own type, as its visitors return it.
+pub fn model_error(error: ChaseError) -> ModelError {
+    match error {
+        ChaseError::Model(error) => error,
+        ChaseError::Engine(error) => ModelError::Engine(error),
+        other => ModelError::Engine(candle_core::Error::Msg(other.to_string())),
+    }
+}
+
+fn missing() -> PredictError {
+    PredictError {
+        kind: PredictErrorKind::Model,
+        message: "a coalition that the variant needs could not be answered".to_owned(),
+        hint: None,
+    }
+}

@@ -1,0 +1,75 @@
+//! CHASE (Sec. 5, App. D): a router that reads conflicts between modalities off a frozen model, and a bias on the decision
+//! row's attention that moves it towards the modalities that the router trusts.
+//!
+//! - *Reading*: [`Features`] of one clean decision step, [`preference`] Eq. (6), [`Router`] Eq. (7) and (8).
+//! - *Training*: [`TargetRules`] Eq. (9), [`loss`] Eq. (10), (19) and (20), [`train`].
+//! - *Steering*: [`SteeringConfig`], [`SteeringHook`] Eq. (11) to (15), [`significant_tokens`] Eq. (25).
+//! - *Evidence*: placebos, bounds and controls through the same hook, [`TraceHook`] for knock-out traces.
+//!
+//! Only the decision row is read and steered, so one prefill serves every variant: ablations, controls and sweep points are
+//! rows of one batch. The crate sees token spans, scores and residuals, never a model's name.
+
+mod adamw;
+mod bias;
+mod calibration;
+mod config;
+mod diagnose;
+mod divergence;
+mod error;
+mod evaluate;
+mod feature_store;
+mod features;
+mod figures;
+mod fusion;
+mod heads;
+mod hook;
+mod importance;
+mod intervention;
+pub mod loss;
+mod preference;
+mod presets;
+mod reading;
+mod rng;
+mod router;
+mod router_file;
+mod significant;
+mod target;
+mod token_sets;
+mod trace;
+mod train;
+mod training_set;
+
+pub use adamw::AdamW;
+pub use bias::{HeadBias, head_bias, inter_bias, intra_bias};
+pub use calibration::{Calibration, brier, expected_calibration_error};
+pub use config::{
+    AllHeads, ConflictSource, GateSource, HeadCount, HeadSelection, ImportanceKind, IntraForm, IntraScale,
+    IntraScope, LayerPlan, RandomUnit, RouterRead, SteeringConfig, TargetMassForm, ThresholdScope,
+    scaled_first_layer,
+};
+pub use diagnose::{DiagnosedSample, Diagnosis, auroc, diagnose};
+pub use divergence::{Smoothing, jsd, kl};
+pub use error::{ChaseError, Result};
+pub use evaluate::{ClipKnowledge, Steerer, TraceCell, Variant, VariantAnswer, VariantKind, model_error};
+pub use feature_store::{FeatureStore, StoreKey, StoredRecord};
+pub use features::{FeatureHook, Features, LayerFeatures};
+pub use figures::{ALL, Delta, JudgedSample, SubsetFigures, by_subset};
+pub use fusion::Fusion;
+pub use heads::{divergences, select_heads};
+pub use hook::{LoadedRouter, SampleContext, SteeringHook, VariantRun};
+pub use importance::{attention_importance, gradient_importance};
+pub use intervention::{BiasValue, Intervention, ModalityWord};
+pub use preference::{PreferenceForm, PreferenceOptions, mean_preference, preference};
+pub use presets::{PRESETS, preset, with_overrides};
+pub use reading::{CleanReading, LayerReading};
+pub use rng::Rng;
+pub use router::{BlockNorm, Router, RouterForm, RouterOutput, RouterShape};
+pub use router_file::{ROUTER_FILE, RouterCard, load_router, router_digest, save_router};
+pub use significant::{percentile, significant_tokens};
+pub use target::{LabelLevel, NeutralPolarity, NoneCorrect, Target, TargetKind, TargetRules};
+pub use token_sets::{TextScope, TokenSets};
+pub use trace::{KnockOut, TraceHook, TraceMode};
+pub use train::{
+    EpochRecord, KeepEpoch, LayerReduction, Precision, TrainOptions, Trained, train, train_step,
+};
+pub use training_set::TrainingSet;

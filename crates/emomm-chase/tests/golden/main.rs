@@ -1,0 +1,6 @@
+//! CHASE against an implementation in PyTorch on tiny checkpoints, and identities that hold whatever the weights.
+
+mod case;
+mod identities;
+mod steering;
+mod training;

@@ -15,6 +15,7 @@ use emomm_models::{ComputeType, DeviceKind};
 use serde::de::DeserializeOwned;
 
 use crate::commands::annotate::AnnotateArgs;
+use crate::commands::chase::ChaseArgs;
 use crate::commands::compare::CompareArgs;
 use crate::commands::errors::ErrorsArgs;
 use crate::commands::eval::EvalArgs;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Report(crate::commands::report::ReportArgs),
     /// Answer the paper's prompt for one clip, once for each coalition of modalities
     Predict(PredictArgs),
+    /// CHASE: train a conflict router on a frozen model, steer with it, ablate, diagnose
+    Chase(ChaseArgs),
     /// Score predictions that were made anywhere, from a CSV, JSONL or Parquet file
     Score(ScoreArgs),
     /// Run a model over the benchmark under every coalition; the same command again goes on where it stopped
@@ -220,6 +223,12 @@ pub(crate) struct PredictArgs {
     /// Write the rendered prompt there: a file, or with --all-coalitions a folder
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub(crate) prompt_out: Option<PathBuf>,
+    /// Steer the decision row as this TOML file says
+    #[arg(long, value_name = "FILE")]
+    pub(crate) steer: Option<PathBuf>,
+    /// Router of --steer, where the file names none
+    #[arg(long, value_name = "ROUTER", requires = "steer")]
+    pub(crate) router: Option<PathBuf>,
     /// How frames are chosen: qwen (by index, as the reference) or time (nearest to even times)
     #[arg(long, value_name = "MODE", default_value = "qwen", value_parser = sampling_mode)]
     pub(crate) sampling: SamplingMode,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use emomm_annotate::AnnotateError;
+use emomm_chase::ChaseError;
 use emomm_dataset::DatasetError;
 use emomm_eval::run::RunError;
 use emomm_eval::runner::SelectError;
@@ -91,6 +92,20 @@ impl From<PredictError> for Failure {
             PredictErrorKind::Model => ExitStatus::Model,
         };
         Self { status, hint: error.hint, message: error.message }
+    }
+}
+
+impl From<ChaseError> for Failure {
+    fn from(error: ChaseError) -> Self {
+        let status = match error {
+            ChaseError::Model(error) => return error.into(),
+            ChaseError::Setting { .. } | ChaseError::SteeringFile { .. } | ChaseError::Needs { .. } => {
+                ExitStatus::Usage
+            }
+            ChaseError::Io { .. } | ChaseError::Artifact { .. } | ChaseError::Empty { .. } => ExitStatus::Data,
+            _ => ExitStatus::Model,
+        };
+        Self { status, hint: error.hint(), message: error.to_string() }
     }
 }
 

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Synth(args) => commands::synth::run(args, &printer),
         Command::Annotate(args) => commands::annotate::run(args, &printer),
         Command::Demo(args) => commands::demo::run(args, &printer),
+        Command::Chase(args) => commands::chase::run(args, &printer),
         Command::Score(args) => commands::score::run(args, &printer),
         Command::Eval(args) => commands::eval::run(args, &printer),
         Command::Compare(args) => commands::compare::run(args, &printer),

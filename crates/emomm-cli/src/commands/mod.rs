@@ -2,6 +2,7 @@
 
 pub(crate) mod annotate;
 pub(crate) mod build;
+pub(crate) mod chase;
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod doctor;

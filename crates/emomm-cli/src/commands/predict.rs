@@ -6,10 +6,13 @@ use std::path::Path;
 
 use emomm_dataset::ModalitySet;
 use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, prompt};
+use emomm_eval::run::ModelId;
 use emomm_media::{DecodeLimits, check_file};
 use emomm_models::LoadOptions;
+use emomm_models::picture::PictureView;
 
 use crate::cli::PredictArgs;
+use crate::commands::chase::steer::SteerFile;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
 use crate::printer::Printer;
@@ -35,7 +38,7 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
         limits: DecodeLimits::default(),
     };
     let spinner = printer.spinner("loading the model");
-    let mut predictor = emomm_models::open_with_picture(&folder, &load, picture)?;
+    let mut predictor = open(args, &folder, &load, picture, printer)?;
     if let Some(path) = &args.prompt_out {
         write_prompts(predictor.as_ref(), &clip, &coalitions, path, args.all_coalitions)?;
     }
@@ -43,6 +46,24 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
     let results = predictor.predict(&clip, &coalitions, &options);
     spinner.finish_and_clear();
     show(results, args.json, printer)
+}
+
+/// The model, steered if that is asked for.
+fn open(
+    args: &PredictArgs,
+    folder: &Path,
+    load: &LoadOptions,
+    picture: PictureView,
+    printer: &Printer,
+) -> Result<Box<dyn Predictor>, Failure> {
+    let model = emomm_models::open_with_picture(folder, load, picture)?;
+    let Some(steer) = &args.steer else { return Ok(model) };
+    let digest = || {
+        ModelId::sha256_of(folder)
+            .map_err(|e| Failure::new(ExitStatus::Model, format!("{}: {e}", folder.display())))
+    };
+    let file = SteerFile::read(steer, args.router.as_deref(), &digest, printer)?;
+    Ok(Box::new(file.wrap(model)?))
 }
 
 /// Prints what succeeded on stdout and each distinct error once on stderr; the exit status is that of the first error.

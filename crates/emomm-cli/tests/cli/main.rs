@@ -9,6 +9,7 @@ mod bad_text;
 mod bad_tokenizer;
 mod bad_weights;
 mod bench_commands;
+mod chase;
 mod checkpoint;
 mod commands;
 mod eval_cache;

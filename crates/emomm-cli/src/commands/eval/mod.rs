@@ -16,7 +16,7 @@ use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
 use serde_json::json;
 
-pub(crate) use model::Model;
+pub(crate) use model::{HowToLoad, Model};
 pub(crate) use session::{Session, left_over};
 pub(crate) use summary::Summary;
 pub(crate) use words::{EvalArgs, Seconds};
@@ -55,7 +55,15 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
         picture: words.picture(),
         cache,
     };
-    let model = Model::find(name, &how, printer)?;
+    let mut model = Model::find(name, &how, printer)?;
+    match (&words.steer, &words.router) {
+        (Some(file), router) => model.steer(file, router.as_deref(), printer)?,
+        (None, Some(_)) => {
+            return Err(Failure::new(ExitStatus::Usage, "--router is given without --steer")
+                .with_hint("name a steering file with --steer; see `emomm chase` for variants"));
+        }
+        (None, None) => {}
+    }
     let options = predict_options(&words);
     let header = header(&words, &model, &options, &manifest, bench, &chosen);
     if args.dry_run {
@@ -137,7 +145,7 @@ pub(crate) fn bench_id(manifest: &Manifest) -> BenchId {
 }
 
 /// The revision of the repository around the working directory, with `-dirty` if it differs; `None` outside of one.
-fn git_revision() -> Option<String> {
+pub(crate) fn git_revision() -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())

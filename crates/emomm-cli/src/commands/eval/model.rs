@@ -14,6 +14,7 @@ use emomm_models::picture::PictureView;
 use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
 use serde_json::{Value, json};
 
+use crate::commands::chase::steer::SteerFile;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
 use crate::picture_args::PictureArgs;
@@ -35,6 +36,10 @@ pub(crate) struct Model {
     /// `None` for a fake.
     pub(crate) summary: Option<ModelSummary>,
     pub(crate) dtype: ComputeType,
+    /// What steers the decision rows, for the header.
+    steering: Option<Value>,
+    /// How its files are loaded and its pictures are shown; `None` for a fake.
+    load: Option<(LoadOptions, PictureView)>,
 }
 
 /// Where and how to compute, and how frames are chosen.
@@ -89,6 +94,11 @@ impl Model {
             picture: PictureArgs::of_settings(settings.media.get(PICTURE))
                 .ok_or_else(|| word("not known", "treatment of pictures"))?,
         };
+        if settings.steering.is_some() {
+            let message = "the run is steered, and its settings alone do not open it again";
+            return Err(Failure::new(ExitStatus::Usage, message)
+                .with_hint("issue the command that made it again: it goes on where it stopped"));
+        }
         let model = Self::find(place, &how, printer)?;
         if model.id != settings.model || model.media != settings.media {
             let message = format!(
@@ -101,6 +111,30 @@ impl Model {
                 .with_hint("put the model back where it was, or evaluate again with --accept-changes"));
         }
         Ok(model)
+    }
+
+    /// Steers every decision row as a file says.
+    pub(crate) fn steer(&mut self, file: &Path, router: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
+        let Some((load, picture)) = self.load.clone() else {
+            return Err(Failure::new(ExitStatus::Usage, "--steer: the model is made up, expected a checkpoint")
+                .with_hint("give --model a checkpoint folder"));
+        };
+        let digest = || Ok(self.id.sha256.clone());
+        let steering = SteerFile::read(file, router, &digest, printer)?;
+        self.steering = Some(steering.settings()?);
+        let folder = self.place.clone();
+        self.open = Arc::new(move || {
+            let failed = |hint: Option<String>, message: String| PredictError {
+                kind: PredictErrorKind::Model,
+                hint,
+                message,
+            };
+            let model = emomm_models::open_with_picture(&folder, &load, picture.clone())
+                .map_err(|e| failed(e.hint(), e.to_string()))?;
+            let steered = steering.wrap(model).map_err(|f| failed(f.hint, f.message))?;
+            Ok(Box::new(steered))
+        });
+        Ok(())
     }
 
     fn fake(name: &Path, words: &str, printer: &Printer) -> Result<Self, Failure> {
@@ -117,7 +151,7 @@ impl Model {
         };
         let open: Arc<OpenPredictor> = Arc::new(move || Ok(Box::new(FakePredictor::new(settings.clone()))));
         let place = name.to_owned();
-        Ok(Self { id, place, media: BTreeMap::new(), open, summary: None, dtype: ComputeType::F32 })
+        Ok(Self { id, place, media: BTreeMap::new(), open, summary: None, dtype: ComputeType::F32, steering: None, load: None })
     }
 
     fn checkpoint(name: &Path, how: &HowToLoad, printer: &Printer) -> Result<Self, Failure> {
@@ -145,9 +179,10 @@ impl Model {
         media.extend(how.picture.settings()?.map(|settings| (PICTURE.to_owned(), settings)));
         let picture = how.picture.view()?;
         let dtype = load.dtype;
+        let kept = Some((load.clone(), picture.clone()));
         let cache = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?.map(Arc::new);
         let open = shared(folder, load, picture, cache);
-        Ok(Self { id, place: own, media, open, summary: Some(summary), dtype })
+        Ok(Self { id, place: own, media, open, summary: Some(summary), dtype, steering: None, load: kept })
     }
 
     /// What decides a prediction, with this model.
@@ -159,7 +194,7 @@ impl Model {
             attention: options.attention.name().to_owned(),
             generate: options.generate,
             max_new_tokens: options.max_new_tokens,
-            steering: None,
+            steering: self.steering.clone(),
         }
     }
 

@@ -134,6 +134,12 @@ pub(crate) struct Words {
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "word")]
     pub(crate) dtype: Option<ComputeType>,
+    /// Steer every decision row as this TOML file says
+    #[arg(long, value_name = "FILE")]
+    pub(crate) steer: Option<PathBuf>,
+    /// Router of --steer, where the file names none
+    #[arg(long, value_name = "ROUTER")]
+    pub(crate) router: Option<PathBuf>,
 }
 
 impl Words {
@@ -169,6 +175,8 @@ impl Words {
             person_masks: self.person_masks.or(file.person_masks),
             device: self.device.or(file.device),
             dtype: self.dtype.or(file.dtype),
+            steer: self.steer.or(file.steer),
+            router: self.router.or(file.router),
         }
     }
 

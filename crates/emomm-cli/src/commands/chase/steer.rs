@@ -1,0 +1,118 @@
+//! `--steer FILE` of `predict` and `eval`: a predictor that steers every decision row as a file says.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use emomm_chase::{
+    ClipKnowledge, LoadedRouter, Steerer, SteeringConfig, TraceCell, Variant, VariantKind, load_router,
+    router_digest,
+};
+use emomm_dataset::ModalitySet;
+use emomm_eval::{Clip, PredictError, PredictOptions, Prediction, Predictor};
+use emomm_models::white_box::WhiteBox;
+use serde_json::{Value, json};
+
+use super::variants::read_file;
+use crate::exit_status::{ExitStatus, Failure};
+use crate::printer::Printer;
+
+/// Settings and router of a steering file.
+#[derive(Clone)]
+pub(crate) struct SteerFile {
+    config: Arc<SteeringConfig>,
+    router: Option<(PathBuf, LoadedRouter)>,
+}
+
+impl SteerFile {
+    /// Reads the file and the router that it or `--router` names.
+    pub(crate) fn read(
+        path: &Path,
+        router: Option<&Path>,
+        model_sha256: &dyn Fn() -> Result<String, Failure>,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let (config, named) = read_file(path)?;
+        let router = match router.map(Path::to_owned).or(named) {
+            Some(folder) => {
+                let (router, card) = load_router(&folder)?;
+                card.check_model(&folder, &model_sha256()?)?;
+                config.warnings(card.n_heads).iter().for_each(|w| printer.talk(&format!("warning: {w}")));
+                Some((folder, Arc::new((router, card))))
+            }
+            None => None,
+        };
+        let this = Self { config: Arc::new(config), router };
+        this.steerer()?;
+        for (needs, what) in [
+            (this.config.needs_labels(), "labels"),
+            (this.config.needs_shuffled(), "router outputs of other samples"),
+        ] {
+            if needs {
+                let message = format!("{}: the steering needs {what}", path.display());
+                return Err(Failure::new(ExitStatus::Usage, message)
+                    .with_hint("such variants run under `emomm chase eval`"));
+            }
+        }
+        Ok(this)
+    }
+
+    fn steerer(&self) -> Result<Steerer, Failure> {
+        let kind = VariantKind::Steered(Arc::clone(&self.config));
+        let variant = Variant { name: self.config.preset.clone(), kind };
+        Ok(Steerer::new(vec![variant], self.router.as_ref().map(|r| Arc::clone(&r.1)))?)
+    }
+
+    /// What decides a prediction, for a run's header.
+    pub(crate) fn settings(&self) -> Result<Value, Failure> {
+        let router = match &self.router {
+            Some((folder, _)) => Value::from(router_digest(folder)?),
+            None => Value::Null,
+        };
+        Ok(json!({ "variant": self.config.preset, "config": &*self.config, "router": router }))
+    }
+
+    /// Wraps a model.
+    pub(crate) fn wrap(&self, model: Box<dyn WhiteBox + Send>) -> Result<SteeredPredictor, Failure> {
+        Ok(SteeredPredictor { model, steerer: self.steerer()? })
+    }
+}
+
+/// A model whose decision rows are steered.
+pub(crate) struct SteeredPredictor {
+    model: Box<dyn WhiteBox + Send>,
+    steerer: Steerer,
+}
+
+impl Predictor for SteeredPredictor {
+    fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
+        self.model.render_prompt(clip, coalition)
+    }
+
+    fn predict(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+    ) -> Vec<Result<Prediction, PredictError>> {
+        let knowledge = ClipKnowledge { target: &|_| None, other: &|_| None };
+        let mut traces: Vec<Option<TraceCell>> = vec![None; coalitions.len()];
+        let steerer = &self.steerer;
+        let results = self.model.predict_steered(clip, coalitions, options, &mut |point| {
+            let found = steerer.hook(point, clip, &knowledge).map_err(emomm_chase::model_error)?;
+            Ok(found.map(|(hook, cell)| {
+                if let Some(at) = coalitions.iter().position(|c| *c == point.coalition()) {
+                    traces[at] = Some(cell);
+                }
+                hook
+            }))
+        });
+        let trace_of = |cell: Option<TraceCell>| cell.and_then(|c| c.lock().ok().and_then(|mut t| t.take()));
+        results
+            .into_iter()
+            .zip(traces)
+            .map(|(result, cell)| {
+                result.map(|prediction| Prediction { steering: trace_of(cell), ..prediction })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,377 @@
+//! `emomm chase sweep`: a grid or a list of settings, all of them as one batch of variants on one prefill a sample.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use emomm_chase::{
+    ClipKnowledge, Steerer, SteeringConfig, SubsetFigures, Variant, VariantKind, by_subset, with_overrides,
+};
+use emomm_dataset::Sentiment;
+use emomm_dataset::build::Split;
+use serde_json::{Value, json};
+
+use super::eval::{metric, open_router, write_json};
+use super::session::Session;
+use super::variants::{TUNED_FILE, variant};
+use super::words::{SampleArgs, WhereArgs, in_order, toml_table};
+use crate::exit_status::{ExitStatus, Failure};
+use crate::interrupt::Interrupts;
+use crate::printer::Printer;
+
+/// Most points of a sweep: one batch of decision rows.
+const MAX_POINTS: usize = 512;
+/// The search behind `tuned` without `--grid`.
+const TUNING_GRID: &str = "\
+conflict_threshold = [0.3, 0.5, 0.7]
+max_steering = [0.6, 1.0]
+n_heads_steered = [2, 4, \"all\"]
+inter_strength = [1.0, 1.4]
+intra_strength = [0.0, 0.5]
+router_read = [\"online\", \"clean_mean\"]
+";
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) place: WhereArgs,
+    /// Router folder that `emomm chase train` wrote
+    #[arg(long, value_name = "ROUTER")]
+    pub(crate) router: PathBuf,
+    /// What the points begin with: a preset or a steering file
+    #[arg(long, value_name = "NAME", default_value = "paper")]
+    pub(crate) base: String,
+    /// TOML: lists under the names of a steering file; every combination is a point
+    #[arg(long, value_name = "TOML|FILE", conflicts_with = "list")]
+    pub(crate) grid: Option<String>,
+    /// TOML file with a list [[point]] of settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+    /// Keep the point of the best balanced accuracy on Align and Conflict as ROUTER/tuned.toml; on valid alone
+    #[arg(long)]
+    pub(crate) tune: bool,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// File for the figures, JSON; a CSV of the same name beside it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A point: what differs from the base, and the settings.
+struct Point {
+    overrides: toml::Table,
+    config: SteeringConfig,
+}
+
+pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    if args.tune && args.samples.split != [Split::Valid] {
+        let message = "--tune chooses on the validation split alone, expected --split valid";
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("choose on valid, then measure on test with `emomm chase eval`"));
+    }
+    let mut session = Session::open(&args.place, printer)?;
+    let router = open_router(&args.router, &session)?;
+    let base = variant(&args.base, Some((&args.router, &router)), args.samples.seed)?;
+    let VariantKind::Steered(base) = &base.kind else {
+        return Err(Failure::new(ExitStatus::Usage, format!("--base {}: expected a steering", args.base)));
+    };
+    let points = points(args, base)?;
+    for point in &points {
+        point.config.layers(session.white_box.shape(), Some(router.1.first_layer))?;
+    }
+    let mut list = vec![variant("baseline", None, 0)?];
+    list.extend(points.iter().enumerate().map(|(i, point)| Variant {
+        name: format!("{:03}", i + 1),
+        kind: VariantKind::Steered(Arc::new(point.config.clone())),
+    }));
+    let mut steerer = Steerer::new(list, Some(Arc::clone(&router)))?;
+    steerer.traces = false;
+    if steerer.needs_shuffled() {
+        let message = "a sweep cannot shuffle the router's outputs; use `emomm chase eval`";
+        return Err(Failure::new(ExitStatus::Usage, message));
+    }
+    let (figures, n_failed) = steer(&mut session, &steerer, args, printer)?;
+    let object = object(args, &points, &figures, n_failed);
+    if let Some(path) = &args.out {
+        write_json(path, &object)?;
+        let csv = path.with_extension("csv");
+        std::fs::write(&csv, csv_of(&points, &figures))
+            .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", csv.display())))?;
+    }
+    let best = best(&figures);
+    if args.tune {
+        keep(args, &points[best - 1], &figures[best], &object, printer)?;
+    }
+    if args.json {
+        printer.json(&object)?;
+    } else {
+        printer.data(&text(&points, &figures, best))?;
+    }
+    Ok(if n_failed > 0 { ExitStatus::Partial } else { ExitStatus::Done })
+}
+
+/// The points of a grid, of a list, or of the search behind `tuned`.
+fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Point>, Failure> {
+    let read = |option: &str, path: &std::path::Path| {
+        std::fs::read_to_string(path)
+            .map_err(|e| Failure::new(ExitStatus::Usage, format!("{option} {}: {e}", path.display())))
+    };
+    let tables = if let Some(path) = &args.list {
+        let mut table = toml_table("--list", &read("--list", path)?)?;
+        match table.remove("point") {
+            Some(toml::Value::Array(points)) if table.is_empty() => points
+                .into_iter()
+                .map(|p| match p {
+                    toml::Value::Table(table) => Ok(table),
+                    other => Err(Failure::new(
+                        ExitStatus::Usage,
+                        format!("--list: found {other}, expected [[point]]"),
+                    )),
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+            _ => {
+                return Err(Failure::new(
+                    ExitStatus::Usage,
+                    "--list: expected a list [[point]] and nothing else",
+                ));
+            }
+        }
+    } else {
+        let text = match &args.grid {
+            None => TUNING_GRID.to_owned(),
+            Some(text) if text.contains('=') => text.replace(';', "\n"),
+            Some(path) => read("--grid", path.as_ref())?,
+        };
+        combinations(&toml_table("--grid", &text)?)
+    };
+    if tables.is_empty() || tables.len() > MAX_POINTS {
+        let message = format!("{} points, expected 1 to {MAX_POINTS}", tables.len());
+        return Err(Failure::new(ExitStatus::Usage, message));
+    }
+    tables
+        .into_iter()
+        .map(|overrides| {
+            let mut config = with_overrides(base, &overrides)?;
+            // Clean readings may steer from the first layer on; online ones cannot.
+            if args.grid.is_none()
+                && args.list.is_none()
+                && config.router_read == emomm_chase::RouterRead::CleanMean
+            {
+                config.steer_first_layer = Some(1);
+            }
+            Ok(Point { overrides, config })
+        })
+        .collect()
+}
+
+/// Every combination of one value of each list; a value that is no list is one.
+fn combinations(grid: &toml::Table) -> Vec<toml::Table> {
+    let mut all = vec![toml::Table::new()];
+    for (name, values) in grid {
+        let values = match values {
+            toml::Value::Array(values) if name != "heads" && name != "intervention" => values.clone(),
+            one => vec![one.clone()],
+        };
+        all = all
+            .into_iter()
+            .flat_map(|table| {
+                values.iter().map(move |value| {
+                    let mut table = table.clone();
+                    table.insert(name.clone(), value.clone());
+                    table
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+type Figures = Vec<BTreeMap<&'static str, SubsetFigures>>;
+
+/// Runs all points; the baseline comes first.
+fn steer(
+    session: &mut Session,
+    steerer: &Steerer,
+    args: &SweepArgs,
+    printer: &Printer,
+) -> Result<(Figures, usize), Failure> {
+    let coalitions = in_order(&args.samples.coalitions);
+    let clips = session.clips(&args.samples.split, &coalitions)?;
+    let interrupts = Interrupts::listen(|line| Printer::new().talk(line));
+    let spinner = printer.spinner("sweeping");
+    let rules = steerer.router_rules();
+    let mut judged = Vec::new();
+    let mut answers: Vec<Vec<Option<Sentiment>>> = vec![Vec::new(); steerer.variants().len()];
+    let mut n_failed = 0;
+    for (at, candidate) in clips.iter().enumerate() {
+        if interrupts.stop.asked() > 0 {
+            return Err(Failure::new(
+                ExitStatus::Interrupted,
+                format!("interrupted after {at} clips; nothing is kept"),
+            ));
+        }
+        spinner.set_message(format!("sweeping {at}/{}", clips.len()));
+        let id = &candidate.clip.id;
+        let (truth, unimodal) = (session.truth(id), session.unimodal(id));
+        let knowledge = ClipKnowledge {
+            target: &|coalition| rules.and_then(|r| r.target(truth, unimodal, coalition)),
+            other: &|_| None,
+        };
+        for (coalition, result) in
+            steerer.run(session.white_box.as_mut(), &candidate.clip, &candidate.coalitions, &knowledge)
+        {
+            match result {
+                Ok(results) => {
+                    judged.push(session.judged(id, coalition));
+                    for (list, answer) in answers.iter_mut().zip(results) {
+                        list.push(answer.prediction.label);
+                    }
+                }
+                Err(error) => {
+                    n_failed += 1;
+                    printer.talk(&format!("warning: {id}, {coalition}: {error}"));
+                }
+            }
+        }
+    }
+    spinner.finish_and_clear();
+    if judged.is_empty() {
+        return Err(Failure::new(ExitStatus::Data, "no sample could be answered"));
+    }
+    let figures = answers
+        .iter()
+        .map(|list| by_subset(&judged, list, &answers[0], args.samples.seed).map_err(metric))
+        .collect::<Result<Figures, _>>()?;
+    Ok((figures, n_failed))
+}
+
+/// Mean of the accuracies on Align and Conflict, whichever occur; all samples where neither does.
+fn balanced(figures: &BTreeMap<&'static str, SubsetFigures>) -> f64 {
+    let parts: Vec<f64> = ["align", "conflict"].iter().filter_map(|s| figures.get(s)?.acc).collect();
+    if parts.is_empty() {
+        return figures.get(emomm_chase::ALL).and_then(|f| f.acc).unwrap_or(0.0);
+    }
+    parts.iter().sum::<f64>() / parts.len() as f64
+}
+
+/// The best point, counted from 1; ties go to the earlier one.
+fn best(figures: &Figures) -> usize {
+    (1..figures.len())
+        .fold(1, |best, at| if balanced(&figures[at]) > balanced(&figures[best]) { at } else { best })
+}
+
+fn object(args: &SweepArgs, points: &[Point], figures: &Figures, n_failed: usize) -> Value {
+    let row = |(i, point): (usize, &Point)| {
+        json!({
+            "point": i + 1,
+            "settings": point.overrides,
+            "balanced_acc": balanced(&figures[i + 1]),
+            "subsets": figures[i + 1],
+        })
+    };
+    json!({
+        "base": args.base,
+        "splits": args.samples.split.iter().map(|s| s.name()).collect::<Vec<_>>(),
+        "coalitions": in_order(&args.samples.coalitions),
+        "n_points": points.len(),
+        "n_failed": n_failed,
+        "baseline": { "balanced_acc": balanced(&figures[0]), "subsets": figures[0] },
+        "best": best(figures),
+        "points": points.iter().enumerate().map(row).collect::<Vec<_>>(),
+    })
+}
+
+/// Writes `tuned.toml`: the whole settings, and the search that chose them.
+fn keep(
+    args: &SweepArgs,
+    point: &Point,
+    figures: &BTreeMap<&'static str, SubsetFigures>,
+    search: &Value,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let failed = |e: &dyn std::fmt::Display| Failure::new(ExitStatus::Usage, e.to_string());
+    let config = SteeringConfig { preset: "tuned".to_owned(), ..point.config.clone() };
+    let body = toml::to_string(&config).map_err(|e| failed(&e))?;
+    let path = args.router.join(TUNED_FILE);
+    let n = figures.get(emomm_chase::ALL).map_or(0, |f| f.n);
+    let text = format!(
+        "# Chosen among {} points on {n} samples of the validation split: balanced accuracy on Align and Conflict {:.4},\n\
+         # baseline {:.4}. The whole search stands in tuned-search.json.\n{body}",
+        search["n_points"],
+        balanced(figures),
+        search["baseline"]["balanced_acc"].as_f64().unwrap_or(0.0)
+    );
+    std::fs::write(&path, text).map_err(|e| failed(&format!("{}: {e}", path.display())))?;
+    write_json(&args.router.join("tuned-search.json"), search)?;
+    printer.talk(&format!("tuned settings in {}", path.display()));
+    Ok(())
+}
+
+fn settings_of(point: &Point) -> String {
+    point.overrides.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
+}
+
+fn text(points: &[Point], figures: &Figures, best: usize) -> String {
+    let mut subsets: Vec<&str> = figures[0].keys().copied().collect();
+    subsets.sort_unstable();
+    let mut out = format!("{:>5}", "point");
+    subsets.iter().for_each(|s| out.push_str(&format!(" {s:>17}")));
+    out.push_str("  settings\n");
+    let mut row = |name: String, figures: &BTreeMap<&'static str, SubsetFigures>, settings: &str| {
+        let _ = write!(out, "{name:>5}");
+        for subset in &subsets {
+            let acc = figures.get(subset).and_then(|f| f.acc);
+            let _ = write!(out, " {:>17}", acc.map_or("-".to_owned(), |a| format!("{:.2}", 100.0 * a)));
+        }
+        let _ = writeln!(out, "  {settings}");
+    };
+    row("-".to_owned(), &figures[0], "baseline");
+    for (i, point) in points.iter().enumerate() {
+        row(format!("{}", i + 1), &figures[i + 1], &settings_of(point));
+    }
+    let _ = writeln!(out, "best balanced accuracy: point {best}");
+    out
+}
+
+fn csv_of(points: &[Point], figures: &Figures) -> String {
+    let mut out = String::from("point,subset,n,acc,macro_f1,mae,delta,low,high,p,settings\n");
+    let number = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
+    for (at, figures) in figures.iter().enumerate() {
+        let settings = at.checked_sub(1).map_or("baseline".to_owned(), |i| settings_of(&points[i]));
+        for (subset, f) in figures {
+            let _ = writeln!(
+                out,
+                "{at},{subset},{},{},{},{},{},{},{},{},\"{}\"",
+                f.n,
+                number(f.acc),
+                number(f.macro_f1),
+                number(f.mae),
+                number(f.delta.map(|d| d.value)),
+                number(f.delta.and_then(|d| d.low)),
+                number(f.delta.and_then(|d| d.high)),
+                number(f.delta.and_then(|d| d.p)),
+                settings.replace('"', "\"\"")
+            );
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_is_every_combination() {
+        let grid = "a = [1, 2]\nb = [\"x\", \"y\", \"z\"]\nc = 0.5\nheads = [[1, 2]]".parse().unwrap();
+        let all = combinations(&grid);
+        assert_eq!(all.len(), 6);
+        assert!(all.iter().all(|t| t["c"].as_float() == Some(0.5) && t["heads"].as_array().is_some()));
+        assert_eq!(combinations(&TUNING_GRID.parse().unwrap()).len(), 144);
+    }
+}

@@ -1,0 +1,406 @@
+//! `emomm chase train`: a router from cached features.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use emomm_chase::{
+    BlockNorm, FeatureStore, Features, KeepEpoch, LabelLevel, LayerReduction, NeutralPolarity, NoneCorrect,
+    Precision, PreferenceForm, PreferenceOptions, Rng, RouterCard, RouterForm, RouterShape, Smoothing,
+    StoredRecord, Target, TargetKind, TargetRules, TextScope, TrainOptions, TrainingSet, jsd, save_router,
+    train,
+};
+use emomm_dataset::build::Split;
+use emomm_dataset::{Modality, ModalitySet, Sentiment};
+use emomm_models::white_box::greatest;
+use serde_json::json;
+
+use super::session::Session;
+use super::words::{WhereArgs, from_word};
+use crate::exit_status::{ExitStatus, Failure};
+use crate::printer::Printer;
+
+/// Heads of a layer in the offline profile: the paper's K.
+const PROFILE_HEADS: usize = 4;
+/// Smoothing of the divergence in that profile.
+const PROFILE_EPSILON: f64 = 1e-8;
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) place: WhereArgs,
+    /// Folder for the router: router.safetensors and its card
+    #[arg(long, value_name = "ROUTER")]
+    pub(crate) out: PathBuf,
+    /// Who judges the modalities: unimodal_labels, or self_answers (the model's own answers to each alone)
+    #[arg(long, value_name = "KIND", default_value = "unimodal_labels", value_parser = from_word::<TargetKind>)]
+    pub(crate) targets: TargetKind,
+    /// Seed of the initial parameters and of the order of samples
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Train on full clips alone, without their masked copies
+    #[arg(long)]
+    pub(crate) full_only: bool,
+    /// First layer, counted from 1; 13 of 28 scaled to the depth without it
+    #[arg(long, value_name = "N")]
+    pub(crate) first_layer: Option<usize>,
+    /// Most clips to train on, drawn by the seed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) clips: Option<u64>,
+    /// Also train on so many clips each and report the validation figures: a learning curve
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) curve: Vec<usize>,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Choices that the paper leaves open, and its hyper-parameters.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HowArgs {
+    /// Passes over the samples
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) epochs: usize,
+    /// AdamW's learning rate
+    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    pub(crate) learning_rate: f64,
+    /// AdamW's weight decay
+    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    pub(crate) weight_decay: f64,
+    /// Samples of a batch
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub(crate) batch_size: usize,
+    /// Weight of the gate's divergence
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) lambda_gate: f64,
+    /// Weight of the conflict's cross-entropy
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) lambda_conflict: f64,
+    /// Weight of samples with a conflict
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) positive_weight: f64,
+    /// Layers are added up or averaged: sum or mean
+    #[arg(long, value_name = "HOW", default_value = "sum", value_parser = from_word::<LayerReduction>)]
+    pub(crate) layers: LayerReduction,
+    /// The epoch that is kept: best (least validation loss) or last
+    #[arg(long, value_name = "WHICH", default_value = "best", value_parser = from_word::<KeepEpoch>)]
+    pub(crate) keep: KeepEpoch,
+    /// Type of the parameters: f32 or f64
+    #[arg(long, value_name = "NAME", default_value = "f32", value_parser = from_word::<Precision>)]
+    pub(crate) precision: Precision,
+    /// Form of the router: shared_trunk, separate_trunks or linear
+    #[arg(long, value_name = "FORM", default_value = "shared_trunk", value_parser = from_word::<RouterForm>)]
+    pub(crate) form: RouterForm,
+    /// Width of its hidden layer
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub(crate) width: usize,
+    /// Scaling of hidden states: rms, layer_norm or none
+    #[arg(long, value_name = "NORM", default_value = "rms", value_parser = from_word::<BlockNorm>)]
+    pub(crate) norm: BlockNorm,
+    /// Factor on the preference in the router's input
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) preference_scale: f64,
+    /// Form of the preference: share, softmax_raw, softmax_scaled or mass_share
+    #[arg(long, value_name = "FORM", default_value = "share", value_parser = from_word::<PreferenceForm>)]
+    pub(crate) preference: PreferenceForm,
+    /// Temperature of softmax_scaled
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) preference_temperature: f64,
+    /// Which tokens are the text: transcript, with_instruction or all_text
+    #[arg(long, value_name = "SCOPE", default_value = "transcript", value_parser = from_word::<TextScope>)]
+    pub(crate) text_scope: TextScope,
+    /// First tokens of the prompt that belong to no modality
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) sinks: usize,
+    /// Level at which a modality is right: class, polarity or ordinal
+    #[arg(long, value_name = "LEVEL", default_value = "class", value_parser = from_word::<LabelLevel>)]
+    pub(crate) correctness: LabelLevel,
+    /// Level at which there is a conflict: class or polarity
+    #[arg(long, value_name = "LEVEL", default_value = "class", value_parser = from_word::<LabelLevel>)]
+    pub(crate) conflict: LabelLevel,
+    /// Neutral among polarities: own or wildcard
+    #[arg(long, value_name = "HOW", default_value = "own", value_parser = from_word::<NeutralPolarity>)]
+    pub(crate) neutral: NeutralPolarity,
+    /// A conflict of a masked modality counts, too
+    #[arg(long)]
+    pub(crate) conflict_over_all: bool,
+    /// Smoothing of the target gate
+    #[arg(long, value_name = "X", default_value_t = 0.1)]
+    pub(crate) gate_epsilon: f64,
+    /// The gate where no modality is right: uniform or skip
+    #[arg(long, value_name = "HOW", default_value = "uniform", value_parser = from_word::<NoneCorrect>)]
+    pub(crate) none_correct: NoneCorrect,
+}
+
+impl HowArgs {
+    fn rules(&self) -> TargetRules {
+        TargetRules {
+            correctness: self.correctness,
+            conflict: self.conflict,
+            neutral: self.neutral,
+            conflict_over_all: self.conflict_over_all,
+            epsilon: self.gate_epsilon,
+            none_correct: self.none_correct,
+        }
+    }
+
+    fn options(&self, seed: u64) -> TrainOptions {
+        TrainOptions {
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            batch_size: self.batch_size,
+            epochs: self.epochs,
+            lambda_gate: self.lambda_gate,
+            lambda_conflict: self.lambda_conflict,
+            positive_weight: self.positive_weight,
+            layer_reduction: self.layers,
+            keep: self.keep,
+            precision: self.precision,
+            seed,
+            ..TrainOptions::default()
+        }
+    }
+}
+
+/// A record with its target.
+pub(super) struct Labelled {
+    pub(super) record: StoredRecord,
+    pub(super) target: Target,
+}
+
+pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let how = &args.how;
+    let (rules, options) = (how.rules(), how.options(args.seed));
+    rules.check()?;
+    options.check()?;
+    let mut session = Session::open(&args.place, printer)?;
+    let model_shape = session.white_box.shape();
+    let first_layer =
+        args.first_layer.unwrap_or_else(|| emomm_chase::scaled_first_layer(model_shape.n_layers));
+    if !(1..=model_shape.n_layers).contains(&first_layer) || how.width == 0 {
+        let message = format!(
+            "--first-layer {first_layer}, --width {}: expected a layer from 1 to {} and a positive width",
+            how.width, model_shape.n_layers
+        );
+        return Err(Failure::new(ExitStatus::Usage, message));
+    }
+    let mut store = session.store(how.text_scope, how.sinks)?;
+    let (_, n_failed) = session.ensure_features(&mut store, &[Split::Train, Split::Valid], printer)?;
+    let coalitions: Vec<ModalitySet> =
+        if args.full_only { vec![ModalitySet::FULL] } else { super::session::words(&super::session::READ) };
+    let (mut learnt, n_without_target) =
+        labelled(&session, &store, &[Split::Train], &coalitions, args.targets, &rules)?;
+    let (checked, _) = labelled(&session, &store, &[Split::Valid], &coalitions, args.targets, &rules)?;
+    let n_all = draw(&mut learnt, args.seed, args.clips.map(|n| n as usize));
+
+    let shape = RouterShape {
+        hidden_size: model_shape.hidden_size,
+        inner_size: how.width,
+        form: how.form,
+        norm: how.norm,
+        preference_scale: how.preference_scale,
+    };
+    let preference = PreferenceOptions { form: how.preference, temperature: how.preference_temperature };
+    let set = |records: &[&Labelled]| {
+        let samples =
+            records.iter().filter_map(|l| Some((l.record.features.as_ref()?, l.record.coalition, l.target)));
+        TrainingSet::of_features(samples, &shape, preference, first_layer, how.precision.dtype())
+    };
+    let all: Vec<&Labelled> = learnt.iter().collect();
+    let valid = if checked.is_empty() { None } else { Some(set(&checked.iter().collect::<Vec<_>>())?) };
+    let spinner = printer.spinner("training");
+    let trained = train(shape, &set(&all)?, valid.as_ref(), &options)?;
+    let mut curve = Vec::new();
+    for clips in &args.curve {
+        let ids = first_clips(&learnt, *clips);
+        let part: Vec<&Labelled> = learnt.iter().filter(|l| ids.contains(&l.record.sample)).collect();
+        let small = train(shape, &set(&part)?, valid.as_ref(), &options)?;
+        curve.push(json!({
+            "n_clips": ids.len(),
+            "n_samples": part.len(),
+            "best": small.history.get(small.best_epoch.saturating_sub(1)),
+        }));
+    }
+    spinner.finish_and_clear();
+    let conflicts = learnt.iter().filter(|l| l.target.conflict > 0.5).count();
+    let card = RouterCard {
+        format_version: RouterCard::VERSION,
+        model_sha256: session.model.id.sha256.clone(),
+        model_name: session.model.id.name.clone(),
+        shape,
+        n_layers: model_shape.n_layers,
+        n_heads: model_shape.n_heads,
+        first_layer,
+        preference: how.preference,
+        preference_temperature: how.preference_temperature,
+        text_scope: how.text_scope,
+        n_sinks: how.sinks,
+        targets: args.targets,
+        rules,
+        coalitions,
+        options,
+        manifest_sha256: session.manifest.header.parquet_sha256.clone(),
+        corpora: args.place.corpus.clone(),
+        n_train: learnt.len(),
+        n_without_target,
+        n_train_clips: n_all,
+        n_valid: checked.len(),
+        conflict_base_rate: conflicts as f64 / learnt.len().max(1) as f64,
+        mean_gate: mean_gates(&learnt),
+        fixed_heads: fixed_heads(&learnt, preference, first_layer),
+        best_epoch: trained.best_epoch,
+        history: trained.history.clone(),
+    };
+    save_router(&args.out, &trained.router, &card)?;
+    let best = &trained.history[trained.best_epoch.saturating_sub(1)];
+    if args.json {
+        printer.json(&json!({
+            "out": args.out,
+            "n_train": card.n_train,
+            "n_train_clips": card.n_train_clips,
+            "n_without_target": card.n_without_target,
+            "n_valid": card.n_valid,
+            "conflict_base_rate": card.conflict_base_rate,
+            "best_epoch": card.best_epoch,
+            "best": best,
+            "history": card.history,
+            "curve": curve,
+        }))?;
+    } else {
+        let number = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.4}"));
+        let conflict = best.valid_conflict;
+        printer.data(&format!(
+            "trained on {} samples of {} clips ({:.1} % conflicts); epoch {} of {} kept\nvalidation: loss {}, conflict \
+             accuracy {} (base rate {}), Brier {}, ECE {}, gate top-1 {}\nrouter in {}\n",
+            card.n_train,
+            card.n_train_clips,
+            100.0 * card.conflict_base_rate,
+            card.best_epoch,
+            card.history.len(),
+            number(best.valid_loss),
+            number(conflict.map(|c| c.accuracy)),
+            number(conflict.map(|c| c.base_rate)),
+            number(conflict.map(|c| c.brier)),
+            number(conflict.map(|c| c.ece)),
+            number(best.valid_gate_top1),
+            args.out.display()
+        ))?;
+        for point in &curve {
+            printer.data(&format!("curve: {point}\n"))?;
+        }
+    }
+    Ok(if n_failed > 0 { ExitStatus::Partial } else { ExitStatus::Done })
+}
+
+/// Records of some splits with features and a target, sorted by sample and coalition, and the number without a target.
+pub(super) fn labelled(
+    session: &Session,
+    store: &FeatureStore,
+    splits: &[Split],
+    coalitions: &[ModalitySet],
+    targets: TargetKind,
+    rules: &TargetRules,
+) -> Result<(Vec<Labelled>, usize), Failure> {
+    let chosen: BTreeMap<String, ()> =
+        session.clips(splits, coalitions)?.into_iter().map(|c| (c.clip.id, ())).collect();
+    let mut records = Vec::new();
+    store.for_each(|record| {
+        if chosen.contains_key(&record.sample) {
+            records.push(record);
+        }
+    })?;
+    let mut own: BTreeMap<String, [Option<Sentiment>; 3]> = BTreeMap::new();
+    for record in records.iter().filter(|r| r.coalition.len() == 1) {
+        let answer = Sentiment::from_index(greatest(&record.letter_logits));
+        for modality in record.coalition.iter() {
+            own.entry(record.sample.clone()).or_default()[modality.index()] = answer;
+        }
+    }
+    let (mut kept, mut without) = (Vec::new(), 0);
+    for record in records {
+        if record.features.is_none() || !coalitions.contains(&record.coalition) {
+            continue;
+        }
+        let labels = match targets {
+            TargetKind::UnimodalLabels => session.unimodal(&record.sample),
+            TargetKind::SelfAnswers => own.get(&record.sample).copied().unwrap_or_default(),
+        };
+        match rules.target(session.truth(&record.sample), labels, record.coalition) {
+            Some(target) => kept.push(Labelled { record, target }),
+            None => without += 1,
+        }
+    }
+    kept.sort_by(|a, b| (&a.record.sample, a.record.coalition).cmp(&(&b.record.sample, b.record.coalition)));
+    Ok((kept, without))
+}
+
+/// Keeps so many clips, drawn by the seed; gives their number.
+fn draw(records: &mut Vec<Labelled>, seed: u64, clips: Option<usize>) -> usize {
+    let mut ids: Vec<String> = records.iter().map(|l| l.record.sample.clone()).collect();
+    ids.dedup();
+    if let Some(clips) = clips.filter(|c| *c < ids.len()) {
+        Rng::named(seed, "clips").shuffle(&mut ids);
+        ids.truncate(clips);
+        ids.sort();
+        records.retain(|l| ids.binary_search(&l.record.sample).is_ok());
+    }
+    ids.len()
+}
+
+/// The first clips in an order that the ids decide, so that larger parts hold the smaller ones.
+fn first_clips(records: &[Labelled], n: usize) -> Vec<String> {
+    let mut ids: Vec<String> = records.iter().map(|l| l.record.sample.clone()).collect();
+    ids.dedup();
+    ids.sort_by_key(|id| Rng::named(0, id).bits());
+    ids.truncate(n);
+    ids
+}
+
+/// Mean g* of the conflicts of each coalition; of all its samples where none is a conflict.
+fn mean_gates(records: &[Labelled]) -> BTreeMap<String, [f64; 3]> {
+    let mut sums: BTreeMap<(String, bool), ([f64; 3], usize)> = BTreeMap::new();
+    for labelled in records {
+        let key = (labelled.record.coalition.to_string(), labelled.target.conflict > 0.5);
+        let (sum, n) = sums.entry(key).or_default();
+        for (sum, g) in sum.iter_mut().zip(labelled.target.gate) {
+            *sum += g;
+        }
+        *n += 1;
+    }
+    // Conflicts come second and replace the others.
+    sums.into_iter().map(|((name, _), (sum, n))| (name, sum.map(|s| s / n as f64))).collect()
+}
+
+/// In each layer the heads whose preference is, on average over the conflicts of full clips, farthest from g*.
+fn fixed_heads(records: &[Labelled], preference: PreferenceOptions, first_layer: usize) -> Vec<[usize; 2]> {
+    let conflicts = || {
+        records
+            .iter()
+            .filter(|l| l.target.conflict > 0.5 && l.record.coalition == ModalitySet::FULL)
+            .filter_map(|l| {
+                let features: &Features = l.record.features.as_ref()?;
+                Some((features, l.target.gate))
+            })
+    };
+    let Some((first, _)) = conflicts().next() else { return Vec::new() };
+    let (n_layers, n_heads) = (first.layers.len(), first.layers.first().map_or(0, |l| l.nmas.len()));
+    let present = Modality::ALL.map(|_| true);
+    let mut chosen = Vec::new();
+    for layer in first_layer - 1..n_layers {
+        let mut sums = vec![0.0; n_heads];
+        for (features, gate) in conflicts() {
+            let heads = features.layers[layer].preference(preference, present, features.n_keys);
+            for (sum, head) in sums.iter_mut().zip(heads) {
+                *sum += jsd(head, gate, PROFILE_EPSILON, Smoothing::Denominator);
+            }
+        }
+        let mut order: Vec<usize> = (0..n_heads).collect();
+        order.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]).then(a.cmp(b)));
+        let mut heads: Vec<usize> = order.into_iter().take(PROFILE_HEADS).collect();
+        heads.sort_unstable();
+        chosen.extend(heads.into_iter().map(|head| [layer + 1, head]));
+    }
+    chosen
+}

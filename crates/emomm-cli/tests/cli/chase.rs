@@ -1,0 +1,214 @@
+//! `emomm chase …` and `--steer` as processes, on the golden checkpoint and invented clips with true media.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::checkpoint::golden;
+use crate::invented_corpora::write_ch_sims;
+use crate::media;
+use crate::process::{Outcome, run};
+
+/// A benchmark whose clips all show the same film, and a router trained on it.
+fn place() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chase-{}", std::process::id()));
+        let corpus = folder.join("corpus");
+        write_ch_sims(&corpus, true);
+        let film = std::fs::read(media::file("clip.mp4")).unwrap();
+        for (number, entry) in walk(&corpus.join("Raw")).into_iter().enumerate() {
+            // A box that players skip tells the files apart.
+            let mut bytes = film.clone();
+            bytes.extend(12_u32.to_be_bytes());
+            bytes.extend(b"free");
+            bytes.extend((number as u32).to_be_bytes());
+            std::fs::write(entry, bytes).unwrap();
+        }
+        let bench = folder.join("bench");
+        let built = run([
+            "build".as_ref(),
+            "--ch-sims".as_ref(),
+            corpus.as_os_str(),
+            "--curate".as_ref(),
+            "all".as_ref(),
+            "--out".as_ref(),
+            bench.as_os_str(),
+        ]);
+        assert_eq!(built.code, Some(0), "{built}");
+        let trained =
+            chase("train", &folder, &["--epochs", "2", "--limit", "4", "--json", "--out"], &["router"]);
+        let printed = &trained.objects()[0];
+        assert_eq!(printed["history"].as_array().unwrap().len(), 2);
+        assert!(printed["n_train"].as_u64().unwrap() > 4, "{printed}");
+        folder
+    })
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(walk(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Runs a command with model, benchmark and cache, then words, then paths under the folder.
+fn chase(command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
+    let under = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut all = vec!["chase".to_owned(), command.to_owned()];
+    all.extend(["--model".to_owned(), golden().to_str().unwrap().to_owned()]);
+    all.extend(["--bench".to_owned(), under("bench"), "--features".to_owned(), under("features")]);
+    all.extend(words.iter().map(|w| (*w).to_owned()));
+    all.extend(paths.iter().map(|p| under(p)));
+    run(all)
+}
+
+fn steered(command: &str, words: &[&str]) -> Outcome {
+    let folder = place();
+    let router = folder.join("router");
+    let words = [&["--router", router.to_str().unwrap(), "--limit", "2"], words].concat();
+    chase(command, folder, &words, &[])
+}
+
+#[test]
+fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
+    let out = place().join("eval");
+    let words = [
+        "--variants",
+        "paper,two_pass,shuffled_router,oracle_gate,constant_gate,always_on,random_heads,late_fusion,contrast,\
+         calibration,video_boost,fixed_heads,two_pass+random_gate@3",
+        "--json",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let first = steered("eval", &words).objects().remove(0);
+    let variants = first["variants"].as_array().unwrap();
+    assert_eq!(variants.len(), 14);
+    assert_eq!(variants[0]["name"], "baseline");
+    for variant in variants {
+        let name = variant["name"].as_str().unwrap();
+        let all = &variant["all"];
+        assert_eq!((all["n"].as_u64(), variant["n_failed"].as_u64()), (Some(8), Some(0)), "{name}");
+        for key in ["acc", "macro_f1", "mae"] {
+            assert!(all[key].is_number(), "{name} {key}");
+        }
+        for key in ["value", "low", "high", "p"] {
+            assert!(all["delta"].get(key).is_some(), "{name} {key}");
+        }
+        let log = std::fs::read_to_string(out.join(name).join("log.jsonl")).unwrap();
+        let records: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(records.len(), 9, "{name}");
+        assert_eq!(records[1]["status"], "ok");
+        if name == "paper" {
+            let layers = records[1]["steering"]["layers"].as_array().unwrap();
+            assert_eq!(layers[0]["layer"], 2);
+            assert!(layers[0]["gate"]["text"].is_number() || layers[0]["gate"]["video"].is_number());
+        }
+    }
+    assert!(variants[0]["all"]["delta"]["value"].as_f64().unwrap().abs() < 1e-12);
+    let index: Value = serde_json::from_slice(&std::fs::read(out.join("chase.json")).unwrap()).unwrap();
+    assert_eq!(index["variants"].as_array().unwrap().len(), 14);
+    assert_eq!(index["figures"], first);
+    assert_eq!(steered("eval", &words).objects().remove(0), first);
+}
+
+#[test]
+fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
+    let grid = ["--grid", "conflict_threshold = [0.0, 0.5]; n_heads_steered = [1, \"all\"]", "--json"];
+    let sweep = steered("sweep", &grid).objects().remove(0);
+    assert_eq!((sweep["n_points"].as_u64(), sweep["points"].as_array().unwrap().len()), (Some(4), 4));
+    assert!(sweep["points"][3]["subsets"]["all"]["acc"].is_number());
+
+    let out = place().join("ablate");
+    let ablate = steered("ablate", &["--json", "--out", out.to_str().unwrap()]).objects().remove(0);
+    assert_eq!(ablate["variants"].as_array().unwrap().len(), 9);
+    assert!(!ablate["without_router"].as_array().unwrap().is_empty());
+
+    let diagnose =
+        steered("diagnose", &["--split", "test", "--threshold", "0.5", "--json"]).objects().remove(0);
+    let rows = diagnose["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    assert!(rows[0]["diagnosis"].get("joint_by_layer").is_some());
+
+    let folder = place();
+    let trace = chase("trace", folder, &["--limit", "1", "--window", "2", "--json"], &[]).objects().remove(0);
+    assert_eq!((trace["window"].as_u64(), trace["n_layers"].as_u64()), (Some(2), Some(4)));
+    let text = &trace["groups"][0]["modalities"]["video"];
+    assert_eq!(text.as_array().map(Vec::len), Some(3), "{trace}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let folder = place();
+    steered("eval", &["--variants", "nonsense", "--out", "/nowhere"]).refused(2, &["--variants nonsense"]);
+    steered("eval", &["--variants", "tuned", "--out", "/nowhere"]).refused(2, &["variant `tuned`"]);
+    steered("sweep", &["--tune"]).refused(2, &["--split valid"]);
+    steered("sweep", &["--grid", "conflict_threshold = [1.5]"]).refused(2, &["`conflict_threshold` is 1.5"]);
+    steered("sweep", &["--grid", "max_sterring = [1.0]"]).refused(2, &["max_sterring"]);
+    let other = golden().join("../../full_prefixed/checkpoint");
+    let router = folder.join("router");
+    let foreign = run([
+        "chase".as_ref(),
+        "eval".as_ref(),
+        "--model".as_ref(),
+        other.as_os_str(),
+        "--bench".as_ref(),
+        folder.join("bench").as_os_str(),
+        "--router".as_ref(),
+        router.as_os_str(),
+        "--variants".as_ref(),
+        "paper".as_ref(),
+        "--out".as_ref(),
+        folder.join("foreign").as_os_str(),
+    ]);
+    foreign.refused(4, &["the router was trained on model"]);
+}
+
+#[test]
+fn a_prediction_is_steered_by_a_file() {
+    let folder = place();
+    let predict = |name: &str, file: Option<&str>| {
+        let path = folder.join(name);
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+        }
+        let clip = media::file("clip.mp4");
+        let mut words = vec![
+            "predict".to_owned(),
+            "--model".to_owned(),
+            golden().to_str().unwrap().to_owned(),
+            "--video".to_owned(),
+            clip.to_str().unwrap().to_owned(),
+            "--text".to_owned(),
+            "hello".to_owned(),
+            "--json".to_owned(),
+        ];
+        if file.is_some() {
+            words.extend(["--steer".to_owned(), path.to_str().unwrap().to_owned()]);
+        }
+        run(words)
+    };
+    let plain = predict("none", None).objects().remove(0);
+    assert!(plain.get("steering").is_none());
+    let nothing = predict("nothing.toml", Some("preset = \"baseline\"")).objects().remove(0);
+    assert_eq!(nothing["letter_logits"], plain["letter_logits"]);
+    let hidden = "preset = \"baseline\"\n[[intervention]]\nmodality = \"video\"\nbias = \"-inf\"\n";
+    let hidden = predict("hidden.toml", Some(hidden)).objects().remove(0);
+    assert_ne!(hidden["letter_logits"], plain["letter_logits"]);
+    assert_eq!(hidden["steering"]["layers"].as_array().unwrap().len(), 4);
+    let steered = "router = \"router\"\nconflict_threshold = 0.0\n";
+    let steered = predict("steered.toml", Some(steered)).objects().remove(0);
+    assert_ne!(steered["letter_logits"], plain["letter_logits"]);
+    assert_eq!(steered["steering"]["layers"][0]["steered"], true);
+    predict("typo.toml", Some("conflict_treshold = 0.5")).refused(2, &["typo.toml", "conflict_treshold"]);
+    predict("alone.toml", Some("preset = \"paper\"")).refused(2, &["needs a router"]);
+    predict("labels.toml", Some("preset = \"oracle\"")).refused(2, &["needs labels"]);
+}

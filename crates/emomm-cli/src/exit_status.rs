@@ -102,7 +102,9 @@ impl From<ChaseError> for Failure {
             ChaseError::Setting { .. } | ChaseError::SteeringFile { .. } | ChaseError::Needs { .. } => {
                 ExitStatus::Usage
             }
-            ChaseError::Io { .. } | ChaseError::Artifact { .. } | ChaseError::Empty { .. } => ExitStatus::Data,
+            ChaseError::Io { .. } | ChaseError::Artifact { .. } | ChaseError::Empty { .. } => {
+                ExitStatus::Data
+            }
             _ => ExitStatus::Model,
         };
         Self { status, hint: error.hint(), message: error.to_string() }

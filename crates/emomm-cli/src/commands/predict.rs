@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use emomm_dataset::ModalitySet;
-use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, prompt};
 use emomm_eval::run::ModelId;
+use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, prompt};
 use emomm_media::{DecodeLimits, check_file};
 use emomm_models::LoadOptions;
 use emomm_models::picture::PictureView;

@@ -114,10 +114,18 @@ impl Model {
     }
 
     /// Steers every decision row as a file says.
-    pub(crate) fn steer(&mut self, file: &Path, router: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
+    pub(crate) fn steer(
+        &mut self,
+        file: &Path,
+        router: Option<&Path>,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
         let Some((load, picture)) = self.load.clone() else {
-            return Err(Failure::new(ExitStatus::Usage, "--steer: the model is made up, expected a checkpoint")
-                .with_hint("give --model a checkpoint folder"));
+            return Err(Failure::new(
+                ExitStatus::Usage,
+                "--steer: the model is made up, expected a checkpoint",
+            )
+            .with_hint("give --model a checkpoint folder"));
         };
         let digest = || Ok(self.id.sha256.clone());
         let steering = SteerFile::read(file, router, &digest, printer)?;
@@ -151,7 +159,16 @@ impl Model {
         };
         let open: Arc<OpenPredictor> = Arc::new(move || Ok(Box::new(FakePredictor::new(settings.clone()))));
         let place = name.to_owned();
-        Ok(Self { id, place, media: BTreeMap::new(), open, summary: None, dtype: ComputeType::F32, steering: None, load: None })
+        Ok(Self {
+            id,
+            place,
+            media: BTreeMap::new(),
+            open,
+            summary: None,
+            dtype: ComputeType::F32,
+            steering: None,
+            load: None,
+        })
     }
 
     fn checkpoint(name: &Path, how: &HowToLoad, printer: &Printer) -> Result<Self, Failure> {

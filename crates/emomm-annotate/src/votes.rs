@@ -267,6 +267,20 @@ mod tests {
         assert_eq!(wide[0].items[0].group, "v");
     }
 
+    proptest::proptest! {
+        /// Whatever stands in a file, it is read or refused.
+        #[test]
+        fn any_file_is_read_or_refused(
+            text in "(clip|seq|T_1|A_2|V_x|,|,|,|\n|\n|-1|0|1|modality|annotator|label|text|V|\"|\u{feff}|.){0,60}"
+        ) {
+            if let Ok(tables) = read(&text) {
+                for table in tables {
+                    proptest::prop_assert!(table.items.iter().all(|i| i.votes.len() == table.annotators.len()));
+                }
+            }
+        }
+    }
+
     #[test]
     fn faults_are_named_with_their_rows() {
         assert_eq!(

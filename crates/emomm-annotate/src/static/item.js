@@ -316,6 +316,9 @@ function askToSignIn() {
   document.getElementById("relogin-password").focus();
 }
 
+// What waits can be sent only after signing in, so the question stays.
+relogin.addEventListener("cancel", (event) => event.preventDefault());
+
 document.getElementById("relogin-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const field = document.getElementById("relogin-password");
@@ -420,7 +423,10 @@ if (globalThis.BroadcastChannel) {
   channel.postMessage({ owner, tab: me, kind: "hello" });
 }
 
-addEventListener("online", flush);
+addEventListener("online", () => {
+  if (!state.busy && !state.done) tell("", "");
+  flush();
+});
 addEventListener("offline", () => tell(words["offline"], "waiting"));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) state.hiddenSince = performance.now();

@@ -124,7 +124,7 @@ impl Steerer {
         let mut all: Vec<ModalitySet> = asked.to_vec();
         for variant in &self.variants {
             if let VariantKind::Fused(fusion) = variant.kind {
-                asked.iter().for_each(|c| all.extend(fusion.needs(*c)));
+                all.extend(asked.iter().flat_map(|c| fusion.needs(*c)));
             }
         }
         ModalitySet::ALL.into_iter().filter(|c| all.contains(c)).collect()

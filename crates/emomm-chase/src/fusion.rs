@@ -81,6 +81,7 @@ fn probabilities(logits: [f32; 5]) -> [f64; 5] {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that are exact")]
 mod tests {
     use super::*;
 

@@ -261,7 +261,9 @@ impl VariantRun {
         for at in ranked(&values).into_iter().take(k) {
             chosen[places[at].0].push(places[at].1);
         }
-        chosen.iter_mut().for_each(|heads| heads.sort_unstable());
+        for heads in &mut chosen {
+            heads.sort_unstable();
+        }
         chosen
     }
 

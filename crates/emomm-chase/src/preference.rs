@@ -105,6 +105,7 @@ fn uniform(present: [bool; 3]) -> [f64; 3] {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that are exact")]
 mod tests {
     use emomm_dataset::Modality;
     use emomm_models::layout::Layout;

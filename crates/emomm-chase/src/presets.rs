@@ -127,7 +127,7 @@ fn apply(config: &mut SteeringConfig, name: &str) -> Option<()> {
         "random_gate" => config.gate = GateSource::Random,
         "random_heads" => config.head_selection = HeadSelection::Random,
         "shuffled_router" => {
-            (config.gate, config.conflict) = (GateSource::Shuffled, ConflictSource::Shuffled)
+            (config.gate, config.conflict) = (GateSource::Shuffled, ConflictSource::Shuffled);
         }
         "no_router" => (config.gate, config.conflict) = (GateSource::Random, ConflictSource::Random),
         "no_inter" => config.inter_strength = 0.0,

@@ -160,7 +160,7 @@ pub fn load_router(path: &Path) -> Result<(Router, RouterCard)> {
 pub fn router_digest(path: &Path) -> Result<String> {
     let file = if path.is_dir() { path.join(ROUTER_FILE) } else { path.to_owned() };
     let bytes = fs::read(&file).map_err(|e| ChaseError::io(&file, e))?;
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 fn readme(card: &RouterCard) -> String {

@@ -20,12 +20,11 @@ pub fn significant_tokens(
     significant_percentile: f64,
     count: Option<usize>,
 ) -> Vec<usize> {
-    let chosen: Vec<usize> = match count {
-        Some(count) => crate::heads::ranked(importance).into_iter().take(count).collect(),
-        None => {
-            let threshold = percentile(importance, significant_percentile).unwrap_or(f64::INFINITY);
-            (0..importance.len()).filter(|i| importance[*i] >= threshold).collect()
-        }
+    let chosen: Vec<usize> = if let Some(count) = count {
+        crate::heads::ranked(importance).into_iter().take(count).collect()
+    } else {
+        let threshold = percentile(importance, significant_percentile).unwrap_or(f64::INFINITY);
+        (0..importance.len()).filter(|i| importance[*i] >= threshold).collect()
     };
     let mut places: Vec<usize> = chosen.into_iter().filter_map(|i| tokens.get(i).copied()).collect();
     places.sort_unstable();

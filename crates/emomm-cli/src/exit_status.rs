@@ -165,8 +165,7 @@ impl From<ReportError> for Failure {
             ReportError::Run(RunError::NoRun { .. } | RunError::Line { .. } | RunError::Version { .. }) => {
                 ExitStatus::Data
             }
-            ReportError::Run(_) => ExitStatus::Usage,
-            ReportError::Io { .. } | ReportError::TooLarge { .. } => ExitStatus::Usage,
+            ReportError::Run(_) | ReportError::Io { .. } | ReportError::TooLarge { .. } => ExitStatus::Usage,
             _ => ExitStatus::Data,
         };
         Self { status, hint, message: error.to_string() }

@@ -76,10 +76,13 @@ fn every_setting_agrees_under_every_coalition_as_one_batch() {
     }
 }
 
+/// Scores of a layer, and the bias that was added.
+type Seen = (Tensor, Option<Tensor>);
+
 /// Keeps scores and biases of the one variant that it lets act.
 struct Spy {
     inner: SteeringHook,
-    seen: Rc<RefCell<Vec<(Tensor, Option<Tensor>)>>>,
+    seen: Rc<RefCell<Vec<Seen>>>,
 }
 
 impl DecisionHook for Spy {

@@ -109,7 +109,9 @@ fn every_table_agrees_with_the_reference() {
             ("coalition", of("coalition")),
             ("subset", of("subset")),
         ];
-        keys.iter().for_each(|key| near(find(&scores, &wanted), key, &row[*key]));
+        for key in keys {
+            near(find(&scores, &wanted), key, &row[key]);
+        }
     }
     let main = table("table1");
     let first = find(&main, &[("model", "first")]);
@@ -120,7 +122,9 @@ fn every_table_agrees_with_the_reference() {
     let coalitions = table("coalitions");
     for row in expected["coalitions"].as_array().unwrap() {
         let found = find(&coalitions, &[("run", "first"), ("coalition", row["coalition"].as_str().unwrap())]);
-        ["align", "conflict", "drop"].iter().for_each(|key| near(found, key, &row[*key]));
+        for key in ["align", "conflict", "drop"] {
+            near(found, key, &row[key]);
+        }
     }
     let (psmv, gtar) = (table("psmv"), table("gtar"));
     for (letter, modality) in [("T", "text"), ("A", "audio"), ("V", "video")] {
@@ -131,7 +135,9 @@ fn every_table_agrees_with_the_reference() {
         for subset in ["conflict", "missing-conflict"] {
             let found = find(&gtar, &[("run", "first"), ("subset", subset), ("modality", modality)]);
             let row = &expected["gtar"][subset][letter];
-            ["numerator", "denominator", "gtar"].iter().for_each(|key| near(found, key, &row[*key]));
+            for key in ["numerator", "denominator", "gtar"] {
+                near(found, key, &row[key]);
+            }
         }
     }
     let attention = table("attention");
@@ -149,12 +155,16 @@ fn every_table_agrees_with_the_reference() {
             ("layer", layer.as_str()),
             ("modality", modality),
         ];
-        ["n", "share", "nmas"].iter().for_each(|key| near(find(&attention, &wanted), key, &row[*key]));
+        for key in ["n", "share", "nmas"] {
+            near(find(&attention, &wanted), key, &row[key]);
+        }
     }
     let coupling = table("coupling");
     for (band, row) in expected["coupling"].as_object().unwrap() {
         let found = find(&coupling, &[("run", "first"), ("layers", band)]);
-        ["points", "spearman", "pearson"].iter().for_each(|key| near(found, key, &row[*key]));
+        for key in ["points", "spearman", "pearson"] {
+            near(found, key, &row[key]);
+        }
     }
     let delta = table("delta-v");
     for (key, reference) in [("acc5", "acc"), ("acc2", "acc2"), ("macro_f1", "macro_f1")] {
@@ -170,7 +180,9 @@ fn every_table_agrees_with_the_reference() {
     let tests = table("tests-runs");
     let found = find(&tests, &[("second", "second"), ("subset", "overall")]);
     let keys = ["n", "first_acc", "second_acc", "wrong_to_right", "right_to_wrong"];
-    keys.iter().for_each(|key| near(found, key, &expected["runs"][*key]));
+    for key in keys {
+        near(found, key, &expected["runs"][key]);
+    }
 }
 
 /// `EMOMM_REPORT_OUT=DIR cargo test -p emomm-report --test report -- --ignored to_look_at`

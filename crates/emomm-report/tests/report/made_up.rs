@@ -144,7 +144,7 @@ pub(crate) fn attention(coalition: ModalitySet, nmas: [f64; 3], layers: usize) -
 pub(crate) fn write_run(folder: &Path, records: &[Record], n_planned: usize, bench: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let mut plan = Plan { coalitions: ModalitySet::ALL.to_vec(), n_records: n_planned, ..Plan::default() };
-    plan.settings.model.name = "by-hand".to_owned();
+    "by-hand".clone_into(&mut plan.settings.model.name);
     plan.n_clips = records.iter().map(|r| &r.sample).collect::<std::collections::BTreeSet<_>>().len();
     let places = emomm_eval::run::Places { bench: bench.to_owned(), ..Default::default() };
     let header = RunHeader::new(plan, places, None);

@@ -148,6 +148,7 @@ fn runs_of_different_benchmarks_are_refused() {
         row.id = format!("other/{}", row.id);
     }
     let run = emomm_eval::run::Run::open(folder.path()).unwrap();
-    let error = Study::new(&manifest, vec![("run".to_owned(), run)], Default::default()).unwrap_err();
+    let error = Study::new(&manifest, vec![("run".to_owned(), run)], emomm_report::study::Origin::default())
+        .unwrap_err();
     assert!(error.to_string().contains("found 80 records"), "{error}");
 }

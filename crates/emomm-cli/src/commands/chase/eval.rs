@@ -99,7 +99,9 @@ pub(super) fn run_variants(
             warnings.extend(config.warnings(n_heads));
         }
     }
-    warnings.iter().for_each(|w| printer.talk(&format!("warning: {w}")));
+    for warning in &warnings {
+        printer.talk(&format!("warning: {warning}"));
+    }
     let steerer = Steerer::new(list, Some(Arc::clone(router)))?;
     let coalitions = in_order(&samples.coalitions);
     let chosen = session.clips(&samples.split, &coalitions)?;
@@ -231,7 +233,7 @@ fn steer_all(
                     Ok(answers) => {
                         let answer = &answers[i];
                         let mut record = Record::of(key, sample, coalition, Ok(answer.prediction.clone()));
-                        record.steering = answer.trace.clone();
+                        record.steering.clone_from(&answer.trace);
                         record
                     }
                     Err(error) => {

@@ -320,7 +320,9 @@ fn text(points: &[Point], figures: &Figures, best: usize) -> String {
     let mut subsets: Vec<&str> = figures[0].keys().copied().collect();
     subsets.sort_unstable();
     let mut out = format!("{:>5}", "point");
-    subsets.iter().for_each(|s| out.push_str(&format!(" {s:>17}")));
+    for subset in &subsets {
+        let _ = write!(out, " {subset:>17}");
+    }
     out.push_str("  settings\n");
     let mut row = |name: String, figures: &BTreeMap<&'static str, SubsetFigures>, settings: &str| {
         let _ = write!(out, "{name:>5}");

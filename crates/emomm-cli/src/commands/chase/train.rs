@@ -303,11 +303,11 @@ pub(super) fn labelled(
     targets: TargetKind,
     rules: &TargetRules,
 ) -> Result<(Vec<Labelled>, usize), Failure> {
-    let chosen: BTreeMap<String, ()> =
-        session.clips(splits, coalitions)?.into_iter().map(|c| (c.clip.id, ())).collect();
+    let chosen: std::collections::BTreeSet<String> =
+        session.clips(splits, coalitions)?.into_iter().map(|c| c.clip.id).collect();
     let mut records = Vec::new();
     store.for_each(|record| {
-        if chosen.contains_key(&record.sample) {
+        if chosen.contains(&record.sample) {
             records.push(record);
         }
     })?;

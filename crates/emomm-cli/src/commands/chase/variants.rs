@@ -60,7 +60,7 @@ pub(super) fn variant(
         }
         let mut config = read_file(&path)?.0;
         if let Some(rest) = word.strip_prefix("tuned+") {
-            config = on_base(config, rest)?;
+            config = on_base(&config, rest)?;
         }
         word.clone_into(&mut config.preset);
         (word.to_owned(), config)
@@ -89,14 +89,14 @@ pub(super) fn variant(
 }
 
 /// Puts a preset's changes on another base: what the preset changes of the paper's settings.
-fn on_base(base: SteeringConfig, name: &str) -> Result<SteeringConfig, Failure> {
+fn on_base(base: &SteeringConfig, name: &str) -> Result<SteeringConfig, Failure> {
     let table = |config: &SteeringConfig| {
         toml::Table::try_from(config).map_err(|e| Failure::new(ExitStatus::Usage, e.to_string()))
     };
     let (paper, changed) = (table(&preset("paper")?)?, table(&preset(name)?)?);
     let differs = |(key, value): &(String, toml::Value)| key != "preset" && paper.get(key) != Some(value);
     let overrides: toml::Table = changed.into_iter().filter(differs).collect();
-    Ok(with_overrides(&base, &overrides)?)
+    Ok(with_overrides(base, &overrides)?)
 }
 
 /// A steering file: its settings, and the router that it names, relative to itself.

@@ -21,7 +21,7 @@ pub(crate) use session::{Session, left_over};
 pub(crate) use summary::Summary;
 pub(crate) use words::{EvalArgs, Seconds};
 
-use model::{CacheFolder, HowToLoad};
+use model::CacheFolder;
 use words::Words;
 
 use crate::commands::verify::{read_benchmark, unreadable};

@@ -81,7 +81,8 @@ fn not_a_folder(model: &Path, found: &str) -> Failure {
         .with_hint("give a folder with config.json, tokenizer.json and *.safetensors, or `embedded`")
 }
 
-fn cache_folder() -> Result<PathBuf, Failure> {
+/// The user's cache folder.
+pub(crate) fn cache_folder() -> Result<PathBuf, Failure> {
     let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let folder = from("EMOMM_CACHE")
         .or_else(|| from("XDG_CACHE_HOME").map(|p| p.join("emomm")))

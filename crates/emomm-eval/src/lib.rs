@@ -14,5 +14,5 @@ pub mod score;
 pub use emomm_dataset::PerModality;
 pub use predictor::{
     AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError,
-    PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCounts,
+    PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts,
 };

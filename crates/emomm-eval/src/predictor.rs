@@ -266,4 +266,47 @@ pub trait Predictor {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
     ) -> Vec<Result<Prediction, PredictError>>;
+
+    /// A second predictor of the same model that shares its weights, so that one may decode while the other computes;
+    /// `None` where that cannot be.
+    fn another(&self) -> Option<Box<dyn Predictor + Send>> {
+        None
+    }
+
+    /// What the prompts of all calls so far have cost; `None` for a model that does not say.
+    fn token_cost(&self) -> Option<TokenCost> {
+        None
+    }
+}
+
+/// Tokens of prompts: what was read, and what could have been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCost {
+    /// Tokens really read, decision rows included.
+    pub read: u64,
+    /// Tokens of the prompts' prefix tree: the coalitions of a clip cannot be read with fewer.
+    pub floor: u64,
+    /// Tokens of all prompts: what reading each on its own would cost.
+    pub separate: u64,
+}
+
+impl std::ops::AddAssign for TokenCost {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.floor += other.floor;
+        self.separate += other.separate;
+    }
+}
+
+impl std::ops::Sub for TokenCost {
+    type Output = Self;
+
+    /// What was added since `earlier`; zero where a predictor was replaced.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            read: self.read.saturating_sub(earlier.read),
+            floor: self.floor.saturating_sub(earlier.floor),
+            separate: self.separate.saturating_sub(earlier.separate),
+        }
+    }
 }

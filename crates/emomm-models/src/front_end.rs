@@ -97,7 +97,7 @@ pub struct Evidence<'a> {
 }
 
 /// A model's own part.
-pub trait FrontEnd: Send {
+pub trait FrontEnd: Send + Sync {
     /// The decoder that reads the rows.
     fn decoder(&self) -> &Decoder;
 

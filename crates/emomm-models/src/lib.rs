@@ -9,6 +9,7 @@ mod cpu;
 pub mod decoder;
 mod device;
 mod embedding;
+pub mod encoder_cache;
 mod error;
 pub mod front_end;
 pub mod importance;

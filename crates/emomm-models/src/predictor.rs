@@ -1,28 +1,34 @@
 //! Any front end behind the evaluation's port: media decoded and encoded once, coalitions read as one tree, the decision
 //! row read or steered.
 
+use std::cell::Cell;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
-    AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, prompt,
-    reply,
+    AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
+    prompt, reply,
 };
 use emomm_media::MediaError;
 
 use crate::attention_summary::AttentionRecorder;
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
+use crate::encoder_cache::{EncoderCache, Medium};
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
-use crate::prompt_tree::{MediaEmbeddings, PromptRow, walk};
+use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk};
 use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
 
 /// A loaded model with its way of decoding media.
 pub struct ClipPredictor<F> {
-    front_end: F,
+    /// Shared by the predictors that [`Predictor::another`] gives.
+    front_end: Arc<F>,
     reader: MediaReader,
+    cache: Option<Arc<EncoderCache>>,
+    cost: Cell<TokenCost>,
 }
 
 /// Media of one clip; `Err` where they could not be read or were not asked for.
@@ -34,7 +40,7 @@ struct ClipMedia {
 impl<F: FrontEnd> ClipPredictor<F> {
     /// Wraps a loaded model.
     pub fn new(front_end: F, reader: MediaReader) -> Self {
-        Self { front_end, reader }
+        Self { front_end: Arc::new(front_end), reader, cache: None, cost: Cell::default() }
     }
 
     /// The model.
@@ -75,6 +81,15 @@ impl<F: FrontEnd> ClipPredictor<F> {
             Ok(())
         };
         let walked = walk(decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
+        if let Ok(cost) = &walked {
+            let mut sum = self.cost.get();
+            sum += TokenCost {
+                read: (cost.read + rows.len()) as u64,
+                floor: token_floor(&rows) as u64,
+                separate: (cost.separate + rows.len()) as u64,
+            };
+            self.cost.set(sum);
+        }
         results
             .into_iter()
             .map(|r| r.unwrap_or_else(|| Err(walked.clone().err().unwrap_or_else(unreached))))
@@ -86,13 +101,22 @@ impl<F: FrontEnd> ClipPredictor<F> {
         let medium = |modality: Modality, path: Option<&std::path::PathBuf>| {
             let path = path.filter(|_| shown(modality)).ok_or_else(|| missing(modality))?;
             match modality {
-                Modality::Video => self.front_end.see(&self.reader, path),
-                _ => self.front_end.hear(&self.reader, path),
+                Modality::Video => self.kept(Medium::Video, path, || self.front_end.see(&self.reader, path)),
+                _ => self.kept(Medium::Audio, path, || self.front_end.hear(&self.reader, path)),
             }
         };
         ClipMedia {
             video: medium(Modality::Video, clip.video.as_ref()).map_err(predict_error),
             audio: medium(Modality::Audio, clip.audio.as_ref()).map_err(predict_error),
+        }
+    }
+
+    /// An encoding from the cache, if there is one. What is done to pictures is no part of its keys.
+    fn kept(&self, medium: Medium, path: &Path, encode: impl FnOnce() -> Result<Encoded>) -> Result<Encoded> {
+        let is_plain = medium == Medium::Audio || self.reader.picture.is_plain();
+        match self.cache.as_ref().filter(|_| is_plain) {
+            Some(cache) => cache.encoded(medium, path, self.front_end.decoder().device(), encode),
+            None => encode(),
         }
     }
 
@@ -172,7 +196,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
     }
 }
 
-impl<F: FrontEnd> Predictor for ClipPredictor<F> {
+impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
         Ok(self.front_end.render(&build_prompt(clip, coalition).map_err(predict_error)?))
     }
@@ -185,9 +209,27 @@ impl<F: FrontEnd> Predictor for ClipPredictor<F> {
     ) -> Vec<Result<Prediction, PredictError>> {
         self.predict_steered(clip, coalitions, options, &mut |_| Ok(None))
     }
+
+    fn another(&self) -> Option<Box<dyn Predictor + Send>> {
+        Some(Box::new(Self {
+            front_end: Arc::clone(&self.front_end),
+            reader: MediaReader::new(self.reader.sampling, self.reader.limits.clone())
+                .with_picture(self.reader.picture.clone()),
+            cache: self.cache.clone(),
+            cost: Cell::default(),
+        }))
+    }
+
+    fn token_cost(&self) -> Option<TokenCost> {
+        Some(self.cost.get())
+    }
 }
 
-impl<F: FrontEnd> WhiteBox for ClipPredictor<F> {
+impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
+    fn keep_encodings(&mut self, cache: Arc<EncoderCache>) {
+        self.cache = Some(cache);
+    }
+
     fn shape(&self) -> DecoderShape {
         DecoderShape::of(self.front_end.decoder())
     }

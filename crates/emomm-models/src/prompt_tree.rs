@@ -66,6 +66,12 @@ impl PromptRow {
         self.tokens.iter().enumerate().filter(|(_, token)| is_one(token)).map(|(at, _)| at).collect()
     }
 
+    /// Tokens that both prompts begin with.
+    fn common_beginning(&self, other: &Self) -> usize {
+        let shorter = self.tokens.len().min(other.tokens.len());
+        (0..shorter).take_while(|at| self.agrees(other, *at)).count()
+    }
+
     /// The token whose logits are the answer.
     pub fn decision_token(&self) -> PromptToken {
         self.tokens[self.tokens.len() - 1]
@@ -93,6 +99,15 @@ pub struct TreeCost {
     pub read: usize,
     /// Tokens of all prompts together: what reading each on its own would cost.
     pub separate: usize,
+}
+
+/// Tokens of the tree of all prefixes of the rows, each once: the rows cannot be read with fewer.
+pub fn token_floor(rows: &[PromptRow]) -> usize {
+    let new = |(i, row): (usize, &PromptRow)| {
+        let shared = rows[..i].iter().map(|earlier| row.common_beginning(earlier)).max().unwrap_or(0);
+        row.tokens.len() - shared
+    };
+    rows.iter().enumerate().map(new).sum()
 }
 
 /// Reads `rows` and calls `leaf` with each row's index and the prefill of all but its last token.

@@ -4,12 +4,14 @@
 //! Research methods stand on this seam: they see token spans, scores, residuals and letters, and never a model's name.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
 use emomm_eval::{Clip, MediaRecord, PredictError, PredictOptions, Prediction, Predictor};
 
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
+use crate::encoder_cache::EncoderCache;
 use crate::error::{ModelError, Result};
 use crate::layout::Layout;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
@@ -49,6 +51,9 @@ pub type Visit<'a> = dyn FnMut(&DecisionPoint<'_>) -> Result<()> + 'a;
 
 /// A model that lets its decision rows be read and steered.
 pub trait WhiteBox: Predictor {
+    /// Keeps what the towers make of files in a folder that runs share.
+    fn keep_encodings(&mut self, _cache: Arc<EncoderCache>) {}
+
     /// Sizes of the decoder.
     fn shape(&self) -> DecoderShape;
 

@@ -27,7 +27,7 @@ pub(crate) struct RetryArgs {
     /// Folder of the benchmark; the one that the run names without it
     #[arg(long, value_name = "BENCH")]
     pub(crate) bench: Option<PathBuf>,
-    /// Workers, each with a model of its own in memory
+    /// Workers, which share the weights
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: u32,
     /// Longest time for one clip in seconds; no limit without it

@@ -11,6 +11,7 @@ mod bad_weights;
 mod bench_commands;
 mod checkpoint;
 mod commands;
+mod eval_cache;
 mod eval_command;
 mod eval_kill;
 mod eval_runs;

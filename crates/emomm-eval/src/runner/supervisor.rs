@@ -11,7 +11,7 @@ use super::item::WorkItem;
 use super::shared::{Queue, Slot};
 use super::stop::Stop;
 use super::worker::{Done, Message, Work};
-use crate::predictor::{PredictError, PredictErrorKind, PredictOptions, Predictor};
+use crate::predictor::{PredictError, PredictErrorKind, PredictOptions, Predictor, TokenCost};
 use crate::run::{Record, RecordError, RecordSink, RecordStatus, RunError};
 
 /// Opens a predictor. Every worker has one of its own, and a new one after a panic.
@@ -68,6 +68,8 @@ pub struct Outcome {
     pub n_recorded: usize,
     /// Those of them without an answer.
     pub n_failed: usize,
+    /// What the prompts cost, as far as the model says.
+    pub cost: TokenCost,
 }
 
 /// A clip that is being answered.
@@ -120,8 +122,9 @@ pub fn run(
     for _ in 0..n_workers {
         crew.hire();
     }
-    let mut outcome = Outcome { ending: Ending::Complete, n_recorded: 0, n_failed: 0 };
-    let mut state = State { group: Vec::new(), fault: None };
+    let mut outcome =
+        Outcome { ending: Ending::Complete, n_recorded: 0, n_failed: 0, cost: TokenCost::default() };
+    let mut state = State { group: Vec::new(), fault: None, cost: TokenCost::default() };
     while crew.n_alive > 0 {
         crew.listen(&receiver, &mut state);
         crew.look_for_hanging(&mut state);
@@ -131,6 +134,7 @@ pub fn run(
             outcome.n_failed += records.iter().filter(|r| r.status != RecordStatus::Ok).count();
             observer.recorded(&records);
         }
+        outcome.cost = state.cost;
         observer.tick(&|| crew.in_flight());
         if let Some(error) = state.fault.take() {
             crew.queue.clear();
@@ -157,6 +161,7 @@ pub fn run(
 struct State {
     group: Vec<Done>,
     fault: Option<PredictError>,
+    cost: TokenCost,
 }
 
 struct Crew {
@@ -201,7 +206,10 @@ impl Crew {
 
     fn take(&mut self, message: Message, state: &mut State) {
         match message {
-            Message::Done(mut records) => state.group.append(&mut records),
+            Message::Done(mut records, cost) => {
+                state.group.append(&mut records);
+                state.cost += cost;
+            }
             Message::Setup(error) | Message::CannotOpen(error) => {
                 self.n_alive -= 1;
                 state.fault.get_or_insert(error);

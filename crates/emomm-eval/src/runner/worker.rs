@@ -11,7 +11,7 @@ use super::item::WorkItem;
 use super::shared::{Queue, Slot};
 use super::supervisor::OpenPredictor;
 use crate::predictor::{
-    AttentionSummary, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor,
+    AttentionSummary, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
 };
 use crate::run::{Record, RecordError, RecordStatus};
 
@@ -20,8 +20,8 @@ pub(super) type Done = (Record, Option<AttentionSummary>);
 
 /// What a worker has to say.
 pub(super) enum Message {
-    /// The records of a clip.
-    Done(Vec<Done>),
+    /// The records of a clip, and what its prompts cost.
+    Done(Vec<Done>, TokenCost),
     /// Something that every clip needs is missing: no clip is to blame.
     Setup(PredictError),
     /// No predictor could be opened.
@@ -54,7 +54,7 @@ impl Work {
             if !self.slot.end() {
                 return;
             }
-            let is_over = !matches!(answered, Message::Done(_));
+            let is_over = !matches!(answered, Message::Done(..));
             if self.messages.send(answered).is_err() || is_over {
                 return;
             }
@@ -63,6 +63,7 @@ impl Work {
     }
 
     fn answer(&self, opened: &mut Opened, item: &WorkItem) -> Message {
+        let before = opened.cost();
         let coalitions: Vec<ModalitySet> = item.wanted.iter().map(|w| w.coalition).collect();
         let mut outcomes = match self.ask(opened, item, &coalitions) {
             Ok(outcomes) => outcomes,
@@ -109,7 +110,7 @@ impl Work {
                 }
             }
         });
-        Message::Done(records.collect())
+        Message::Done(records.collect(), opened.cost() - before)
     }
 
     /// Asks for some coalitions of a clip. After a panic nobody knows the predictor's state: the next one is new.
@@ -168,6 +169,10 @@ impl Opened {
             message: "no model is open".to_owned(),
             hint: None,
         })
+    }
+
+    fn cost(&self) -> TokenCost {
+        self.predictor.as_ref().and_then(|p| p.token_cost()).unwrap_or_default()
     }
 
     fn forget(&mut self) {

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use emomm_dataset::ModalitySet;
 use emomm_models::decoder::{DecisionHook, DecisionLayer, Decoder, Prefill};
-use emomm_models::prompt_tree::{PromptRow, embed, walk};
+use emomm_models::prompt_tree::{PromptRow, embed, token_floor, walk};
 use emomm_models::qwen2_5_omni::Omni;
 
 use super::cases::{Case, golden_folder, max_difference};
@@ -197,6 +197,9 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
         let cost = walk(decoder, &rows, &media, &mut leaf).unwrap();
         // The instruction after the media is never shared: the shorter the media, the less there is to save.
         assert!(cost.read * 4 < cost.separate * 3, "{cost:?}");
+        // Decision rows are read apart: the tree of all tokens is the floor, and at most a tenth is read beyond it.
+        let (read, floor) = (cost.read + rows.len(), token_floor(&rows));
+        assert!(floor <= read && read * 10 <= floor * 11, "{read} read, floor {floor}");
         for (i, row) in rows.iter().enumerate() {
             let (logits, pooled) = by_tree[i].clone().unwrap();
             let mut scratch = None;

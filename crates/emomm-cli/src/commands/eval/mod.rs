@@ -21,12 +21,19 @@ pub(crate) use session::{Session, left_over};
 pub(crate) use summary::Summary;
 pub(crate) use words::{EvalArgs, Seconds};
 
-use model::HowToLoad;
+use model::{CacheFolder, HowToLoad};
 use words::Words;
 
 use crate::commands::verify::{read_benchmark, unreadable};
 use crate::exit_status::{ExitStatus, Failure};
+use crate::model_source;
 use crate::printer::Printer;
+
+/// Workers without `--jobs`: one decodes while the other computes.
+const JOBS: u32 = 2;
+
+/// Bound of the encoder cache without `--cache-size`.
+const CACHE_GIGABYTES: u64 = 20;
 
 /// Tokens of a reply without `--max-new-tokens`.
 const MAX_NEW_TOKENS: u32 = 32;
@@ -40,11 +47,13 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let roots = Manifest::read_roots(bench).map_err(unreadable)?;
     let coalitions = words.coalitions();
     let chosen = candidates(&manifest, &roots, &words.rows(), &coalitions)?;
+    let cache = cache(&words)?.filter(|_| !args.dry_run);
     let how = HowToLoad {
         device: words.device,
         dtype: words.dtype,
         sampling: words.sampling,
         picture: words.picture(),
+        cache,
     };
     let model = Model::find(name, &how, printer)?;
     let options = predict_options(&words);
@@ -61,6 +70,17 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 
+/// Where encoder outputs are kept, by the words.
+fn cache(words: &Words) -> Result<Option<CacheFolder>, Failure> {
+    let folder = match &words.cache {
+        Some(folder) if folder.as_os_str() == "off" => return Ok(None),
+        Some(folder) => folder.clone(),
+        None => model_source::cache_folder()?.join("encodings"),
+    };
+    let limit_bytes = words.cache_size.unwrap_or(CACHE_GIGABYTES).saturating_mul(1_000_000_000);
+    Ok(Some(CacheFolder { folder, limit_bytes }))
+}
+
 fn predict_options(words: &Words) -> PredictOptions {
     PredictOptions {
         attention: words.attention.unwrap_or_default(),
@@ -72,7 +92,7 @@ fn predict_options(words: &Words) -> PredictOptions {
 fn runner_options(words: &Words, predict: PredictOptions) -> RunnerOptions {
     RunnerOptions {
         predict,
-        jobs: words.jobs.unwrap_or(1) as usize,
+        jobs: words.jobs.unwrap_or(JOBS) as usize,
         timeout: words.timeout.map(|s| s.0),
         fail_on: words.fail_on_error,
         keeps_heads: predict.attention == AttentionDetail::Full,
@@ -147,8 +167,7 @@ fn dry_run(
     let with_attention = if options.attention == AttentionDetail::None { 0 } else { layers * LAYER_BYTES };
     let by_head = if options.attention == AttentionDetail::Full { layers * heads * HEAD_BYTES } else { 0 };
     let bytes = n_records * (RECORD_BYTES + with_attention + by_head);
-    let jobs = words.jobs.unwrap_or(1) as usize;
-    let memory = model.weight_bytes(jobs);
+    let memory = model.weight_bytes();
     let no_file = chosen.iter().flat_map(|c| [&c.clip.audio, &c.clip.video]).flatten();
     let mut missing: Vec<&Path> = no_file.map(PathBuf::as_path).filter(|p| !p.is_file()).collect();
     missing.sort();
@@ -165,12 +184,12 @@ fn dry_run(
             "plan": header.plan,
         }))?;
     } else {
-        let words: Vec<String> = header.plan.coalitions.iter().map(ToString::to_string).collect();
-        let mut text = format!("{n_clips} clips under {}: {n_records} records\n", words.join(", "));
+        let shown: Vec<String> = header.plan.coalitions.iter().map(ToString::to_string).collect();
+        let mut text = format!("{n_clips} clips under {}: {n_records} records\n", shown.join(", "));
         let _ = writeln!(text, "log         about {:.1} MB on the disk", bytes as f64 / 1e6);
         if let Some(memory) = memory {
-            let workers = if jobs == 1 { "worker" } else { "workers" };
-            let _ = writeln!(text, "weights     {:.2} GB for {jobs} {workers}", memory as f64 / 1e9);
+            let jobs = words.jobs.unwrap_or(JOBS);
+            let _ = writeln!(text, "weights     {:.2} GB, shared by {jobs} workers", memory as f64 / 1e9);
         }
         text.push_str("tokens      known once a clip has been read\n");
         let _ = writeln!(text, "files       {} missing", missing.len());

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use emomm_eval::fake::{FakePredictor, FakeSettings};
 use emomm_eval::run::{ModelId, Settings};
 use emomm_eval::runner::OpenPredictor;
 use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
-use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelError, ModelSummary};
+use emomm_models::encoder_cache::EncoderCache;
+use emomm_models::picture::PictureView;
+use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
 use serde_json::{Value, json};
 
 use crate::exit_status::{ExitStatus, Failure};
@@ -42,6 +44,26 @@ pub(crate) struct HowToLoad {
     pub(crate) dtype: Option<ComputeType>,
     pub(crate) sampling: Option<SamplingMode>,
     pub(crate) picture: PictureArgs,
+    /// Where encoder outputs are kept; `None` for nowhere.
+    pub(crate) cache: Option<CacheFolder>,
+}
+
+/// A folder for encoder outputs, and its bound.
+#[derive(Debug, Clone)]
+pub(crate) struct CacheFolder {
+    pub(crate) folder: PathBuf,
+    pub(crate) limit_bytes: u64,
+}
+
+impl CacheFolder {
+    /// The cache of one model and one way to decode: all that decides an encoding beside the file.
+    fn open(&self, id: &ModelId, media: &BTreeMap<String, Value>) -> Result<EncoderCache, Failure> {
+        let settings = json!({ "emomm": env!("CARGO_PKG_VERSION"), "model": id, "media": media }).to_string();
+        EncoderCache::open(&self.folder, self.limit_bytes, &settings).map_err(|e| {
+            Failure::new(ExitStatus::Usage, format!("--cache {}: {e}", self.folder.display()))
+                .with_hint("give a folder that may be written, or --cache off")
+        })
+    }
 }
 
 impl Model {
@@ -60,6 +82,7 @@ impl Model {
         };
         let sampling = settings.media.get("sampling").and_then(Value::as_str);
         let how = HowToLoad {
+            cache: None,
             device: Some(settings.model.device.parse().map_err(|_| word(&settings.model.device, "device"))?),
             dtype: Some(settings.model.dtype.parse().map_err(|_| word(&settings.model.dtype, "type"))?),
             sampling: sampling.and_then(|s| crate::cli::sampling_mode(s).ok()),
@@ -122,16 +145,8 @@ impl Model {
         media.extend(how.picture.settings()?.map(|settings| (PICTURE.to_owned(), settings)));
         let picture = how.picture.view()?;
         let dtype = load.dtype;
-        let open: Arc<OpenPredictor> =
-            Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
-                let opened = emomm_models::open_with_picture(&folder, &load, picture.clone());
-                let failed = |e: ModelError| PredictError {
-                    kind: PredictErrorKind::Model,
-                    hint: e.hint(),
-                    message: e.to_string(),
-                };
-                Ok(opened.map_err(failed)?)
-            });
+        let cache = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?.map(Arc::new);
+        let open = shared(folder, load, picture, cache);
         Ok(Self { id, place: own, media, open, summary: Some(summary), dtype })
     }
 
@@ -148,10 +163,39 @@ impl Model {
         }
     }
 
-    /// Bytes of the weights that so many workers hold together.
-    pub(crate) fn weight_bytes(&self, jobs: usize) -> Option<u64> {
-        self.summary.as_ref().map(|s| s.weight_bytes(self.dtype) * jobs as u64)
+    /// Bytes of the weights, which all workers share.
+    pub(crate) fn weight_bytes(&self) -> Option<u64> {
+        self.summary.as_ref().map(|s| s.weight_bytes(self.dtype))
     }
+}
+
+/// Opens the model once; further workers share its weights, where the model allows it.
+fn shared(
+    folder: PathBuf,
+    load: LoadOptions,
+    picture: PictureView,
+    cache: Option<Arc<EncoderCache>>,
+) -> Arc<OpenPredictor> {
+    let first: Mutex<Option<Box<dyn Predictor + Send>>> = Mutex::new(None);
+    Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
+        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = first.as_ref().and_then(|p| p.another()) {
+            return Ok(other);
+        }
+        let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone()).map_err(|e| {
+            PredictError { kind: PredictErrorKind::Model, hint: e.hint(), message: e.to_string() }
+        })?;
+        if let Some(cache) = &cache {
+            model.keep_encodings(Arc::clone(cache));
+        }
+        match model.another() {
+            Some(other) => {
+                *first = Some(model);
+                Ok(other)
+            }
+            None => Ok(model),
+        }
+    })
 }
 
 /// How media are decoded: what changes the frames and samples that a model gets, and what makes a clip fail. The sizes

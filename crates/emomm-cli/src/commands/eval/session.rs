@@ -60,7 +60,6 @@ impl Session<'_> {
         options: &RunnerOptions,
         printer: &Printer,
     ) -> Result<Outcome, Failure> {
-        self.say_memory(options.jobs, printer);
         let plan = &self.header.plan;
         let mut progress = Progress::new(plan.n_records, self.truths.clone(), &plan.coalitions);
         progress.reuse(reused);
@@ -78,13 +77,6 @@ impl Session<'_> {
         Ok(outcome?)
     }
 
-    fn say_memory(&self, jobs: usize, printer: &Printer) {
-        if let Some(bytes) = self.model.weight_bytes(jobs).filter(|_| jobs > 1) {
-            let gigabytes = bytes as f64 / 1e9;
-            printer.talk(&format!("note: {jobs} workers hold {gigabytes:.2} GB of weights together"));
-        }
-    }
-
     /// Says what came of it, and how the command ends.
     pub(crate) fn finish(
         &self,
@@ -93,7 +85,7 @@ impl Session<'_> {
         json: bool,
         printer: &Printer,
     ) -> Result<ExitStatus, Failure> {
-        let summary = Summary::of(self.out, self.manifest, n_reused)?;
+        let summary = Summary::of(self.out, self.manifest, n_reused, outcome.cost)?;
         summary.print(json, printer)?;
         let again = "issue the same command again to go on";
         match &outcome.ending {

@@ -9,6 +9,8 @@ use emomm_eval::run::{RecordStatus, Run};
 use emomm_eval::score::{self, RecordColumn, ScoreOptions, ScoreReport};
 use serde_json::json;
 
+use emomm_eval::TokenCost;
+
 use crate::exit_status::Failure;
 use crate::printer::Printer;
 use crate::score_table;
@@ -17,12 +19,18 @@ use crate::score_table;
 pub(crate) struct Summary {
     run: Run,
     n_reused: usize,
+    cost: TokenCost,
     report: Option<ScoreReport>,
 }
 
 impl Summary {
     /// Reads the run and scores what is there.
-    pub(crate) fn of(out: &Path, manifest: &Manifest, n_reused: usize) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        out: &Path,
+        manifest: &Manifest,
+        n_reused: usize,
+        cost: TokenCost,
+    ) -> Result<Self, Failure> {
         let run = Run::open(out)?;
         let report = if run.records().is_empty() {
             None
@@ -30,7 +38,7 @@ impl Summary {
             let answers = score::of_run(&run, manifest, RecordColumn::Auto)?;
             Some(score::score(&answers, &ScoreOptions::default())?)
         };
-        Ok(Self { run, n_reused, report })
+        Ok(Self { run, n_reused, cost, report })
     }
 
     pub(crate) fn n_failed(&self) -> usize {
@@ -53,7 +61,7 @@ impl Summary {
                 "n_reused": self.n_reused,
                 "is_complete": self.run.is_complete(),
                 "statuses": statuses,
-                "tokens": { "prompts": tokens },
+                "tokens": { "prompts": tokens, "session": self.cost },
                 "score": self.report,
             }));
         }
@@ -62,6 +70,15 @@ impl Summary {
             let _ = writeln!(text, "  {status:<12} {n:>8}");
         }
         let _ = writeln!(text, "tokens of all prompts: {tokens}");
+        let TokenCost { read, floor, separate } = self.cost;
+        if floor > 0 {
+            let (over, saved) = (read as f64 / floor as f64, separate as f64 / read as f64);
+            let _ = writeln!(
+                text,
+                "tokens of this session: {read} read, {over:.3} times the floor of {floor}; prompts one by one: {separate}, \
+                 {saved:.2} times as many"
+            );
+        }
         if let Some(report) = &self.report {
             let _ = write!(text, "\n{}", score_table::report(report));
         }

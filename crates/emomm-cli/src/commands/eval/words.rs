@@ -88,9 +88,15 @@ pub(crate) struct Words {
     /// Most tokens of a reply, 32 without this option
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_new_tokens: Option<u32>,
-    /// Workers, each with a model of its own in memory; 1 without this option
+    /// Workers, which share the weights: one decodes while another computes; 2 without this option
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: Option<u32>,
+    /// Folder for encoder outputs, which runs share, or off; in the user's cache without it
+    #[arg(long, value_name = "DIR|off")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Most gigabytes of that folder; 20 without this option
+    #[arg(long, value_name = "GB")]
+    pub(crate) cache_size: Option<u64>,
     /// Longest time for one clip, all its coalitions together, in seconds; no limit without it
     #[arg(long, value_name = "SECONDS")]
     #[serde(deserialize_with = "word")]
@@ -151,6 +157,8 @@ impl Words {
             generate: self.generate || file.generate,
             max_new_tokens: self.max_new_tokens.or(file.max_new_tokens),
             jobs: self.jobs.or(file.jobs),
+            cache: self.cache.or(file.cache),
+            cache_size: self.cache_size.or(file.cache_size),
             timeout: self.timeout.or(file.timeout),
             fail_on_error: self.fail_on_error.or(file.fail_on_error),
             seed: self.seed.or(file.seed),

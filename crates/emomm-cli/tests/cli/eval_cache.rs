@@ -1,0 +1,78 @@
+//! Encoder outputs that runs share: the same records with and without them.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::checkpoint::golden;
+use crate::eval_stage::log;
+use crate::invented_corpora::write_ch_sims;
+use crate::process::{emomm, finish};
+
+/// A benchmark whose first two clips are real.
+fn bench(folder: &Path) -> std::path::PathBuf {
+    let (corpus, bench) = (folder.join("ch-sims"), folder.join("bench"));
+    write_ch_sims(&corpus, true);
+    for clip in ["0000", "0001"] {
+        let to = corpus.join(format!("Raw/video_0000/{clip}.mp4"));
+        fs::copy(crate::media::file("clip.mp4"), to).unwrap();
+    }
+    let built =
+        finish(emomm().args(["build", "--curate", "all", "--ch-sims"]).arg(&corpus).arg("--out").arg(&bench));
+    assert_eq!(built.code, Some(0), "{built}");
+    bench
+}
+
+/// Records by sample and coalition, without their times; and the tokens of the session.
+fn records(bench: &Path, out: &Path, words: &[&str]) -> (Vec<Value>, Value) {
+    let done = finish(
+        emomm()
+            .args(["eval", "--json", "--coalitions", "TAV,AV,V,A,none"])
+            .args(["--sample-id", "ch-sims/video_0000/0000", "--sample-id", "ch-sims/video_0000/0001"])
+            .arg("--model")
+            .arg(golden())
+            .arg("--bench")
+            .arg(bench)
+            .arg("--out")
+            .arg(out)
+            .args(words),
+    );
+    let summary = done.objects().remove(0);
+    assert_eq!(summary["statuses"], json!({ "ok": 10 }), "{done}");
+    let mut records = log(out);
+    records.remove(0);
+    for record in &mut records {
+        record["ms"] = Value::Null;
+    }
+    records.sort_by_key(|r| format!("{} {}", r["sample"], r["coalition"]));
+    (records, summary["tokens"]["session"].clone())
+}
+
+#[test]
+fn records_are_the_same_with_and_without_the_cache() {
+    let folder = tempdir().unwrap();
+    let bench = bench(folder.path());
+    let cache = folder.path().join("cache");
+    let run = |name: &str, words: &[&str]| records(&bench, &folder.path().join(name), words);
+    let (without, tokens) = run("without", &["--cache", "off"]);
+    let kept = ["--cache", cache.to_str().unwrap()];
+    let (first, _) = run("first", &kept);
+    let entries = || {
+        let shelves = fs::read_dir(&cache).unwrap().map(|e| e.unwrap().path());
+        let files = shelves.flat_map(|s| fs::read_dir(s).unwrap().map(|e| e.unwrap().path()));
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files
+    };
+    // The two clips are one file: a picture and a sound.
+    assert_eq!(entries().len(), 2);
+    let before: Vec<_> = entries().iter().map(|p| fs::read(p).unwrap()).collect();
+    let (second, _) = run("second", &[&kept[..], &["--jobs", "1"]].concat());
+    assert_eq!(entries().iter().map(|p| fs::read(p).unwrap()).collect::<Vec<_>>(), before);
+    assert_eq!((&first, &second), (&without, &without));
+    let n = |key: &str| tokens[key].as_u64().unwrap();
+    assert!(n("floor") <= n("read") && n("read") * 10 <= n("floor") * 11, "{tokens}");
+    assert!(n("read") < n("separate"), "{tokens}");
+}

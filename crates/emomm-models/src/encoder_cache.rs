@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use emomm_eval::MediaRecord;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -99,7 +99,7 @@ impl EncoderCache {
             return Ok(found);
         }
         let made = encode()?;
-        if let Ok(bytes) = self.write(&path, &made)
+        if let Ok(bytes) = Self::write(&path, &made)
             && self.used.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit_bytes
         {
             self.make_room();
@@ -128,7 +128,7 @@ impl EncoderCache {
         Ok(self.folder.join(&name[..2]).join(&name[2..]).with_extension(ENTRY))
     }
 
-    fn write(&self, path: &Path, encoded: &Encoded) -> io::Result<u64> {
+    fn write(path: &Path, encoded: &Encoded) -> io::Result<u64> {
         let beside = Beside {
             grid: encoded.grid.map(|g| [g.t, g.h, g.w]),
             kept: encoded.kept.clone(),
@@ -217,6 +217,8 @@ fn read(path: &Path, device: &Device) -> Option<Encoded> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Tensor;
+
     use super::*;
 
     fn encoded(seed: f32) -> Encoded {

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Score predictions that were made anywhere, from a CSV, JSONL or Parquet file
     Score(ScoreArgs),
     /// Run a model over the benchmark under every coalition; the same command again goes on where it stopped
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Compare two runs on the same samples: paired differences, tests, flips
     Compare(CompareArgs),
     /// Ask again for the records of runs that have no answer

@@ -5,6 +5,8 @@
 
 pub mod attention_summary;
 pub mod audio;
+pub mod chat_tokenizer;
+mod config_section;
 mod cpu;
 pub mod decoder;
 mod device;
@@ -22,6 +24,7 @@ pub mod prompt_tree;
 pub mod qwen2_5_omni;
 mod registry;
 pub mod vision;
+pub mod vita_1_5;
 pub mod weights;
 pub mod white_box;
 

@@ -12,6 +12,7 @@ use crate::front_end::MediaReader;
 use crate::picture::PictureView;
 use crate::predictor::ClipPredictor;
 use crate::qwen2_5_omni::{self, Omni};
+use crate::vita_1_5::{self, Vita};
 use crate::weights::Weights;
 use crate::white_box::WhiteBox;
 
@@ -27,7 +28,7 @@ pub struct SupportedModel {
 }
 
 /// All models that [`open`] knows.
-pub const SUPPORTED: [SupportedModel; 2] = [
+pub const SUPPORTED: [SupportedModel; 3] = [
     SupportedModel {
         model_type: qwen2_5_omni::FULL_MODEL_TYPE,
         name: "Qwen2.5-Omni (thinker; speech output is skipped)",
@@ -37,6 +38,11 @@ pub const SUPPORTED: [SupportedModel; 2] = [
         model_type: qwen2_5_omni::THINKER_MODEL_TYPE,
         name: "Qwen2.5-Omni thinker",
         access: "logits, attention, hidden states, steering",
+    },
+    SupportedModel {
+        model_type: vita_1_5::MODEL_TYPE,
+        name: "VITA-1.5",
+        access: "logits, attention, hidden states",
     },
 ];
 
@@ -106,6 +112,10 @@ pub fn open_with_picture(
             let model = Omni::load(folder, &options.device.open()?, options.dtype.dtype())?;
             Ok(Box::new(ClipPredictor::new(model, reader)))
         }
+        vita_1_5::MODEL_TYPE => {
+            let model = Vita::load(folder, &options.device.open()?, options.dtype.dtype())?;
+            Ok(Box::new(ClipPredictor::new(model, reader)))
+        }
         found => Err(unsupported(folder, found)),
     }
 }
@@ -113,13 +123,19 @@ pub fn open_with_picture(
 /// Reads config and headers of a checkpoint folder.
 pub fn inspect(folder: &Path) -> Result<ModelSummary> {
     let model_type = model_type(folder)?;
-    let decoder = match model_type.as_str() {
+    let (decoder, weights) = match model_type.as_str() {
         qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
-            qwen2_5_omni::OmniConfig::read(&folder.join("config.json"))?.decoder
+            let config = qwen2_5_omni::OmniConfig::read(&folder.join("config.json"))?;
+            let weights = Weights::open(folder, &Device::Cpu, DType::F32, qwen2_5_omni::normalise)?;
+            (config.decoder, weights)
+        }
+        vita_1_5::MODEL_TYPE => {
+            let config = vita_1_5::VitaConfig::read(folder)?;
+            let weights = vita_1_5::open_weights(folder, &config, &Device::Cpu, DType::F32)?;
+            (config.decoder, weights)
         }
         found => return Err(unsupported(folder, found)),
     };
-    let weights = Weights::open(folder, &Device::Cpu, DType::F32, qwen2_5_omni::normalise)?;
     Ok(ModelSummary {
         model_type,
         parameters: weights.parameters(),
@@ -146,6 +162,6 @@ fn unsupported(folder: &Path, found: &str) -> ModelError {
     ModelError::UnsupportedModel {
         path: folder.join("config.json"),
         found: found.to_owned(),
-        expected: "qwen2_5_omni, qwen2_5_omni_thinker",
+        expected: "qwen2_5_omni, qwen2_5_omni_thinker, vita-Qwen2",
     }
 }

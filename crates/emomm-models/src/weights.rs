@@ -92,32 +92,35 @@ impl Weights {
         dtype: DType,
         normalise: impl Fn(&str) -> Option<String>,
     ) -> Result<Self> {
-        let mut shards = Vec::new();
-        let mut names = BTreeMap::new();
-        let mut problems = Vec::new();
+        let weights = Self {
+            folder: folder.to_owned(),
+            shards: Vec::new(),
+            names: BTreeMap::new(),
+            device: device.clone(),
+            kept: dtype,
+            used: RefCell::default(),
+            problems: RefCell::default(),
+            checked: false,
+            drawn: None,
+        };
+        weights.and_open(folder, normalise)
+    }
+
+    /// Maps the shards of another folder beside those that are there, for a model whose parts lie apart.
+    pub fn and_open(mut self, folder: &Path, normalise: impl Fn(&str) -> Option<String>) -> Result<Self> {
         for path in shard_paths(folder)? {
             let shard = Shard::open(&path)?;
             let mut stored: Vec<String> = shard.metadata.tensors().keys().cloned().collect();
             stored.sort();
             for stored_name in stored {
                 let Some(name) = normalise(&stored_name) else { continue };
-                if names.insert(name.clone(), (shards.len(), stored_name)).is_some() {
-                    problems.push(format!("{name}: stored more than once"));
+                if self.names.insert(name.clone(), (self.shards.len(), stored_name)).is_some() {
+                    self.problems.borrow_mut().push(format!("{name}: stored more than once"));
                 }
             }
-            shards.push(shard);
+            self.shards.push(shard);
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            shards,
-            names,
-            device: device.clone(),
-            kept: dtype,
-            used: RefCell::default(),
-            problems: RefCell::new(problems),
-            checked: false,
-            drawn: None,
-        })
+        Ok(self)
     }
 
     /// Draws every tensor that a loader asks for: norms at one, everything else normal with variance 1 / fan-in.

@@ -21,7 +21,7 @@ pub use config::{FULL_MODEL_TYPE, OmniConfig, THINKER_MODEL_TYPE};
 pub use positions::{Run, seconds_per_grid, tmrope};
 pub use processor::{FrameScale, Patches, log_mel, patchify, scale_frames};
 pub use settings::{ProcessorConfig, SETTINGS_FILE, VideoSettings, smart_resize};
-pub use tokenizer::{OmniTokenizer, TextToken};
+pub use tokenizer::OmniTokenizer;
 
 use crate::audio::{AudioConfig, Qwen2_5Audio};
 use crate::decoder::Decoder;

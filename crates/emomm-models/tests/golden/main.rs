@@ -12,3 +12,4 @@ mod preprocessing;
 mod saliency;
 mod towers;
 mod towers_of_vita;
+mod vita;

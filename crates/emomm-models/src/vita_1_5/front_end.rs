@@ -1,0 +1,127 @@
+//! VITA-1.5 as a front end of the shared predictor.
+
+use std::path::Path;
+
+use emomm_eval::MediaRecord;
+use emomm_eval::prompt::Prompt;
+use emomm_media::{DecodeLimits, decode_audio, read_frames, scan_video};
+
+use super::chat::{MediaTokens, prompt_row, render};
+use super::processor::{frame_indices, patchify};
+use super::{SHUFFLE, Vita};
+use crate::decoder::Decoder;
+use crate::error::{ModelError, Result};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::prompt_tree::PromptRow;
+use crate::vision::Grid;
+
+/// Name of the frame rule in records.
+const SAMPLING: &str = "vita";
+/// Longest sound that is used: the encoder's table of positions ends at 5000 rows of 40 ms.
+const MOST_SECONDS: f64 = 199.0;
+/// Decoding goes on this much longer than the sound that is used, so that the resampler has its surroundings.
+const SOUND_MARGIN_SECONDS: f64 = 1.0;
+
+impl FrontEnd for Vita {
+    fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder()
+    }
+
+    fn letters(&self) -> [u32; 5] {
+        self.tokenizer.letters
+    }
+
+    fn stop_tokens(&self) -> &[u32] {
+        &self.tokenizer.stop
+    }
+
+    fn text(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer.decode(ids)
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.config.max_tokens
+    }
+
+    fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded> {
+        if !reader.picture.is_plain() {
+            return Err(ModelError::request(
+                "VITA-1.5 sees the middle of the whole picture".to_owned(),
+                "leave out the person-only reading and the treatment of the subtitle band",
+            ));
+        }
+        let ffmpeg = reader.ffmpeg()?;
+        let scan = scan_video(ffmpeg, video, &reader.limits)?;
+        let indices = frame_indices(scan.total_frames(), scan.avg_fps);
+        let tokens = indices.len() * self.tokens_of_frame();
+        if tokens > self.config.max_tokens {
+            let message = format!(
+                "{}: {} frames make {tokens} video tokens, expected at most {}",
+                video.display(),
+                indices.len(),
+                self.config.max_tokens
+            );
+            return Err(ModelError::request(message, "cut the clip into shorter ones"));
+        }
+        let vit = &self.config.vision;
+        // Frames become patches one at a time as they come, so the limit on decoded bytes would count what is not kept.
+        let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
+        let mut patches = Vec::with_capacity(indices.len() * vit.patches() * vit.patch_dim());
+        let complaints = read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
+            patches.extend(patchify(&frame, vit));
+        })?;
+        let mut warnings = scan.warnings;
+        warnings.extend(complaints.into_iter().filter(|c| !warnings.contains(c)).collect::<Vec<_>>());
+        let record = MediaRecord {
+            frame_times: Some(indices.iter().map(|i| scan.times_seconds[*i]).collect()),
+            frame_size: Some([vit.image_size; 2]),
+            sampling: Some(SAMPLING.to_owned()),
+            ffmpeg: Some(ffmpeg.version().to_owned()),
+            warnings,
+            ..MediaRecord::default()
+        };
+        let grid = Grid { t: indices.len(), h: vit.side(), w: vit.side() };
+        debug_assert_eq!(grid.patches() / (SHUFFLE * SHUFFLE), tokens);
+        let embeddings = self.encode_video(&patches)?;
+        Ok(Encoded { embeddings, grid: Some(grid), kept: None, suppressed: Vec::new(), record })
+    }
+
+    fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded> {
+        let rate = self.config.sample_rate_hz;
+        let ffmpeg = reader.ffmpeg()?;
+        let limits = DecodeLimits {
+            max_output_seconds: Some(MOST_SECONDS + SOUND_MARGIN_SECONDS),
+            ..reader.limits.clone()
+        };
+        let waveform = decode_audio(ffmpeg, audio, rate, &limits)?;
+        let most = (MOST_SECONDS * f64::from(rate)) as usize;
+        let have = waveform.samples.len();
+        let mut warnings = waveform.warnings;
+        if have > most {
+            warnings.push(format!("{}: sound cut to the first {MOST_SECONDS:.1} s", audio.display()));
+        }
+        let features = self.features(&waveform.samples[..have.min(most)])?;
+        let record = MediaRecord {
+            audio_seconds: Some(have.min(most) as f64 / f64::from(rate)),
+            ffmpeg: Some(ffmpeg.version().to_owned()),
+            warnings,
+            ..MediaRecord::default()
+        };
+        let embeddings = self.encode_audio(&features).map_err(|e| e.in_file(audio))?;
+        Ok(Encoded { embeddings, grid: None, kept: None, suppressed: Vec::new(), record })
+    }
+
+    fn render(&self, prompt: &Prompt) -> String {
+        render(prompt, self.config.settings)
+    }
+
+    fn row(&self, prompt: &Prompt, evidence: Evidence<'_>) -> Result<PromptRow> {
+        let tokens = |encoded: Option<&Encoded>| encoded.map_or(Ok(0), |e| e.embeddings.dim(0));
+        let media = MediaTokens { video: tokens(evidence.video)?, audio: tokens(evidence.audio)? };
+        prompt_row(prompt, &self.tokenizer, media, self.config.settings)
+    }
+}

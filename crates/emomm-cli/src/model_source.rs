@@ -20,7 +20,8 @@ pub(crate) fn resolve(model: &Path, printer: &Printer) -> Result<PathBuf, Failur
             Err(e) => Err(Failure::new(ExitStatus::Model, format!("{}: {e}", model.display()))),
         };
     }
-    printer.talk("note: the embedded model knows only synthetic clips; what it says of real ones means nothing");
+    printer
+        .talk("note: the embedded model knows only synthetic clips; what it says of real ones means nothing");
     let folder = cache_folder()?.join(embedded::name());
     unpack(&folder, CACHE_HINT, printer)?;
     Ok(folder)

@@ -20,10 +20,7 @@ fn the_demo_answers_and_uses_again_what_it_wrote() {
     };
     let files = ["model/model.safetensors", "clip-1s.mp4"];
     let (first, told) = demo();
-    assert!(
-        told.contains("writing the embedded model") && told.contains("writing a test clip"),
-        "{told}"
-    );
+    assert!(told.contains("writing the embedded model") && told.contains("writing a test clip"), "{told}");
     assert!(told.contains("mean nothing here"), "{told}");
     let written = files.map(|f| std::fs::metadata(out.join(f)).unwrap().modified().unwrap());
     let (second, told) = demo();

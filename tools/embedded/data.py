@@ -64,6 +64,8 @@ def target(row: dict[str, Any], coalition: str) -> str | None:
     those shown has its class; else nobody could know it.
     """
     names = {"T": "text", "A": "audio", "V": "video"}
+    if coalition == "none":
+        return None
     if len(coalition) == 1:
         return names[coalition]
     shown = {row["class"][names[m]] for m in coalition}

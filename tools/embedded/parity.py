@@ -1,11 +1,11 @@
 """Compares emomm with transformers on the clips of a world, from media file to letter.
 
     python tools/embedded/parity.py --emomm target/release/emomm --model CHECKPOINT \\
-        --world WORLD [--limit 500] [--json FILE]
+        --world WORLD [--limit 500] [--coalition TAV] [--json FILE]
 
 Both sides decode with the same ffmpeg program, so that they see identical input; everything after
 it is transformers' and qwen-omni-utils' own on one side and emomm's on the other. All eight
-coalitions of every clip. Printed: the share of equal letters and the greatest difference of letter
+coalitions of every clip, or one. Printed: the share of equal letters and the greatest difference of letter
 logits, by coalition.
 """
 
@@ -53,18 +53,23 @@ def decoded(
     return stage1, waveform
 
 
-def ours(emomm: Path, model: Path, row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def ours(
+    emomm: Path, model: Path, row: dict[str, Any], coalition: str | None
+) -> dict[str, dict[str, Any]]:
+    shown = ["--coalition", coalition] if coalition else ["--all-coalitions"]
     command = [emomm, "predict", "--model", model, "--video", row["path"], "--audio", row["path"]]
-    command += ["--text", row["text"], "--corpus", row["corpus"], "--all-coalitions", "--json"]
+    command += ["--text", row["text"], "--corpus", row["corpus"], *shown, "--json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {r["coalition"]: r for r in map(json.loads, done.stdout.splitlines())}
 
 
 @torch.no_grad()
-def theirs(model, processor, letters, settings, row: dict[str, Any]) -> dict[str, list[float]]:
+def theirs(
+    model, processor, letters, settings, row: dict[str, Any], coalitions: tuple[str, ...]
+) -> dict[str, list[float]]:
     stage1, waveform = decoded(row["path"], tuple(row["frame_size"]), settings)
     result = {}
-    for coalition in ref.COALITIONS:
+    for coalition in coalitions:
         has = "" if coalition == "none" else coalition
         prompt = ref.render(processor, coalition, row["text"] if "T" in has else None, row["corpus"])
         inputs = ref.process(
@@ -84,19 +89,24 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--coalition", choices=ref.COALITIONS, help="only this one")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures there")
     args = parser.parse_args()
     logging.getLogger("qwen_omni_utils").setLevel(logging.ERROR)
+    torch.set_num_threads(args.threads)
+    coalitions = (args.coalition,) if args.coalition else ref.COALITIONS
     rows = read_truth(args.world)
     places = np.linspace(0, len(rows) - 1, min(args.limit, len(rows))).round().astype(int)
     model, processor = ref.load(args.model)
     letters, settings = ref.letter_ids(processor), ref.load_settings(args.model)
-    equal = dict.fromkeys(ref.COALITIONS, 0)
-    worst = dict.fromkeys(ref.COALITIONS, 0.0)
+    equal = dict.fromkeys(coalitions, 0)
+    worst = dict.fromkeys(coalitions, 0.0)
     begin = time.time()
     for k, place in enumerate(places):
         row = rows[place]
-        found, wanted = ours(args.emomm, args.model, row), theirs(model, processor, letters, settings, row)
+        found = ours(args.emomm, args.model, row, args.coalition)
+        wanted = theirs(model, processor, letters, settings, row, coalitions)
         for coalition, want in wanted.items():
             logits = [found[coalition]["letter_logits"][c] for c in ref.LETTERS]
             equal[coalition] += int(np.argmax(logits) == np.argmax(want))
@@ -104,7 +114,7 @@ def main() -> None:
         if (k + 1) % 50 == 0:
             print(f"{k + 1} of {len(places)}, {time.time() - begin:.0f} s", file=sys.stderr, flush=True)
     n = len(places)
-    for coalition in ref.COALITIONS:
+    for coalition in coalitions:
         share, difference = equal[coalition] / n, worst[coalition]
         print(f"{coalition:5} same letter {share:.4f}  greatest difference {difference:.1e}")
     if args.json:

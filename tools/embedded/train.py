@@ -91,6 +91,30 @@ def face_cover(box: Tensor, rows: int, cols: int) -> Tensor:
     return (down[:, :, None] * across[:, None]).flatten(1) / 784
 
 
+def vary(patches: Tensor, box: Tensor, h: int, w: int, rng) -> tuple[Tensor, Tensor]:
+    """Mirrors half of the clips, turns half back in time, and moves whole columns of tokens round
+    where that does not cut the face; then light, contrast and colour. `box` moves with the face."""
+    n = len(patches)
+    p, dt = shape.VISION["patch_size"], shape.VISION["temporal_patch_size"]
+    x = patches.view(n, h // 2, w // 2, 2, 2, 3, dt, p, p)
+    box = box.clone()
+    mirrored = torch.from_numpy(rng.random(n) < 0.5)
+    x = x.clone()
+    x[mirrored] = x[mirrored].flip(2, 4, 8)
+    box[mirrored] = torch.stack((w * p - box[:, 2], box[:, 1], w * p - box[:, 0], box[:, 3]), 1)[mirrored]
+    back = torch.from_numpy(rng.random(n) < 0.5)
+    x[back] = x[back].flip(6)
+    step = int(rng.integers(-2, 3))
+    move = 2 * p * step
+    fits = (box[:, 0] + move >= 0) & (box[:, 2] + move <= w * p)
+    x[fits] = x[fits].roll(step, 2)
+    box[fits] += torch.tensor([move, 0.0, move, 0.0])
+    x = network.normalise(x.reshape(n, h * w, -1)).view(n, h * w, 3, -1)
+    gain = torch.empty(n, 1, 1, 1).uniform_(0.85, 1.15) * torch.empty(n, 1, 3, 1).uniform_(0.9, 1.1)
+    shift = torch.empty(n, 1, 1, 1).uniform_(-0.25, 0.25) + torch.empty(n, 1, 3, 1).uniform_(-0.1, 0.1)
+    return x.mul_(gain).add_(shift).flatten(2), box
+
+
 def train_video(net, clips, dev, out: Path, steps: int, batch: int = 64) -> None:
     t, h, w = clips.grid
     pooled, dense = PooledHead(), nn.Linear(shape.HIDDEN, 6)
@@ -120,10 +144,8 @@ def train_video(net, clips, dev, out: Path, steps: int, batch: int = 64) -> None
     for i in range(steps):
         ids = rng.integers(len(clips), size=batch)
         patches, label, box = draw(clips, ids, rng.integers(t, size=batch))
-        # Light and contrast vary a little, so that few clips go further.
-        gain = torch.empty(batch, 1, 1).uniform_(0.9, 1.1)
-        shift = torch.empty(batch, 1, 1).uniform_(-0.2, 0.2)
-        tokens = net.visual(network.normalise(patches).mul_(gain).add_(shift), h, w)
+        varied, box = vary(patches, box, h, w, rng)
+        tokens = net.visual(varied, h, w)
         cover = face_cover(box, h // 2, w // 2)
         each = dense(tokens)
         on_face = cover > 0.4
@@ -175,7 +197,10 @@ def train_audio(net, clips, dev, out: Path, steps: int, batch: int = 64) -> None
 class Batches:
     """Draws clips and coalitions and lays them out as padded rows."""
 
-    def __init__(self, net, clips, cached: data.Embedded, prompts: data.Prompts, seed: int):
+    def __init__(
+        self, net, clips, cached: data.Embedded, prompts: data.Prompts, seed: int, sentences=()
+    ):
+        self.sentences = sentences
         self.net, self.clips, self.cached, self.prompts = net, clips, cached, prompts
         self.rng = np.random.default_rng(seed)
         self.usable = {
@@ -187,9 +212,27 @@ class Batches:
         names = list(weights)
         share = np.array([weights[c] for c in names])
         picks = self.rng.choice(len(names), size=n, p=share / share.sum())
-        return [
-            self.row(int(self.rng.choice(self.usable[names[k]])), names[k], drop_rate) for k in picks
-        ]
+        rows = []
+        for k in picks:
+            if names[k] == "T" and self.sentences:
+                rows.append(self.sentence(int(self.rng.integers(len(self.sentences))), drop_rate))
+            else:
+                i = int(self.rng.choice(self.usable[names[k]]))
+                rows.append(self.row(i, names[k], drop_rate))
+        return rows
+
+    def sentence(self, i: int, drop_rate: float):
+        """A transcript without a clip."""
+        found = self.sentences[i]
+        reply = data.reply_of(found["corpus"], found, "text")
+        row, decision = self.prompts.sequence("T", found["text"], found["corpus"], 0, reply)
+        return -1, "T", *self.shortened(row, decision, drop_rate)
+
+    def shortened(self, row: data.Sequence, decision: int, drop_rate: float):
+        if drop_rate > 0:
+            drop = self.rng.random(row.unit.max() + 1) < drop_rate
+            row, decision = data.shorten(row, decision, drop)
+        return row, decision
 
     def row(self, i: int, coalition: str, drop_rate: float):
         clip = self.clips.rows[i]
@@ -198,10 +241,7 @@ class Batches:
         row, decision = self.prompts.sequence(
             coalition, clip["text"], clip["corpus"], len(self.cached.audio[i]), reply
         )
-        if drop_rate > 0:
-            drop = self.rng.random(row.unit.max() + 1) < drop_rate
-            row, decision = data.shorten(row, decision, drop)
-        return i, coalition, row, decision
+        return i, coalition, *self.shortened(row, decision, drop_rate)
 
     def layout(self, rows):
         """Embeddings [n, S, hidden] and positions [n, 3, S], padded on the right."""
@@ -288,14 +328,15 @@ def train_decoder(
     state = out / f"{stage}.state.pt"
     if start and state.exists():
         plan.optimiser.load_state_dict(torch.load(state))
-    singles = {"T": 1.0, "A": 1.0, "V": 1.3}
-    everything = {"T": 1, "A": 1, "V": 1.5, "TA": 1, "TV": 1, "AV": 1, "TAV": 3}
+    singles = {"T": 2.0, "A": 1.0, "V": 1.3}
+    everything = {"T": 2.5, "A": 1, "V": 1.5, "TA": 1, "TV": 1, "AV": 1, "TAV": 3}
     begin = time.time()
     right = seen = 0
     for i in range(start, steps):
         done = i / steps
         if short:
-            weights = singles if done < 0.45 else everything
+            # Transcripts alone are short, and their grammar takes the most steps.
+            weights = singles if done < 0.45 else {**everything, "T": 5.0}
             drop = 1.0
         else:
             weights = everything
@@ -332,6 +373,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--stages", default="video,audio,short,full")
     parser.add_argument("--steps", default="video=1500,audio=800,short=1200,full=400")
+    parser.add_argument("--sentences", type=Path, help="more transcripts, of `sentences.py`")
     parser.add_argument("--start-from", type=Path, help="a .pt file to take weights from")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--micro", type=int, default=16)
@@ -377,7 +419,8 @@ def main() -> None:
                 began = time.time()
                 cached = data.embed(net, clips), data.embed(net, dev)
                 print(f"towers: {time.time() - began:.0f} s", flush=True)
-            train = Batches(net, clips, cached[0], prompts, args.seed + len(stage))
+            more = json.loads(args.sentences.read_text()) if args.sentences else ()
+            train = Batches(net, clips, cached[0], prompts, args.seed + len(stage), more)
             train.eval_drop = 0.0
             held_out = Batches(net, dev, cached[1], prompts, 5)
             train_decoder(net, train, held_out, args.out, stage, steps[stage], start, args)

@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Log(LogArgs),
     /// Unimodal labels by people: make, serve and read annotation projects
     Annotate(AnnotateArgs),
-    /// Write an untrained checkpoint and a test clip, and answer the prompt for it under all eight coalitions
+    /// Write the embedded model and a test clip, and answer the prompt for it under all eight coalitions
     Demo(DemoArgs),
     /// Write the synthetic clip world: two corpora whose truth is known, as true media files
     Synth(SynthArgs),
@@ -187,7 +187,7 @@ pub(crate) struct ComputeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// Checkpoint folder in the Hugging Face layout, or `embedded` for the built-in model (untrained so far)
+    /// Checkpoint folder in the Hugging Face layout, or `embedded` for the built-in model
     #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) model: PathBuf,
     /// File whose picture is used

@@ -2,17 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use emomm_models::qwen2_5_omni::untrained;
+use emomm_models::embedded;
 
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
 
 /// The word for the built-in model.
 const EMBEDDED: &str = "embedded";
-/// Seed of the built-in random weights.
-const UNTRAINED_SEED: u64 = 20_250_326;
-/// Raised whenever the shape or the seed of the untrained model changes, so that an old copy is not used.
-const UNTRAINED_VERSION: &str = "untrained-1";
 
 /// The checkpoint folder that `--model` names. `embedded` is written into the user's cache on first use.
 pub(crate) fn resolve(model: &Path, printer: &Printer) -> Result<PathBuf, Failure> {
@@ -24,23 +20,24 @@ pub(crate) fn resolve(model: &Path, printer: &Printer) -> Result<PathBuf, Failur
             Err(e) => Err(Failure::new(ExitStatus::Model, format!("{}: {e}", model.display()))),
         };
     }
-    printer.talk("note: the embedded model is untrained: random weights, its answers mean nothing");
-    let folder = cache_folder()?.join(UNTRAINED_VERSION);
-    write_untrained(&folder, CACHE_HINT, printer)?;
+    printer
+        .talk("note: the embedded model knows only synthetic clips; what it says of real ones means nothing");
+    let folder = cache_folder()?.join(embedded::name());
+    unpack(&folder, CACHE_HINT, printer)?;
     Ok(folder)
 }
 
-/// Writes the untrained checkpoint into `folder` unless a whole one is there. A failure to write carries `hint`.
+/// Writes the embedded checkpoint into `folder` unless it is there whole. A failure to write carries `hint`.
 ///
 /// It is written into a folder beside it and renamed, so that a killed process leaves no half checkpoint behind; what is
-/// there and cannot be read as a checkpoint is replaced.
-pub(crate) fn write_untrained(folder: &Path, hint: &str, printer: &Printer) -> Result<(), Failure> {
-    if is_whole(folder) {
+/// there and differs is replaced.
+pub(crate) fn unpack(folder: &Path, hint: &str, printer: &Printer) -> Result<(), Failure> {
+    if embedded::is_whole(folder) {
         return Ok(());
     }
-    printer.talk(&format!("writing an untrained checkpoint to {}", folder.display()));
+    printer.talk(&format!("writing the embedded model to {}", folder.display()));
     let unfinished = folder.with_extension(format!("{}.tmp", std::process::id()));
-    let written = untrained::write(&unfinished, UNTRAINED_SEED)
+    let written = embedded::write(&unfinished)
         .map_err(|e| e.to_string())
         .and_then(|()| put_in_place(&unfinished, folder).map_err(|e| format!("{}: {e}", folder.display())));
     written.map_err(|message| {
@@ -50,16 +47,11 @@ pub(crate) fn write_untrained(folder: &Path, hint: &str, printer: &Printer) -> R
     })
 }
 
-/// Whether the headers of a checkpoint can be read and its files are as long as they say.
-fn is_whole(folder: &Path) -> bool {
-    folder.join("model.safetensors").is_file() && emomm_models::inspect(folder).is_ok()
-}
-
 fn put_in_place(unfinished: &Path, folder: &Path) -> std::io::Result<()> {
     if std::fs::rename(unfinished, folder).is_ok() {
         return Ok(());
     }
-    if is_whole(folder) {
+    if embedded::is_whole(folder) {
         // Another process was faster.
         return std::fs::remove_dir_all(unfinished);
     }
@@ -110,16 +102,16 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("checkpoint");
         let printer = Printer::new();
-        write_untrained(&folder, "", &printer).unwrap();
+        unpack(&folder, "", &printer).unwrap();
         let weights = folder.join("model.safetensors");
         let whole = std::fs::read(&weights).unwrap();
         for half in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &[]] {
             std::fs::write(&weights, half).unwrap();
-            write_untrained(&folder, "", &printer).unwrap();
+            unpack(&folder, "", &printer).unwrap();
             assert!(std::fs::read(&weights).unwrap() == whole);
         }
         std::fs::remove_file(&weights).unwrap();
-        write_untrained(&folder, "", &printer).unwrap();
+        unpack(&folder, "", &printer).unwrap();
         assert!(std::fs::read(&weights).unwrap() == whole);
         assert_eq!(names(parent.path()), ["checkpoint"]);
     }
@@ -128,7 +120,7 @@ mod tests {
     fn a_whole_checkpoint_of_a_faster_process_stays() {
         let parent = tempfile::tempdir().unwrap();
         let (ours, theirs) = (parent.path().join("ours"), parent.path().join("theirs"));
-        write_untrained(&theirs, "", &Printer::new()).unwrap();
+        unpack(&theirs, "", &Printer::new()).unwrap();
         let written = std::fs::metadata(theirs.join("config.json")).unwrap().modified().unwrap();
         std::fs::create_dir(&ours).unwrap();
         put_in_place(&ours, &theirs).unwrap();
@@ -141,7 +133,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let file = parent.path().join("file");
         std::fs::write(&file, "x").unwrap();
-        let failure = write_untrained(&file.join("checkpoint"), CACHE_HINT, &Printer::new()).unwrap_err();
+        let failure = unpack(&file.join("checkpoint"), CACHE_HINT, &Printer::new()).unwrap_err();
         assert_eq!((failure.status, failure.hint.as_deref()), (ExitStatus::Usage, Some(CACHE_HINT)));
         let nothing = parent.path().join("nothing");
         put_in_place(&nothing, &parent.path().join("checkpoint")).unwrap_err();

@@ -10,6 +10,7 @@ mod config_section;
 mod cpu;
 pub mod decoder;
 mod device;
+pub mod embedded;
 mod embedding;
 pub mod encoder_cache;
 mod error;

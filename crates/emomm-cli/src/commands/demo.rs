@@ -1,4 +1,4 @@
-//! `emomm demo`: everything from a fresh clone in one command, on an untrained checkpoint and a test clip.
+//! `emomm demo`: everything from a fresh clone in one command, on the embedded model and a test clip.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -24,8 +24,8 @@ pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Result<ExitStatus, Fail
         Failure::new(ExitStatus::Usage, format!("{}: {e}", args.out.display())).with_hint(OUT_HINT)
     })?;
 
-    let checkpoint = args.out.join("untrained-checkpoint");
-    model_source::write_untrained(&checkpoint, OUT_HINT, printer)?;
+    let checkpoint = args.out.join("model");
+    model_source::unpack(&checkpoint, OUT_HINT, printer)?;
     let seconds = if args.quick { 1 } else { 4 };
     let video = args.out.join(format!("clip-{seconds}s.mp4"));
     if !video.is_file() {
@@ -54,8 +54,8 @@ pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let status = predict::show(results, args.json, printer)?;
     printer.talk(&format!(
         "\nEach line is the same question with another part of the evidence; the attention columns say how much of the\n\
-         decision's attention went to each modality, in all and per token. The weights are random, so letters and\n\
-         attention mean nothing here. With a real checkpoint:\n\n  emomm predict --model DIR --video {0} --audio {0} \
+         decision's attention went to each modality, in all and per token. The model knows only synthetic clips and\n\
+         this is a test picture, so letters mean nothing here. With a real checkpoint:\n\n  emomm predict --model DIR --video {0} --audio {0} \
          --text \"{TRANSCRIPT}\" --all-coalitions --attention",
         video.display()
     ));

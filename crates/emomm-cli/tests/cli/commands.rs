@@ -18,12 +18,9 @@ fn the_demo_answers_and_uses_again_what_it_wrote() {
         assert_eq!(answers.len(), 8);
         (answers, outcome.stderr)
     };
-    let files = ["untrained-checkpoint/model.safetensors", "clip-1s.mp4"];
+    let files = ["model/model.safetensors", "clip-1s.mp4"];
     let (first, told) = demo();
-    assert!(
-        told.contains("writing an untrained checkpoint") && told.contains("writing a test clip"),
-        "{told}"
-    );
+    assert!(told.contains("writing the embedded model") && told.contains("writing a test clip"), "{told}");
     assert!(told.contains("mean nothing here"), "{told}");
     let written = files.map(|f| std::fs::metadata(out.join(f)).unwrap().modified().unwrap());
     let (second, told) = demo();
@@ -42,7 +39,7 @@ fn the_demo_needs_a_folder_that_can_be_made() {
 }
 
 #[test]
-fn the_embedded_model_is_written_once_and_said_to_be_untrained() {
+fn the_embedded_model_is_written_once_and_said_to_know_synthetic_clips_only() {
     let cache = tempfile::tempdir().unwrap();
     let predict = || {
         let mut command = emomm();
@@ -51,7 +48,7 @@ fn the_embedded_model_is_written_once_and_said_to_be_untrained() {
         finish(&mut command)
     };
     let first = predict();
-    assert!(first.stderr.contains("untrained"), "{first}");
+    assert!(first.stderr.contains("only synthetic clips"), "{first}");
     assert_eq!(first.answers(), predict().answers());
     let folders: Vec<_> = std::fs::read_dir(cache.path().join("deep/cache")).unwrap().collect();
     assert_eq!(folders.len(), 1, "{folders:?}");

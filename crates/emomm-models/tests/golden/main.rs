@@ -4,6 +4,7 @@
 //! The expected values come from `export.py` beside the data, which runs PyPI transformers on the same weights.
 
 mod cases;
+mod embedded;
 mod identities;
 mod model;
 mod person;

@@ -6,6 +6,7 @@ use emomm_dataset::{ModalitySet, Sentiment};
 use emomm_eval::run::RecordStatus;
 use emomm_eval::score::{Interval, ScoreOptions};
 use emomm_metrics::{Classification, DeltaV, Figure, Performance};
+use serde_json::Value;
 
 use super::sums::{ByCluster, intervals};
 use crate::error::ReportError;
@@ -89,15 +90,42 @@ fn performance(counts: &[[usize; 6]; 5], options: &ScoreOptions) -> Performance 
     Performance { acc5: figure(c.acc), acc2: figure(c.acc2), macro_f1: figure(c.macro_f1) }
 }
 
-/// What the run's media settings say of a person mask.
+/// What the run's media settings say of the picture: a reading of the person alone, a treatment of subtitles.
 fn picture(run: &StudyRun) -> String {
     let media = &run.run.header().plan.settings.media;
-    let words: Vec<String> = media
-        .iter()
-        .filter(|(key, value)| {
-            key.starts_with("person") && !value.is_null() && *value != "keep" && *value != false
-        })
-        .map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        .collect();
-    if words.is_empty() { "original".to_owned() } else { words.join(" ") }
+    let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let mut words = Vec::new();
+    for value in media.values() {
+        words.extend(word(value, "person").map(|reading| format!("person alone, {reading}")));
+        let band = word(value, "subtitle_band").filter(|treatment| treatment != "keep");
+        words.extend(band.map(|treatment| format!("subtitles, {treatment}")));
+    }
+    if words.is_empty() { "original".to_owned() } else { words.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use emomm_eval::run::{Places, Plan, RunHeader};
+    use serde_json::json;
+
+    /// The setting `picture` as `emomm eval` writes it.
+    #[test]
+    fn what_is_done_to_the_picture_is_named() {
+        let of = |picture: Value| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut plan = Plan::default();
+            plan.settings.media.insert("picture".to_owned(), picture);
+            let header = RunHeader::new(plan, Places::default(), None);
+            let log = serde_json::to_string(&header).unwrap() + "\n";
+            std::fs::write(folder.path().join("log.jsonl"), log).unwrap();
+            let run = emomm_eval::run::Run::open(folder.path()).unwrap();
+            super::picture(&StudyRun::alone("run", run))
+        };
+        assert_eq!(of(Value::Null), "original");
+        assert_eq!(of(json!({ "subtitle_band": "keep", "person": null })), "original");
+        let both = json!({ "subtitle_band": "crop", "person": "drop" });
+        assert_eq!(of(both), "person alone, drop; subtitles, crop");
+    }
 }

@@ -46,6 +46,12 @@ pub struct StudyRun {
 }
 
 impl StudyRun {
+    /// A run without clips.
+    #[cfg(test)]
+    pub(crate) fn alone(name: &str, run: Run) -> Self {
+        Self { name: name.to_owned(), run, cells: Vec::new(), n_unknown: 0 }
+    }
+
     /// The record of a clip, given by its index in the study.
     pub fn record(&self, clip: usize, coalition: ModalitySet) -> Option<&Record> {
         let index = self.cells.get(clip)?[position(coalition)]?;

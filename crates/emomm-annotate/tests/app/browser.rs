@@ -409,22 +409,26 @@ fn lead_pages(browser: &Browser, inspector: &Inspector<'_>, project: &TestProjec
     inspector.look_everywhere("lead-reference");
     browser.click("input[name=label][value=\"1\"]");
     browser.click("form.card button");
-    browser.until_text("Gold");
-    assert_eq!(project.count("SELECT count(*) FROM reference WHERE is_gold AND label = 1"), 1);
+    until_counted(browser, project, "SELECT count(*) FROM reference WHERE is_gold AND label = 1");
     browser.open(&format!("{url}/lead/adjudication?view=text&rule=no-majority"));
     browser.click("td a");
     browser.until_text("Which label?");
     inspector.look_everywhere("lead-case");
     browser.click("input[name=label][value=\"0\"]");
     browser.click("form button.primary");
-    browser.until("!location.pathname.endsWith('adjudication') || document.body.innerText.includes('0')");
-    assert_eq!(project.count("SELECT count(*) FROM adjudication"), 1);
+    until_counted(browser, project, "SELECT count(*) FROM adjudication");
     browser.click("button[name=language]");
     browser.until("document.documentElement.lang === 'zh-CN'");
     for page in ["", "/people", "/agreement"] {
         browser.open(&format!("{url}/lead{page}"));
         inspector.look(&format!("lead{}-zh", page.replace('/', "-")));
     }
+}
+
+/// Until one such row is there.
+fn until_counted(browser: &Browser, project: &TestProject, sql: &str) {
+    browser.wait(sql, || (project.count(sql) == 1).then_some(()));
+    browser.until("document.readyState === 'complete'");
 }
 
 /// Votes of the second annotator as the app would store them.

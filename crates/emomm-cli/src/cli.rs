@@ -1,5 +1,6 @@
 //! The command line: commands, options, words.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +25,7 @@ use crate::commands::merge::MergeArgs;
 use crate::commands::rescore::RescoreArgs;
 use crate::commands::retry::RetryArgs;
 use crate::commands::synth::SynthArgs;
+use crate::exit_status::{ExitStatus, Failure};
 use crate::picture_args::PictureArgs;
 
 /// Which modality does a multimodal model listen to?
@@ -32,6 +34,16 @@ use crate::picture_args::PictureArgs;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The command that these words are, without the program's name.
+    pub(crate) fn command_of(words: &[OsString]) -> Result<Command, Failure> {
+        let program = OsString::from("emomm");
+        Self::try_parse_from(std::iter::once(&program).chain(words))
+            .map(|cli| cli.command)
+            .map_err(|e| Failure::new(ExitStatus::Usage, e.to_string()))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +78,7 @@ pub(crate) enum Command {
     Log(LogArgs),
     /// Unimodal labels by people: make, serve and read annotation projects
     Annotate(AnnotateArgs),
-    /// Write the embedded model and a test clip, and answer the prompt for it under all eight coalitions
+    /// Make a synthetic world, its benchmark, an evaluation of the embedded model, and say what they show
     Demo(DemoArgs),
     /// Write the synthetic clip world: two corpora whose truth is known, as true media files
     Synth(SynthArgs),
@@ -286,13 +298,16 @@ pub(crate) struct ScoreArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Folder for checkpoint and clip
+    /// Folder for everything that the demo writes
     #[arg(long, value_name = "DIR", default_value = "emomm-demo")]
     pub(crate) out: PathBuf,
-    /// A clip of one second instead of four
+    /// A smaller world: about a minute instead of five
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Print one JSON object per coalition
+    /// Clips of each of the two corpora, instead of 200 or with --quick 30
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) clips: Option<u32>,
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -13,15 +13,24 @@ use crate::exit_status::{ExitStatus, Failure};
 pub(crate) struct Printer {
     out: io::Stdout,
     err: io::Stderr,
+    shows_progress_only: bool,
 }
 
 impl Printer {
     pub(crate) fn new() -> Self {
-        Self { out: io::stdout(), err: io::stderr() }
+        Self { out: io::stdout(), err: io::stderr(), shows_progress_only: false }
+    }
+
+    /// One that shows progress and leaves out data and talk: for a command that is a step of another.
+    pub(crate) fn progress_only(&self) -> Self {
+        Self { shows_progress_only: true, ..Self::new() }
     }
 
     /// Text on stdout.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        if self.shows_progress_only {
+            return Ok(());
+        }
         let mut out = self.out.lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| stdout_failure(&e))
     }
@@ -36,6 +45,9 @@ impl Printer {
 
     /// A line on stderr. A closed stderr is nobody's loss.
     pub(crate) fn talk(&self, line: &str) {
+        if self.shows_progress_only {
+            return;
+        }
         let _ = writeln!(self.err.lock(), "{line}");
     }
 

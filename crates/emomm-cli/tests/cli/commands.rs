@@ -9,24 +9,30 @@ use crate::checkpoint::{Checkpoint, golden};
 use crate::process::{emomm, finish, run};
 
 #[test]
-fn the_demo_answers_and_uses_again_what_it_wrote() {
+fn the_demo_goes_from_world_to_figures_and_does_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("demo");
+    let (out, cache) = (folder.path().join("demo"), folder.path().join("cache"));
     let demo = || {
-        let outcome = finish(emomm().args(["demo", "--quick", "--json", "--out"]).arg(&out));
-        let answers = outcome.answers();
-        assert_eq!(answers.len(), 8);
-        (answers, outcome.stderr)
+        let mut command = emomm();
+        command.env("EMOMM_CACHE", &cache).args(["demo", "--clips", "8", "--json", "--out"]).arg(&out);
+        let outcome = finish(&mut command);
+        let found = outcome.objects();
+        assert_eq!(found.len(), 1, "{outcome}");
+        found[0].clone()
     };
-    let files = ["model/model.safetensors", "clip-1s.mp4"];
-    let (first, told) = demo();
-    assert!(told.contains("writing the embedded model") && told.contains("writing a test clip"), "{told}");
-    assert!(told.contains("mean nothing here"), "{told}");
-    let written = files.map(|f| std::fs::metadata(out.join(f)).unwrap().modified().unwrap());
-    let (second, told) = demo();
-    assert!(!told.contains("writing"), "{told}");
-    assert_eq!(files.map(|f| std::fs::metadata(out.join(f)).unwrap().modified().unwrap()), written);
-    assert_eq!(first, second);
+    let first = demo();
+    assert_eq!(first["synthetic"], Value::Bool(true));
+    let run = Path::new(first["run"].as_str().unwrap()).join("log.jsonl");
+    // A header, and sixteen clips under eight coalitions.
+    let log = std::fs::read_to_string(&run).unwrap();
+    assert_eq!(log.lines().count(), 1 + 16 * 8);
+    assert!(Path::new(first["report"].as_str().unwrap()).is_file(), "{first}");
+    let rows = first["figures"]["accuracy"].as_array().unwrap();
+    assert!(rows.iter().any(|r| r["subset"] == "conflict" && r["n"].as_u64() > Some(0)), "{first}");
+    let second = demo();
+    assert_eq!(first["figures"], second["figures"]);
+    assert_eq!(std::fs::read_to_string(&run).unwrap(), log);
+    assert!(!cache.exists(), "the demo wrote outside of its folder");
 }
 
 #[test]

@@ -96,7 +96,8 @@ impl Bars {
         let (low, high) = extent(ends.flatten()).unwrap_or((0.0, 1.0));
         // Room for values above the highest bar.
         let room = if self.values.is_some() { (high.max(0.0) - low.min(0.0)) * 0.06 } else { 0.0 };
-        let range = (low.min(0.0), (high.max(0.0) + room).min(self.greatest.unwrap_or(f64::INFINITY)));
+        let bottom = if low < 0.0 { low - room } else { 0.0 };
+        let range = (bottom, (high.max(0.0) + room).min(self.greatest.unwrap_or(f64::INFINITY)));
         let left = vertical_space(range, self.unit, &self.label);
         let mut top = 6.0;
         if self.series.len() > 1 || !self.reference.is_empty() {
@@ -114,6 +115,10 @@ impl Bars {
                 entries.push(Entry { words: self.reference.clone(), ink: Ink::Text, mark, dashes: "0 100" });
             }
             top += legend(&mut canvas, (left, 0.0), self.width - left, &entries);
+        }
+        if self.values.is_some() {
+            // Values above bars that reach the top of the axis.
+            top += 12.0;
         }
         let plot = Area { x: left, y: top, width: self.width - left - 4.0, height: self.height };
         let scale = vertical(&mut canvas, plot, range, self.unit, &self.label);
@@ -168,20 +173,21 @@ impl Bars {
             if hatched {
                 canvas.frame(area, ink, 1.5);
             }
-            let mut above = zero.min(end);
+            let (mut above, mut below) = (zero.min(end), zero.max(end));
             if let Some((low, high)) = bar.interval {
                 let (low, high) = (scale.at(low), scale.at(high));
                 let whisker = (place.width * 0.3).min(5.0);
                 canvas.line((middle, low), (middle, high), Ink::Text, 1.3);
                 canvas.line((middle - whisker, low), (middle + whisker, low), Ink::Text, 1.3);
                 canvas.line((middle - whisker, high), (middle + whisker, high), Ink::Text, 1.3);
-                above = above.min(high);
+                (above, below) = (above.min(high), below.max(low));
             }
             if let Some(places) = self.values {
                 let words = self.unit.words(value, places).replace(" %", "");
                 // Values that would touch their neighbours are left to the title.
                 if text_width(&words, SMALL) <= place.width * 1.35 {
-                    canvas.text((middle, above - 5.0), &words, Anchor::Middle, SMALL, Ink::Text);
+                    let y = if value < 0.0 { below + 14.0 } else { above - 5.0 };
+                    canvas.text((middle, y), &words, Anchor::Middle, SMALL, Ink::Text);
                 }
             }
         }

@@ -1,6 +1,6 @@
-//! Our side of `benches/peer/run.py`: holds a decoder and answers each line of JSON with times and memory.
+//! Our side of `benches/peer`: holds a decoder and answers each line of JSON with times and memory.
 //!
-//! `peer FOLDER f32|bf16`, Linux only, since it reads its memory from `/proc`.
+//! `peer FOLDER f32|bf16`, or `peer random f32` for four layers of random weights; Linux only, since it reads its memory from `/proc`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, dtype] = arguments.as_slice() else { return Err("peer FOLDER f32|bf16".into()) };
     let dtype = if dtype == "bf16" { DType::BF16 } else { DType::F32 };
-    let mut worker = Worker::load(Path::new(folder), dtype)?;
+    let mut worker =
+        if folder == "random" { Worker::random()? } else { Worker::load(Path::new(folder), dtype)? };
     for line in std::io::stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line?)?;
         let mut out = std::io::stdout().lock();
@@ -58,6 +59,27 @@ impl Worker {
         let weights = Weights::open(folder, &Device::Cpu, dtype, |name| Some(name.to_owned()))?;
         Decoder::load(&weights, config.clone(), GROUPS)?;
         let decoder = Decoder::load(&weights.check()?, config, GROUPS)?;
+        Ok(Self { decoder, prefills: BTreeMap::new() })
+    }
+
+    /// Four layers of 0.5B shape.
+    fn random() -> emomm_models::Result<Self> {
+        let config = DecoderConfig {
+            vocab_size: 4096,
+            hidden_size: 896,
+            intermediate_size: 4864,
+            n_layers: 4,
+            n_heads: 14,
+            n_kv_heads: 2,
+            head_dim: 64,
+            rms_norm_eps: 1e-6,
+            rope_theta: 1e6,
+            rope_sections: vec![32],
+            qkv_bias: true,
+            qk_norm: false,
+            tied_embeddings: false,
+        };
+        let decoder = Decoder::load(&Weights::random(1), config, GROUPS)?;
         Ok(Self { decoder, prefills: BTreeMap::new() })
     }
 

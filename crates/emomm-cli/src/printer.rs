@@ -22,7 +22,7 @@ impl Printer {
     }
 
     /// One that shows progress and leaves out data and talk: for a command that is a step of another.
-    pub(crate) fn progress_only(&self) -> Self {
+    pub(crate) fn progress_only() -> Self {
         Self { shows_progress_only: true, ..Self::new() }
     }
 

@@ -76,10 +76,12 @@ fn the_keys_are_those_of_the_contract() {
         let mut found = keys(object);
         // Absent when empty.
         found.insert("reply_notes".to_owned());
+        // Absent without `--steer`.
+        found.insert("steering".to_owned());
         assert_eq!(found, contract, "{object}");
     }
     let mut plain = contract;
-    for key in ["reply", "reply_letter", "reply_score", "reply_notes", "nmas", "mass"] {
+    for key in ["reply", "reply_letter", "reply_score", "reply_notes", "nmas", "mass", "steering"] {
         assert!(plain.remove(key), "{key}");
     }
     for object in clip(&["--all-coalitions"]).objects() {

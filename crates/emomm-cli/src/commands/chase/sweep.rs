@@ -46,7 +46,7 @@ pub(crate) struct SweepArgs {
     /// TOML: lists under the names of a steering file; every combination is a point
     #[arg(long, value_name = "TOML|FILE", conflicts_with = "list")]
     pub(crate) grid: Option<String>,
-    /// TOML file with a list [[point]] of settings
+    /// TOML file with a list `[[point]]` of settings
     #[arg(long, value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
     /// Keep the point of the best balanced accuracy on Align and Conflict as ROUTER/tuned.toml; on valid alone

@@ -142,7 +142,7 @@ impl Demo<'_> {
         self.printer.talk(&format!("{place}  {}\n     {}", step.what, step.line()));
         let begin = Instant::now();
         let command = Cli::command_of(&step.words)?;
-        let status = crate::run(&command, &self.printer.progress_only())?;
+        let status = crate::run(&command, &Printer::progress_only())?;
         if status != ExitStatus::Done {
             return Err(Failure::new(status, format!("step {place} ended with a problem"))
                 .with_hint(format!("`{}` says which", step.line())));

@@ -1,6 +1,6 @@
 //! Runs a predictor over the work items of a plan and appends what comes out to a log.
 //!
-//! [`items`] turns a benchmark and a selection into [`WorkItem`]s: a clip with all its wanted coalitions, answered in one
+//! `items` turns a benchmark and a selection into [`WorkItem`]s: a clip with all its wanted coalitions, answered in one
 //! call. [`run`] hands them to workers, each a thread with a predictor of its own, and appends what they return in groups.
 //! A predictor that panics, hangs, or answers nonsense costs its own records and nothing else.
 

@@ -1,7 +1,7 @@
 //! The static page: one HTML file that needs nothing beside it, or one with its data and files in a folder.
 //!
 //! Everything that is inserted is escaped by the template or, for JSON in `script` elements, by
-//! [`data::in_script`]. The content security policy allows the page's own style and script by their hashes and nothing from
+//! `data::in_script`. The content security policy allows the page's own style and script by their hashes and nothing from
 //! elsewhere.
 
 mod data;

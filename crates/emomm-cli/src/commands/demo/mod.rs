@@ -74,7 +74,11 @@ impl Step {
 
     /// The command as one would type it.
     fn line(&self) -> String {
-        let words: Vec<_> = self.words.iter().map(|w| w.to_string_lossy()).collect();
+        let quoted = |word: &OsString| {
+            let word = word.to_string_lossy();
+            if word.contains(' ') { format!("'{word}'") } else { word.into_owned() }
+        };
+        let words: Vec<_> = self.words.iter().map(quoted).collect();
         format!("emomm {}", words.join(" "))
     }
 }
@@ -104,6 +108,7 @@ impl Demo<'_> {
                 .option("--bench", &bench)
                 .option("--out", &run)
                 .option("--attention", "summary")
+                .option("--cache", self.path("cache"))
                 .option("--jobs", jobs.to_string()),
             Step::new("the report", "report")
                 .word(&run)

@@ -1,7 +1,7 @@
 //! Features on disk: a folder of safetensors shards for one model, benchmark and settings. A killed run loses at most the
 //! shard that it was filling; the next one goes on where the last whole shard ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,10 +113,12 @@ impl FeatureStore {
         &self.key
     }
 
-    /// Calls `each` with every record that is on disk, shard by shard.
+    /// Calls `each` with every record that is on disk, shard by shard; one that two processes have written once.
     pub fn for_each(&self, mut each: impl FnMut(StoredRecord)) -> Result<()> {
+        let mut seen = BTreeSet::new();
         for path in &self.shards {
-            read_shard(path, &self.key)?.into_iter().for_each(&mut each);
+            let records = read_shard(path, &self.key)?.into_iter();
+            records.filter(|r| seen.insert((r.sample.clone(), r.coalition))).for_each(&mut each);
         }
         Ok(())
     }
@@ -146,7 +148,9 @@ impl FeatureStore {
             return Ok(());
         }
         fs::create_dir_all(&self.folder).map_err(|e| ChaseError::io(&self.folder, e))?;
-        let path = self.folder.join(format!("shard-{:05}.safetensors", self.shards.len()));
+        // Two processes may fill one folder: each writes under names of its own.
+        let name = format!("shard-{:05}-{}.safetensors", self.shards.len(), std::process::id());
+        let path = self.folder.join(name);
         write_shard(&path, &self.key, &self.pending)?;
         self.shards.push(path);
         self.pending.clear();
@@ -336,12 +340,27 @@ mod tests {
     }
 
     #[test]
+    fn two_processes_that_fill_one_folder_lose_and_double_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut one = FeatureStore::open(parent.path(), key()).unwrap();
+        one.add(vec![record("a", "TAV", true)]).unwrap();
+        one.flush().unwrap();
+        // Another process would have another number in its names.
+        let path = one.shards[0].clone();
+        let copy = path.with_file_name("shard-00000-other.safetensors");
+        fs::copy(&path, copy).unwrap();
+        let mut read = 0;
+        FeatureStore::open(parent.path(), key()).unwrap().for_each(|_| read += 1).unwrap();
+        assert_eq!(read, 1);
+    }
+
+    #[test]
     fn features_of_another_version_or_key_are_refused() {
         let parent = tempfile::tempdir().unwrap();
         let mut store = FeatureStore::open(parent.path(), key()).unwrap();
         store.add(vec![record("a", "TAV", true)]).unwrap();
         store.flush().unwrap();
-        let path = store.folder().join("shard-00000.safetensors");
+        let path = store.shards[0].clone();
         let other = StoreKey { model: "n".to_owned(), ..key() };
         assert!(read_shard(&path, &other).unwrap_err().to_string().contains("another model"));
         let bytes = fs::read(&path).unwrap();

@@ -1,6 +1,6 @@
 //! Our side of `benches/peer`: holds a decoder and answers each line of JSON with times and memory.
 //!
-//! `peer FOLDER f32|bf16`, or `peer random f32` for four layers of random weights; Linux only, since it reads its memory from `/proc`.
+//! `peer FOLDER f32|bf16`, or `peer random f32` for twelve layers of random weights; Linux only, since it reads its memory from `/proc`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -62,13 +62,13 @@ impl Worker {
         Ok(Self { decoder, prefills: BTreeMap::new() })
     }
 
-    /// Four layers of 0.5B shape.
+    /// Twelve layers of 0.5B shape.
     fn random() -> emomm_models::Result<Self> {
         let config = DecoderConfig {
             vocab_size: 4096,
             hidden_size: 896,
             intermediate_size: 4864,
-            n_layers: 4,
+            n_layers: 12,
             n_heads: 14,
             n_kv_heads: 2,
             head_dim: 64,

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use emomm_dataset::{Corpus, Modality, ModalitySet};
-use emomm_eval::prompt;
+use emomm_eval::{AttentionDetail, Clip, PredictOptions, prompt};
+use emomm_media::{DecodeLimits, SamplingMode};
 use emomm_models::attention_summary::AttentionRecorder;
 use emomm_models::decoder::{Keep, Prefill};
 use emomm_models::importance::{token_importance, token_importance_after};
@@ -17,6 +18,7 @@ use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow, embed, walk_from};
 use emomm_models::vita_1_5::{
     AudioPlace, MediaTokens, StateToken, Vita, VitaSettings, patchify, prompt_row, render,
 };
+use emomm_models::{ComputeType, DeviceKind, LoadOptions};
 use serde_json::Value;
 
 use super::cases::{max_difference, pictures, worst_difference};
@@ -207,4 +209,47 @@ fn a_checkpoint_is_recognised_and_its_parts_are_missed() {
     refused("maybe");
     std::fs::remove_file(copy.path().join("emomm_settings.json")).unwrap();
     assert!(Vita::load(copy.path(), &Device::Cpu, DType::F32).is_ok());
+}
+
+/// From files to answers through the registry: two seconds of picture and tone.
+#[test]
+fn files_become_answers_of_all_coalitions() {
+    let media = tempfile::tempdir().unwrap();
+    let file = media.path().join("clip.mp4");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=120x90:rate=10:duration=2"])
+        .args(["-f", "lavfi", "-i", "sine=frequency=300:duration=2", "-pix_fmt", "yuv420p", "-shortest"])
+        .arg(&file)
+        .status()
+        .expect("ffmpeg starts");
+    assert!(made.success());
+    let options = LoadOptions {
+        device: DeviceKind::Cpu,
+        dtype: ComputeType::F32,
+        sampling: SamplingMode::Qwen,
+        limits: DecodeLimits::default(),
+    };
+    let mut model = emomm_models::open(&folder().join("inside/checkpoint"), &options).unwrap();
+    let clip = Clip {
+        id: "clip".to_owned(),
+        text: Some("fine".to_owned()),
+        audio: Some(file.clone()),
+        video: Some(file),
+        corpus: Corpus::CmuMosi,
+    };
+    let asked = PredictOptions { attention: AttentionDetail::Summary, generate: true, max_new_tokens: 3 };
+    for (coalition, answer) in
+        ModalitySet::ALL.into_iter().zip(model.predict(&clip, &ModalitySet::ALL, &asked))
+    {
+        let answer = answer.unwrap();
+        let tokens = answer.tokens.unwrap();
+        let video = coalition.contains(Modality::Video);
+        // Frames 0 and 10, repeated to four, of four tokens each; 198 feature frames are 25 tokens.
+        assert_eq!(tokens.video, if video { 16 } else { 0 }, "{coalition}");
+        assert_eq!(tokens.audio, if coalition.contains(Modality::Audio) { 25 } else { 0 }, "{coalition}");
+        assert_eq!(answer.grid_thw, video.then_some([4, 4, 4]));
+        assert_eq!(answer.media.sampling.as_deref(), video.then_some("vita"));
+        assert!(answer.letter_logits.unwrap().iter().all(|l| l.is_finite()));
+        assert_eq!(answer.attention.unwrap().mass.video.is_some(), video);
+    }
 }

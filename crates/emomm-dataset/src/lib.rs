@@ -50,7 +50,7 @@ pub use policy::{Policies, Policy};
 #[cfg(feature = "build")]
 pub use readers::text_file::digest_of_bytes;
 pub use score::{OffGrid, ScoreFault, ScoreReading, ScoreScale, read_score};
-pub use seeded::{Seeded, seeded_key};
+pub use seeded::{Seeded, mix, seeded_key};
 pub use sentiment::{GridScore, Polarity, Sentiment};
 pub use subset::{Agreement, ConflictLevel, Equality, Subset, SubsetRules};
 pub use votes::{VoteMap, mean_of_votes};

@@ -54,8 +54,8 @@ pub fn seeded_key(seed: u64, word: &str) -> u64 {
     mix(hash ^ mix(seed))
 }
 
-/// The finalizer of SplitMix64.
-fn mix(mut z: u64) -> u64 {
+/// The finalizer of SplitMix64: for seeds that are made of several parts.
+pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

@@ -5,10 +5,12 @@
 
 use std::f64::consts::TAU;
 
+use emomm_dataset::{Seeded, mix};
+
 /// A stream of draws.
 #[derive(Debug, Clone)]
 pub(crate) struct Draw {
-    state: u64,
+    stream: Seeded,
 }
 
 impl Draw {
@@ -18,12 +20,11 @@ impl Draw {
         for byte in name.bytes() {
             state = mix(state ^ u64::from(byte));
         }
-        Self { state: mix(state ^ index) }
+        Self { stream: Seeded::new(mix(state ^ index)) }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.state)
+        self.stream.next_u64()
     }
 
     /// Evenly from [0, 1).
@@ -84,13 +85,6 @@ impl Draw {
             items.swap(last, self.below(last + 1));
         }
     }
-}
-
-/// The finaliser of SplitMix64.
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

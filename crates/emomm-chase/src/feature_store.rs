@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use emomm_dataset::ModalitySet;
+use emomm_eval::run::hex;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -42,7 +43,7 @@ impl StoreKey {
         // A struct of texts and numbers always has a JSON form.
         let json = serde_json::to_vec(self).unwrap_or_default();
         let digest = Sha256::digest(&json);
-        digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        hex(&digest[..8])
     }
 }
 

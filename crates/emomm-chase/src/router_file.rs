@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use emomm_eval::run::hex;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -160,7 +161,7 @@ pub fn load_router(path: &Path) -> Result<(Router, RouterCard)> {
 pub fn router_digest(path: &Path) -> Result<String> {
     let file = if path.is_dir() { path.join(ROUTER_FILE) } else { path.to_owned() };
     let bytes = fs::read(&file).map_err(|e| ChaseError::io(&file, e))?;
-    Ok(Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+    Ok(hex(&Sha256::digest(&bytes)))
 }
 
 fn readme(card: &RouterCard) -> String {

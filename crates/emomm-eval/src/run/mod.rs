@@ -42,7 +42,9 @@ pub use attention::LayerAttention;
 pub use error::RunError;
 pub use export::ExportedRun;
 pub use folder::{ATTENTION_FOLDER, LOG_FILE, Run};
-pub use header::{BenchId, FORMAT_VERSION, ModelId, Places, Plan, RunHeader, Selection, Settings, Versions};
+pub use header::{
+    BenchId, FORMAT_VERSION, ModelId, Places, Plan, RunHeader, Selection, Settings, Versions, hex,
+};
 pub use lock::{LOCK_FILE, RunLock};
 pub use log_file::{DiskFile, LogFile};
 pub use merge::{MergeError, merge};

@@ -37,7 +37,7 @@ pub struct ImportOptions {
 type Split = (usize, Vec<NewItem>, Vec<String>);
 
 /// What was imported and what was not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
     /// Clips that are there now.
     pub n_clips: usize,
@@ -273,7 +273,14 @@ pub fn import_prepared(
                 }
             };
             let condition = "plain".to_owned();
-            items.push(NewItem { view: view.view, text: view.text.clone(), file, condition, warning: None });
+            items.push(NewItem {
+                view: view.view,
+                text: view.text.clone(),
+                file,
+                condition,
+                warning: None,
+                subtitles: None,
+            });
         }
         rows.push((prepared.clip.clone(), items));
     }

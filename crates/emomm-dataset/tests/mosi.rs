@@ -116,15 +116,6 @@ fn unimodal_labels_find_their_clips_by_name() {
 }
 
 #[test]
-fn files_of_the_sdk_are_named_with_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("CMU_MOSI_Opinion_Labels.csd"), b"\x89HDF").unwrap();
-    let error = read_mosi(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("(.csd)"), "{error}");
-    assert!(error.hint().unwrap().contains("csd_to_label_csv.py"));
-}
-
-#[test]
 fn votes_are_averaged_and_mapped() {
     let content = "seq,clip,T_1,T_2,T_3,T_4,T_5,A_1,A_2,A_3,A_4,A_5,V_1,V_2,V_3,V_4,V_5\n\
                    1,_dI--aB_x-1_1,1,1,1,0,0,1,1,1,1,1,0,0,0,0,1\n\

@@ -185,6 +185,17 @@ fn a_small_sheet_that_unpacks_to_much_is_refused() {
     assert!(mmsa_with("text.xlsx", b"no archive").is_err());
 }
 
+/// Fifty kilobytes of formats without end would take a gigabyte.
+#[test]
+fn a_small_sheet_of_many_formats_is_refused() {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("xl/styles.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(&b"<xf/>".repeat(500_000)).unwrap();
+    let error = mmsa_with("formats.xlsx", &archive.finish().unwrap().into_inner()).unwrap_err();
+    assert!(matches!(error, DatasetError::TooLarge { what: "bytes of styles", .. }), "{error}");
+}
+
 /// A cell in the last corner would be a dense range of 17 billion cells.
 #[test]
 fn far_cells_are_refused_and_not_allocated() {

@@ -100,7 +100,7 @@ fn check_size(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
     let mut left = MAX_UNPACKED;
     for index in 0..archive.len() {
         let file = archive.by_index(index).map_err(|e| failed(e.to_string()))?;
-        let is_styles = file.name().to_lowercase().ends_with("styles.xml");
+        let is_styles = file.name_raw().to_ascii_lowercase().ends_with(b"styles.xml");
         let unpacked = copy(&mut file.take(left + 1), &mut sink()).map_err(|e| failed(e.to_string()))?;
         if is_styles && unpacked > MAX_STYLES {
             let limit = MAX_STYLES;

@@ -285,12 +285,12 @@ impl Weights {
 
     /// Bytes that matrices take in the files.
     pub fn matrix_stored_bytes(&self) -> u64 {
-        self.infos().filter(is_matrix).map(bytes_of).sum()
+        self.infos().filter(|info| is_matrix(info)).map(bytes_of).sum()
     }
 
     /// Number of parameters in matrices.
     pub fn matrix_parameters(&self) -> u64 {
-        self.infos().filter(is_matrix).map(parameters_of).sum()
+        self.infos().filter(|info| is_matrix(info)).map(parameters_of).sum()
     }
 
     fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
@@ -307,7 +307,7 @@ fn parameters_of(info: &TensorInfo) -> u64 {
 }
 
 /// Whether the tensor is one of those that are read as [`Weights::matrix`] or [`Weights::table`].
-fn is_matrix(info: &&TensorInfo) -> bool {
+fn is_matrix(info: &TensorInfo) -> bool {
     info.shape.len() == 2
 }
 

@@ -120,11 +120,10 @@ fn unclosed(value: &str) -> (usize, bool) {
     for c in value.chars().filter(|_| !is_plain) {
         match (quote, c) {
             (Some(q), c) if q == c => quote = None,
-            (Some(_), _) => {}
             (None, '{' | '[') => depth += 1,
             (None, '}' | ']') => depth = depth.saturating_sub(1),
             (None, '"' | '\'') if matches!(before, None | Some('{' | '[' | ',' | ':')) => quote = Some(c),
-            (None, _) => {}
+            _ => {}
         }
         if c != ' ' {
             before = Some(c);

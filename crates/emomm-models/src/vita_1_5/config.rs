@@ -339,7 +339,8 @@ mod tests {
         assert_eq!(read(&dynamic).unwrap(), WhaleConfig { chunks: None, ..expected.clone() });
         // What the file leaves out has the defaults of the authors' code.
         let without = |text: &str, key: &str| -> String {
-            text.lines().filter(|l| !l.trim_start().starts_with(key)).map(|l| format!("{l}\n")).collect()
+            let kept = text.lines().filter(|line| !line.trim_start().starts_with(key));
+            kept.collect::<Vec<_>>().join("\n")
         };
         let short = without(&without(&without(RELEASED, "norm:"), "activation_func:"), "kernel_size:");
         let defaults = WhaleConfig {

@@ -55,7 +55,7 @@ pub use image::{FloatImage, RgbImage};
 pub use input::check_file;
 pub use limits::DecodeLimits;
 pub use mel::{LogMel, WhisperMel};
-pub use person::PersonMask;
+pub use person::{PersonMask, Window};
 pub use probe::{Probe, ProbedKind, ProbedStream, probe};
 pub use resample::resample;
 pub use resize::{resize_bicubic, resize_bicubic_float};

@@ -62,9 +62,13 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 
 /// Runs a command with model, benchmark and cache, then words, then paths under the folder.
 fn chase(command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
+    chase_with(&golden(), command, folder, words, paths)
+}
+
+fn chase_with(model: &Path, command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
     let under = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let mut all = vec!["chase".to_owned(), command.to_owned()];
-    all.extend(["--model".to_owned(), golden().to_str().unwrap().to_owned()]);
+    all.extend(["--model".to_owned(), model.to_str().unwrap().to_owned()]);
     all.extend(["--bench".to_owned(), under("bench"), "--features".to_owned(), under("features")]);
     all.extend(words.iter().map(|w| (*w).to_owned()));
     all.extend(paths.iter().map(|p| under(p)));
@@ -118,6 +122,60 @@ fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
     assert_eq!(index["variants"].as_array().unwrap().len(), 14);
     assert_eq!(index["figures"], first);
     assert_eq!(steered("eval", &words).objects().remove(0), first);
+}
+
+/// Every step again on a checkpoint of the other family that can be steered, by the same commands: features, router, variants,
+/// diagnosis, a steered prediction.
+#[test]
+fn another_family_is_trained_and_steered_by_the_same_commands() {
+    let folder = place();
+    let model = golden().join("../../../vita_1_5/inside/checkpoint");
+    let vita =
+        |command: &str, words: &[&str], paths: &[&str]| chase_with(&model, command, folder, words, paths);
+    let read = vita("features", &["--limit", "2", "--json"], &[]).objects().remove(0);
+    assert!(read["n_clips"].as_u64().unwrap() >= 2 && read["n_failed"] == 0, "{read}");
+    let trained = vita("train", &["--epochs", "2", "--limit", "4", "--json", "--out"], &["vita-router"]);
+    let printed = trained.objects().remove(0);
+    assert_eq!(printed["history"].as_array().unwrap().len(), 2, "{printed}");
+    assert!(printed["n_train"].as_u64().unwrap() > 4, "{printed}");
+
+    let router = folder.join("vita-router");
+    let router = router.to_str().unwrap();
+    let variants = "paper,two_pass,always_on,random_heads,oracle_gate";
+    let words = ["--router", router, "--limit", "2", "--variants", variants, "--json", "--out"];
+    let evaluated = vita("eval", &words, &["vita-eval"]).objects().remove(0);
+    let named = evaluated["variants"].as_array().unwrap();
+    assert_eq!(named.len(), 6);
+    for variant in named {
+        assert_eq!((&variant["all"]["n"], &variant["n_failed"]), (&8.into(), &0.into()), "{variant}");
+    }
+    let log = |name: &str| -> Vec<Value> {
+        let log = std::fs::read_to_string(folder.join("vita-eval").join(name).join("log.jsonl")).unwrap();
+        log.lines().skip(1).map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let (plain, steered) = (log("baseline"), log("always_on"));
+    // Three layers, of which the second and third may be steered; under every coalition of two or three something changes.
+    for (before, after) in plain.iter().zip(&steered) {
+        assert_eq!(after["steering"]["layers"].as_array().unwrap().last().unwrap()["layer"], 3);
+        assert_ne!(before["letter_logits"], after["letter_logits"], "{after}");
+    }
+    let words = ["--router", router, "--limit", "2", "--split", "test", "--json"];
+    assert_eq!(vita("diagnose", &words, &[]).objects()[0]["rows"].as_array().unwrap().len(), 4);
+
+    std::fs::write(folder.join("vita.toml"), "router = \"vita-router\"\nconflict_threshold = 0.0\n").unwrap();
+    let clip = media::file("clip.mp4");
+    let predict = |more: &[&std::ffi::OsStr]| {
+        let words = ["predict", "--text", "hello", "--json", "--attention", "--video"];
+        let words = words.map(std::ffi::OsString::from).into_iter().chain([clip.clone().into()]);
+        let words =
+            words.chain(["--audio".into(), clip.clone().into(), "--model".into(), model.clone().into()]);
+        run(words.chain(more.iter().map(std::ffi::OsString::from))).objects().remove(0)
+    };
+    let (plain, steered) =
+        (predict(&[]), predict(&["--steer".as_ref(), folder.join("vita.toml").as_os_str()]));
+    assert_eq!(plain["nmas"]["audio"].as_array().unwrap().len(), 3);
+    assert_ne!(plain["letter_logits"], steered["letter_logits"]);
+    assert!(steered["steering"]["layers"].as_array().unwrap().iter().any(|l| l["steered"] == true));
 }
 
 #[test]

@@ -114,11 +114,25 @@ fn the_doctor_weighs_a_checkpoint() {
     let parameters = model["parameters"].as_u64().unwrap();
     assert_eq!(model["stored_bytes"], parameters * 4);
     assert_eq!(model["weight_bytes"]["f32"], parameters * 4);
-    assert_eq!(model["weight_bytes"]["bf16"], parameters * 2);
-    // Keys and values, four layers, two heads of 16, two bytes.
-    assert_eq!(model["cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 2 * 2000);
+    assert_eq!(model["gpu_weight_bytes"]["bf16"], parameters * 2);
+    // On the processor only matrices become smaller.
+    let smaller = model["weight_bytes"]["bf16"].as_u64().unwrap();
+    assert!(smaller > parameters * 2 && smaller < parameters * 3, "{model}");
+    // Keys and values, four layers, two heads of 16; four bytes on the processor, two on a GPU.
+    assert_eq!(model["cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 4 * 2000);
+    assert_eq!(model["gpu_cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 2 * 2000);
     let plain = finish(emomm().args(["doctor", "--model"]).arg(golden()));
     assert!(plain.stdout.contains(&parameters.to_string()), "{plain}");
+}
+
+/// What is stored in two bytes stays so: f32 takes no more than bf16.
+#[test]
+fn the_doctor_knows_that_two_bytes_stay_two() {
+    let objects = finish(emomm().args(["doctor", "--json", "--model", "embedded"])).objects();
+    let (model, weights) = (&objects[0]["model"], &objects[0]["model"]["weight_bytes"]);
+    assert_eq!(model["stored_bytes"], model["parameters"].as_u64().unwrap() * 2);
+    assert_eq!(weights["f32"], weights["bf16"]);
+    assert!(weights["f32"].as_u64().unwrap() < model["gpu_weight_bytes"]["f32"].as_u64().unwrap(), "{model}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::linear::Linear;
 use crate::norm::RmsNorm;
 use crate::weights::Weights;
 
-/// A decoder of the Qwen2 family with its embeddings and output matrix.
+/// A decoder with its embeddings and output matrix.
 #[derive(Debug)]
 pub struct Decoder {
     config: DecoderConfig,

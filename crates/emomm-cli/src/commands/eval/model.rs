@@ -217,7 +217,8 @@ impl Model {
 
     /// Bytes of the weights, which all workers share.
     pub(crate) fn weight_bytes(&self) -> Option<u64> {
-        self.summary.as_ref().map(|s| s.weight_bytes(self.dtype))
+        let (load, _) = self.load.as_ref()?;
+        self.summary.as_ref().map(|s| s.weight_bytes(load.device, self.dtype))
     }
 }
 

@@ -27,6 +27,11 @@ const CLIPS: u32 = 200;
 const QUICK_CLIPS: u32 = 30;
 /// Seed of the demo's world. No model was trained on it.
 const SEED: u64 = 20_260;
+/// The router's: the paper's is for more clips than the demo has.
+const LEARNING_RATE: &str = "1e-3";
+/// What is compared on the page about CHASE.
+const VARIANTS: &str = "paper,two_pass,random_gate,random_heads,shuffled_router,oracle_gate,always_on,late_fusion,\
+                        two_pass+random_gate,two_pass+oracle_gate";
 /// Most workers of the evaluation; each holds the model.
 const MOST_JOBS: usize = 8;
 
@@ -88,8 +93,19 @@ impl Demo<'_> {
         self.folder.join(name)
     }
 
+    /// A command of `emomm chase` on the model, the benchmark and the caches of the demo.
+    fn chase(&self, what: &'static str, command: &str) -> Step {
+        Step::new(what, "chase")
+            .word(command)
+            .option("--model", &self.model)
+            .option("--bench", self.path("bench"))
+            .option("--features", self.path("features"))
+            .option("--cache", self.path("cache"))
+    }
+
     fn steps(&self) -> Vec<Step> {
         let (world, bench, run) = (self.path("world"), self.path("bench"), self.path("run"));
+        let (router, chase) = (self.path("router"), self.path("chase"));
         let jobs = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_JOBS);
         vec![
             Step::new("a world of synthetic clips", "synth")
@@ -110,8 +126,22 @@ impl Demo<'_> {
                 .option("--attention", "summary")
                 .option("--cache", self.path("cache"))
                 .option("--jobs", jobs.to_string()),
+            self.chase("a router that learns which modality is right, from the train split", "train")
+                .option("--learning-rate", LEARNING_RATE)
+                .option("--out", &router),
+            self.chase("the model steered by it on the test split, with placebos and a bound", "eval")
+                .option("--router", &router)
+                .option("--variants", VARIANTS)
+                .option("--split", "test")
+                .option("--coalitions", "TAV")
+                .option("--out", &chase),
+            self.chase("where the evidence enters: attention knock-out on the valid split", "trace")
+                .option("--split", "valid")
+                .option("--coalitions", "TAV")
+                .option("--out", chase.join("trace.json")),
             Step::new("the report", "report")
                 .word(&run)
+                .option("--chase", &chase)
                 .option("--out", self.path("report"))
                 .option("--title", "Synthetic clips")
                 .word("--include-media"),

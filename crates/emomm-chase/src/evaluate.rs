@@ -204,7 +204,7 @@ impl Steerer {
         sets: &Arc<TokenSets>,
         knowledge: &ClipKnowledge<'_>,
         answers: &Answers,
-    ) -> Result<(Vec<VariantRun>, Vec<usize>)> {
+    ) -> Result<Prepared> {
         let coalition = point.coalition();
         let name = format!("{}/{coalition}", clip.id);
         let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
@@ -241,7 +241,7 @@ impl Steerer {
             runs.push(VariantRun::new(Arc::clone(config), &context)?);
             owners.push(i);
         }
-        Ok((runs, owners))
+        Ok(Prepared { runs, owners, importance: gradient })
     }
 
     /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
@@ -256,7 +256,7 @@ impl Steerer {
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let clean = Features::read(point, &sets)?;
         let answers = self.read(clean)?;
-        let (mut runs, owners) = self.prepare(point, clip, &sets, knowledge, &answers)?;
+        let Prepared { mut runs, owners, .. } = self.prepare(point, clip, &sets, knowledge, &answers)?;
         let Some(&owner) = owners.first() else { return Ok(None) };
         runs.truncate(1);
         let cell = TraceCell::default();
@@ -282,7 +282,8 @@ impl Steerer {
         knowledge: &ClipKnowledge<'_>,
         answers: &mut Answers,
     ) -> Result<()> {
-        let (runs, owners) = self.prepare(point, clip, sets, knowledge, answers)?;
+        let Prepared { runs, owners, mut importance } =
+            self.prepare(point, clip, sets, knowledge, answers)?;
         if runs.is_empty() {
             return Ok(());
         }
@@ -291,7 +292,13 @@ impl Steerer {
         let decision = point.decide(owners.len(), Some(&mut hook))?;
         let logits = point.letter_logits(&decision)?;
         for ((i, logits), run) in owners.into_iter().zip(logits).zip(hook.variants()) {
-            answers.steered[i] = Some((logits, run.trace(&self.variants[i].name)));
+            let mut trace = run.trace(&self.variants[i].name);
+            if self.traces && uses_gradient(run.config()) {
+                // Five decimals: shares of some hundred tokens, for pictures.
+                let rounded = |v: f64| (v * 1e5).round() as f32 / 1e5;
+                trace.importance = importance.take().map(|i| i.into_iter().map(rounded).collect());
+            }
+            answers.steered[i] = Some((logits, trace));
         }
         Ok(())
     }
@@ -406,8 +413,19 @@ impl Steerer {
                 preference_after: mean,
             }
         });
-        Some(SteeringTrace { variant: variant.to_owned(), layers: layers.collect() })
+        Some(SteeringTrace { variant: variant.to_owned(), layers: layers.collect(), importance: None })
     }
+}
+
+/// Variants that act on a row, with their places in the list, and the importance by gradient.
+struct Prepared {
+    runs: Vec<VariantRun>,
+    owners: Vec<usize>,
+    importance: Option<Vec<f64>>,
+}
+
+fn uses_gradient(config: &SteeringConfig) -> bool {
+    config.importance == ImportanceKind::GradientInput && config.needs_importance()
 }
 
 /// The plain answers to the hinted prompt.

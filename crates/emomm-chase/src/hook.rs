@@ -198,7 +198,7 @@ impl VariantRun {
 
     /// What was done, for the log.
     pub fn trace(&self, variant: &str) -> SteeringTrace {
-        SteeringTrace { variant: variant.to_owned(), layers: self.layers.clone() }
+        SteeringTrace { variant: variant.to_owned(), layers: self.layers.clone(), importance: None }
     }
 
     /// Whether the router is asked in the steered step itself.

@@ -38,6 +38,10 @@ pub fn report(
     out: &Path,
 ) -> Result<Written, ReportError> {
     let analysis = Analysis::of(study, options.scores)?;
+    let of_clip = |(index, media): (&usize, &ClipMedia)| {
+        Some((study.clips.get(*index)?.id.clone(), media.frames.clone()))
+    };
+    let beside = &Beside { frames: media.iter().filter_map(of_clip).collect(), ..beside.clone() };
     let on_chase = match chase {
         Some(variants) => {
             chase_content(variants, &Analysis::of(variants, options.scores)?, &options.scores, beside)?

@@ -1,5 +1,7 @@
-//! What other commands left beside the variants: sweeps (`sweep*.json`) and knock-out traces (`trace*.json`).
+//! What lies beside the variants: sweeps (`sweep*.json`) and knock-out traces (`trace*.json`) of other commands, and frames
+//! of clips, where they may be shown.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +16,8 @@ pub struct Beside {
     pub sweeps: Vec<(String, Value)>,
     /// What `emomm chase trace --out` wrote.
     pub traces: Vec<(String, Value)>,
+    /// Some frames of clips by id, evenly spaced, as data URLs.
+    pub frames: BTreeMap<String, Vec<String>>,
 }
 
 impl Beside {

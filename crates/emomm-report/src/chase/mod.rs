@@ -8,6 +8,7 @@ mod curves;
 mod detection;
 mod difference;
 mod heads;
+mod importance;
 mod knock_out;
 mod missing;
 mod outputs;
@@ -21,6 +22,7 @@ pub use beside::Beside;
 pub use budget::budgets;
 pub use detection::detections;
 pub use heads::chosen_heads;
+pub use importance::importance;
 pub use missing::missing_patterns;
 pub use outputs::outputs;
 pub use patterns::patterns;
@@ -73,6 +75,7 @@ pub fn chase_content(
     figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));
     figures.extend(beside.traces.iter().filter_map(|(name, trace)| knock_out::knock_out(name, trace)));
     figures.extend(chosen_heads(study));
+    figures.extend(importance(study, beside));
     let mut words = vec![
         "A gain of CHASE counts only where it stands out from the placebos: the same intervention with a gate, heads or router \
          outputs that know nothing of the sample. The oracle gate is told which modalities are right; it bounds what a better \

@@ -33,11 +33,12 @@ pub(crate) fn steered(records: Vec<Record>) -> Vec<Record> {
             layer(14, [0.4, 0.3, 0.3], on),
             layer(15, [0.0, 0.0, 1.0], on),
         ];
-        SteeringTrace { variant: "tuned".to_owned(), layers }
+        // Two frames of two patches by two, merged to one token each.
+        SteeringTrace { variant: "tuned".to_owned(), layers, importance: Some(vec![0.75, 0.25]) }
     };
     let with = |r: Record| {
         let steering = (r.coalition == ModalitySet::FULL).then(|| trace(&r.sample));
-        Record { steering, ..r }
+        Record { steering, grid_thw: Some([2, 2, 2]), ..r }
     };
     records.into_iter().map(with).collect()
 }
@@ -114,6 +115,12 @@ fn what_holds_and_what_does_not_is_said_in_words() {
     let outputs = line(&content.tables, "chase-outputs", "TAV,");
     assert!(outputs.starts_with("TAV,4,"), "{outputs}");
     assert!(content.figures.iter().any(|f| f.name == "chase-heads"));
+    let importance = content.figures.iter().find(|f| f.name == "chase-importance").unwrap();
+    let csv = importance.data.csv();
+    assert!(
+        csv.lines().any(|l| l.ends_with(",1,1,1,0.75")) && csv.lines().any(|l| l.ends_with(",2,1,1,0.25")),
+        "{csv}"
+    );
 }
 
 #[test]

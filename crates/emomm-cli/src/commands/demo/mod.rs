@@ -1,9 +1,11 @@
-//! `emomm demo`: the main job in one command: a synthetic world, its benchmark, an evaluation, and what it shows.
+//! `emomm demo`: the main job in one command: a synthetic world, its benchmark, an evaluation, a router and what steering by
+//! it does, and what all of it shows.
 //!
 //! Every step is a command of its own, said before it begins; run again, each goes on where it stopped. Nothing outside of
 //! `--out` is touched: the embedded model is unpacked there, too.
 
 mod finding;
+mod steering;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use crate::model_source;
 use crate::printer::Printer;
 
 use finding::Finding;
+use steering::Steering;
 
 /// Clips of each corpus: about five minutes, and about one, on two cores.
 const CLIPS: u32 = 200;
@@ -155,6 +158,7 @@ impl Demo<'_> {
             self.take(&format!("{}/{}", i + 1, steps.len()), step)?;
         }
         let finding = self.finding()?;
+        let steering = Steering::read(&self.path("chase"))?;
         let page = self.path("report").join("index.html");
         if json {
             self.printer.json(&json!({
@@ -162,12 +166,16 @@ impl Demo<'_> {
                 "world": self.path("world"),
                 "bench": self.path("bench"),
                 "run": self.path("run"),
+                "router": self.path("router"),
+                "chase": self.path("chase"),
                 "report": page,
                 "seconds": begin.elapsed().as_secs_f64(),
                 "figures": finding,
+                "steering": steering,
             }))?;
         } else {
-            self.printer.data(&format!("{}\nOpen next: {}\n", finding.text(), page.display()))?;
+            let open = page.display();
+            self.printer.data(&format!("{}{}\nOpen next: {open}\n", finding.text(), steering.text()))?;
         }
         Ok(ExitStatus::Done)
     }

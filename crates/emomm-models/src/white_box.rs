@@ -54,6 +54,9 @@ pub trait WhiteBox: Predictor {
     /// Keeps what the towers make of files in a folder that runs share.
     fn keep_encodings(&mut self, _cache: Arc<EncoderCache>) {}
 
+    /// Puts a line of its own into every prompt from now on, or takes it out again.
+    fn set_hint(&mut self, hint: Option<&str>);
+
     /// Sizes of the decoder.
     fn shape(&self) -> DecoderShape;
 

@@ -53,6 +53,15 @@ fn masks(folder: &Path, first: usize) -> PersonSource {
 }
 
 fn predict(video: &Path, picture: PictureView, coalition: &str) -> Prediction {
+    predict_with(video, picture, coalition, AttentionDetail::Summary)
+}
+
+fn predict_with(
+    video: &Path,
+    picture: PictureView,
+    coalition: &str,
+    attention: AttentionDetail,
+) -> Prediction {
     let checkpoint = golden_folder().join("gqa/checkpoint");
     let model = Omni::load(&checkpoint, &Device::Cpu, candle_core::DType::F32).unwrap();
     let reader = MediaReader::new(SamplingMode::Qwen, DecodeLimits::default()).with_picture(picture);
@@ -64,7 +73,8 @@ fn predict(video: &Path, picture: PictureView, coalition: &str) -> Prediction {
         corpus: Corpus::ChSims,
     };
     let coalition: ModalitySet = coalition.parse().unwrap();
-    let options = PredictOptions { attention: AttentionDetail::Summary, ..PredictOptions::default() };
+    let importance = attention == AttentionDetail::Full;
+    let options = PredictOptions { attention, importance, ..PredictOptions::default() };
     ClipPredictor::new(model, reader).predict(&clip, &[coalition], &options).remove(0).unwrap()
 }
 
@@ -159,4 +169,43 @@ fn the_network_is_asked_where_no_masks_are_known() {
     let person = read.media.picture.unwrap().person.unwrap();
     assert_eq!(person.source, "network");
     assert_eq!(read.media.warnings.is_empty(), person.person_tokens > 0);
+}
+
+/// What single tokens take adds up to the modality's mass, and looking for the person changes no logit. With the background
+/// dropped only the person's tokens are left, at their places.
+#[test]
+fn attention_by_token_adds_up_and_lies_where_the_person_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let half = masks(folder.path(), 14);
+    let plain = predict(&video, PictureView::default(), "TV");
+    let seen = predict_with(&video, view(PersonReading::Observe, &half), "TV", AttentionDetail::Full);
+    assert_eq!(seen.letter_logits, plain.letter_logits);
+    assert!(plain.token_maps.is_none());
+    let (maps, mass) = (seen.token_maps.unwrap(), seen.attention.unwrap().mass);
+    for (m, layers) in maps.attention.iter() {
+        assert_eq!(layers.is_some(), mass.get(m).is_some(), "{m}");
+        for (tokens, heads) in layers.iter().flatten().zip(mass.get(m).iter().flatten()) {
+            let sum: f32 = tokens.iter().sum();
+            let mean = heads.iter().sum::<f32>() / heads.len() as f32;
+            // Sums of at most some hundred f32.
+            assert!((sum - mean).abs() < 1e-6, "{m} {sum} {mean}");
+        }
+    }
+    let importance = maps.importance.unwrap();
+    assert!((importance.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+    let places = maps.places.unwrap();
+    let all: usize = places.grid.iter().product();
+    assert_eq!((places.numbers.len(), importance.len()), (all, seen.tokens.unwrap().video));
+    let person = places.person.unwrap();
+    // The right half of each row shows the person.
+    let (first_row, columns) = (&person[..places.grid[2]], places.grid[2]);
+    assert!(!first_row[0] && first_row[columns - 1], "{first_row:?}");
+    assert_eq!(places.face, None);
+
+    let dropped = predict_with(&video, view(PersonReading::Drop, &half), "TV", AttentionDetail::Full);
+    let left = dropped.token_maps.unwrap().places.unwrap();
+    let wanted = (0..all as u32).filter(|n| person[*n as usize]).collect::<Vec<u32>>();
+    assert_eq!((left.grid, left.numbers), (places.grid, wanted));
+    assert!(left.person.unwrap().iter().all(|is| *is));
 }

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
     AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
-    prompt, reply,
+    TokenMaps, prompt, reply,
 };
 use emomm_media::MediaError;
 
@@ -19,7 +19,9 @@ use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
 use crate::encoder_cache::{EncoderCache, Medium};
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
-use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk};
+use crate::importance::token_importance_after;
+use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk_from};
+use crate::token_maps::{attention_by_token, token_places};
 use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
 
 /// A loaded model with its way of decoding media.
@@ -50,11 +52,13 @@ impl<F: FrontEnd> ClipPredictor<F> {
         &self.front_end
     }
 
-    /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read.
+    /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read. A tree that is
+    /// read backwards keeps the inputs of all layers.
     fn walk(
         &self,
         clip: &Clip,
         coalitions: &[ModalitySet],
+        is_read_backwards: bool,
         leaf: &mut dyn FnMut(usize, &DecisionPoint<'_>) -> Result<()>,
     ) -> Vec<Result<(), PredictError>> {
         let media = self.encode(clip, coalitions);
@@ -77,12 +81,13 @@ impl<F: FrontEnd> ClipPredictor<F> {
         let mut visit = |i: usize, prefill: &Prefill| {
             let coalition = coalitions[owners[i]];
             let mut point = DecisionPoint::new(coalition, decoder, &rows[i], prefill, &embeddings, letters)?;
-            point.evidence = media.record(coalition);
+            point.evidence = media.record(coalition, self.front_end.patches_per_side());
             point.suppressed = media.suppressed(coalition, &rows[i]);
             results[owners[i]] = Some(leaf(owners[i], &point).map_err(predict_error));
             Ok(())
         };
-        let walked = walk(decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
+        let root = if is_read_backwards { decoder.root_keeping_inputs() } else { decoder.root() };
+        let walked = walk_from(&root, decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
         if let Ok(cost) = &walked {
             let mut sum = self.cost.get();
             sum += TokenCost {
@@ -113,13 +118,14 @@ impl<F: FrontEnd> ClipPredictor<F> {
         }
     }
 
-    /// An encoding from the cache, if there is one. What is done to pictures is no part of its keys.
+    /// An encoding from the cache, if there is one.
     fn kept(&self, medium: Medium, path: &Path, encode: impl FnOnce() -> Result<Encoded>) -> Result<Encoded> {
-        let is_plain = medium == Medium::Audio || self.reader.picture.is_plain();
-        match self.cache.as_ref().filter(|_| is_plain) {
-            Some(cache) => cache.encoded(medium, path, self.front_end.decoder().device(), encode),
-            None => encode(),
-        }
+        let Some(cache) = &self.cache else { return encode() };
+        let treatment = match medium {
+            Medium::Video => self.reader.picture.treatment(),
+            Medium::Audio => String::new(),
+        };
+        cache.encoded(medium, path, &treatment, self.front_end.decoder().device(), encode)
     }
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
@@ -177,10 +183,28 @@ impl<F: FrontEnd> ClipPredictor<F> {
         } else {
             None
         };
+        let importance = if options.importance { self.importance(point)? } else { None };
         let ms = clock.elapsed().as_secs_f64() * 1e3;
         *clock = Instant::now();
         let plain = point.prediction(letter_logits, clip.corpus, ms);
-        Ok(Prediction { reply, attention: recorder.map(|r| r.summary()), ..plain })
+        let token_maps = match &recorder {
+            Some(recorder) if options.attention == AttentionDetail::Full => Some(TokenMaps {
+                attention: attention_by_token(recorder.patterns(), point.layout()),
+                places: point.evidence.token_places.clone(),
+                importance,
+            }),
+            _ => None,
+        };
+        Ok(Prediction { reply, attention: recorder.map(|r| r.summary()), token_maps, ..plain })
+    }
+
+    /// Î_k of the visual tokens, of the answer without steering, as Algorithm 1 takes it; `None` without video.
+    fn importance(&self, point: &DecisionPoint<'_>) -> Result<Option<Vec<f32>>> {
+        let (letters, media) = (self.front_end.letters(), point.media());
+        let decoder = self.front_end.decoder();
+        let found =
+            token_importance_after(decoder, &letters, point.row(), point.prefill(), media, Modality::Video)?;
+        Ok(found.map(|f| f.normalised))
     }
 
     /// Greedy continuation after the decision, on the decision's own rows: the prefix is not copied. Later rows are steered
@@ -269,7 +293,7 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
         coalitions: &[ModalitySet],
         visit: &mut Visit<'_>,
     ) -> Vec<Result<(), PredictError>> {
-        self.walk(clip, coalitions, &mut |_, point| visit(point))
+        self.walk(clip, coalitions, false, &mut |_, point| visit(point))
     }
 
     fn predict_steered(
@@ -281,7 +305,7 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
     ) -> Vec<Result<Prediction, PredictError>> {
         let mut clock = Instant::now();
         let mut predictions: Vec<Option<Prediction>> = vec![None; coalitions.len()];
-        let done = self.walk(clip, coalitions, &mut |i, point| {
+        let done = self.walk(clip, coalitions, options.importance, &mut |i, point| {
             let hook = steering(point)?;
             predictions[i] = Some(self.answer(clip, point, options, hook, &mut clock)?);
             Ok(())
@@ -316,7 +340,7 @@ impl ClipMedia {
     }
 
     /// What a prediction of the coalition says of its evidence.
-    fn record(&self, coalition: ModalitySet) -> EvidenceRecord {
+    fn record(&self, coalition: ModalitySet, patches_per_side: usize) -> EvidenceRecord {
         // A row exists, so its evidence does.
         let evidence = self.evidence(coalition).unwrap_or_default();
         let mut media = evidence.video.map(|v| v.record.clone()).unwrap_or_default();
@@ -324,7 +348,8 @@ impl ClipMedia {
             media.add_sound(&audio.record);
         }
         let grid_thw = evidence.video.and_then(|v| v.grid).map(|g| [g.t, g.h, g.w]);
-        EvidenceRecord { grid_thw, media }
+        let token_places = evidence.video.and_then(|v| token_places(v, patches_per_side));
+        EvidenceRecord { grid_thw, media, token_places }
     }
 
     fn embeddings(&self) -> MediaEmbeddings {

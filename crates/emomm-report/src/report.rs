@@ -8,11 +8,11 @@ use emomm_eval::score::ScoreOptions;
 use crate::analysis::Analysis;
 use crate::bundle::{Written, write};
 use crate::chase::{Beside, chase_content};
-use crate::content::{figures, tables};
+use crate::content::{figures, heat_figures, tables};
 use crate::error::ReportError;
 use crate::page::Content;
 use crate::page::media::ClipMedia;
-use crate::study::Study;
+use crate::study::{Heats, Study};
 
 /// What a report leaves open.
 #[derive(Debug, Clone, Default)]
@@ -54,15 +54,20 @@ pub fn report(
     } else {
         options.title.clone()
     };
+    let heats = Heats::read(study);
+    let mut figures = figures(study, &analysis);
+    figures.extend(heat_figures(study, &heats, &media));
     let content = Content {
         title,
         study,
         analysis: &analysis,
         tables: tables(study, &analysis),
-        figures: figures(study, &analysis),
+        figures,
         media,
+        heats: &heats,
         chase: on_chase,
         version: options.version.clone(),
     };
-    write(&content, out, options.force)
+    let written = write(&content, out, options.force)?;
+    Ok(Written { notes: heats.problems.clone(), ..written })
 }

@@ -29,6 +29,7 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
     let picture = args.picture.view()?;
     let options = PredictOptions {
         attention: if args.attention { AttentionDetail::Summary } else { AttentionDetail::None },
+        importance: false,
         generate: args.generate,
         max_new_tokens: args.max_new_tokens as usize,
     };

@@ -90,6 +90,9 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Fa
     let written = report(&study, chase.as_ref(), &beside, media, &options, &args.out);
     spinner.finish_and_clear();
     let written = written?;
+    for note in &written.notes {
+        printer.talk(&format!("note: attention by token is left out: {note}"));
+    }
     let n: usize = study.runs.iter().map(|r| r.run.records().len()).sum();
     let failed = n - study.runs.iter().map(StudyRun::n_answered).sum::<usize>();
     if args.json {

@@ -75,14 +75,18 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let settings = &header.plan.settings;
     let attention: AttentionDetail =
         settings.attention.parse().map_err(|e: String| Failure::new(ExitStatus::Data, e))?;
-    let predict =
-        PredictOptions { attention, generate: settings.generate, max_new_tokens: settings.max_new_tokens };
+    let predict = PredictOptions {
+        attention,
+        importance: settings.importance,
+        generate: settings.generate,
+        max_new_tokens: settings.max_new_tokens,
+    };
     let options = RunnerOptions {
         predict,
         jobs: args.jobs as usize,
         timeout: args.timeout.map(|s| s.0),
         fail_on: None,
-        keeps_heads: attention == AttentionDetail::Full,
+        keeps_tensors: attention == AttentionDetail::Full,
     };
     let truths = manifest.rows.iter().filter(|r| r.is_full());
     let truths = truths.map(|r| (r.id.clone(), r.labels.ground_truth.class)).collect();

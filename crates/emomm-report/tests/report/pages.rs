@@ -40,7 +40,7 @@ fn a_single_file_holds_everything_and_asks_for_nothing() {
     {
         assert!(html.contains(heading), "{heading}");
     }
-    assert!(html.contains("first names the right one of five classes for 100.0 %"));
+    assert!(html.contains("The model names the right one of five classes for 100.0 %"));
     assert!(html.contains("id=\"table-table1\"") && html.contains("Qwen2.5-Omni-7B"));
     assert!(html.len() < 2 << 20, "{} bytes", html.len());
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use emomm_eval::fake::{FakePredictor, FakeSettings};
-use emomm_eval::run::{ModelId, Settings};
+use emomm_eval::run::{DigestMemo, ModelId, Settings};
 use emomm_eval::runner::OpenPredictor;
 use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
@@ -25,6 +25,9 @@ const PICTURE: &str = "picture";
 
 /// How a model that is none is named.
 const FAKE: &str = "fake:";
+
+/// The file of the cache's folder in which digests of checkpoints' files are remembered.
+const DIGESTS: &str = "digests.json";
 
 /// A model that workers can open.
 pub(crate) struct Model {
@@ -202,7 +205,8 @@ impl Model {
             limits: DecodeLimits::default(),
         };
         let spinner = printer.spinner("hashing the model's files");
-        let sha256 = ModelId::sha256_of(&folder)
+        let memo = how.cache.as_ref().map(|cache| DigestMemo::open(&cache.folder.join(DIGESTS)));
+        let sha256 = ModelId::sha256_with(&folder, memo.as_ref())
             .map_err(|e| Failure::new(ExitStatus::Model, format!("{}: {e}", folder.display())))?;
         spinner.finish_and_clear();
         let own = folder.canonicalize().unwrap_or_else(|_| folder.clone());
@@ -240,6 +244,7 @@ impl Model {
             prompt: emomm_eval::prompt::PROMPT_VERSION.to_owned(),
             media: self.media.clone(),
             attention: options.attention.name().to_owned(),
+            importance: options.importance,
             generate: options.generate,
             max_new_tokens: options.max_new_tokens,
             steering: self.steering.clone(),

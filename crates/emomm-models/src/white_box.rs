@@ -14,6 +14,7 @@ use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
 use crate::encoder_cache::EncoderCache;
 use crate::error::{ModelError, Result};
 use crate::layout::Layout;
+use crate::media_cache::MediaCache;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
 
 /// Sizes of a model's decoder.
@@ -53,6 +54,9 @@ pub type Visit<'a> = dyn FnMut(&DecisionPoint<'_>) -> Result<()> + 'a;
 pub trait WhiteBox: Predictor {
     /// Keeps what the towers make of files in a folder that runs share.
     fn keep_encodings(&mut self, _cache: Arc<EncoderCache>) {}
+
+    /// Keeps decoded media in a folder that runs share, whatever their model.
+    fn keep_media(&mut self, _cache: MediaCache) {}
 
     /// Sizes of the decoder.
     fn shape(&self) -> DecoderShape;

@@ -9,8 +9,11 @@ use emomm_eval::run::{DigestMemo, ModelId, Settings};
 use emomm_eval::runner::OpenPredictor;
 use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
+use emomm_models::content_store::ContentStore;
 use emomm_models::encoder_cache::EncoderCache;
+use emomm_models::media_cache::MediaCache;
 use emomm_models::picture::PictureView;
+use emomm_models::white_box::WhiteBox;
 use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
 use serde_json::{Value, json};
 
@@ -29,6 +32,9 @@ const FAKE: &str = "fake:";
 /// The file of the cache's folder in which digests of checkpoints' files are remembered.
 const DIGESTS: &str = "digests.json";
 
+/// The folder of the cache's folder in which decoded media lie.
+const MEDIA: &str = "media";
+
 /// A model that workers can open.
 pub(crate) struct Model {
     pub(crate) id: ModelId,
@@ -43,6 +49,8 @@ pub(crate) struct Model {
     steering: Option<Value>,
     /// How its files are loaded and its pictures are shown; `None` for a fake.
     load: Option<(LoadOptions, PictureView)>,
+    /// What is shared of files; `None` for nothing.
+    caches: Option<Caches>,
 }
 
 /// Where and how to compute, and how frames are chosen.
@@ -56,7 +64,21 @@ pub(crate) struct HowToLoad {
     pub(crate) cache: Option<CacheFolder>,
 }
 
-/// A folder for encoder outputs, and its bound.
+/// What workers share of files.
+#[derive(Debug, Clone)]
+struct Caches {
+    encodings: Arc<EncoderCache>,
+    media: MediaCache,
+}
+
+impl Caches {
+    fn lend_to(&self, model: &mut dyn WhiteBox) {
+        model.keep_encodings(Arc::clone(&self.encodings));
+        model.keep_media(self.media.clone());
+    }
+}
+
+/// A folder for encoder outputs and decoded media, and its bound.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheFolder {
     pub(crate) folder: PathBuf,
@@ -64,10 +86,17 @@ pub(crate) struct CacheFolder {
 }
 
 impl CacheFolder {
-    /// The cache of one model and one way to decode: all that decides an encoding beside the file.
-    fn open(&self, id: &ModelId, media: &BTreeMap<String, Value>) -> Result<EncoderCache, Failure> {
+    /// The caches of one model and one way to decode: all that decides an encoding beside the file. A quarter of the bound is for
+    /// decoded media, which are only looked at where there is no encoding.
+    fn open(&self, id: &ModelId, media: &BTreeMap<String, Value>) -> Result<Caches, Failure> {
         let settings = json!({ "emomm": env!("CARGO_PKG_VERSION"), "model": id, "media": media }).to_string();
-        EncoderCache::open(&self.folder, self.limit_bytes, &settings).map_err(|e| {
+        let of_media = self.limit_bytes / 4;
+        let opened =
+            EncoderCache::open(&self.folder, self.limit_bytes - of_media, &settings).and_then(|cache| {
+                let store = ContentStore::open(&self.folder.join(MEDIA), of_media)?;
+                Ok(Caches { encodings: Arc::new(cache), media: MediaCache::new(Arc::new(store)) })
+            });
+        opened.map_err(|e| {
             Failure::new(ExitStatus::Usage, format!("--cache {}: {e}", self.folder.display()))
                 .with_hint("give a folder that may be written, or --cache off")
         })
@@ -133,15 +162,18 @@ impl Model {
         let digest = || Ok(self.id.sha256.clone());
         let steering = SteerFile::read(file, router, &digest, printer)?;
         self.steering = Some(steering.settings()?);
-        let folder = self.place.clone();
+        let (folder, caches) = (self.place.clone(), self.caches.clone());
         self.open = Arc::new(move || {
             let failed = |hint: Option<String>, message: String| PredictError {
                 kind: PredictErrorKind::Model,
                 hint,
                 message,
             };
-            let model = emomm_models::open_with_picture(&folder, &load, picture.clone())
+            let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone())
                 .map_err(|e| failed(e.hint(), e.to_string()))?;
+            if let Some(caches) = &caches {
+                caches.lend_to(model.as_mut());
+            }
             let steered = steering.wrap(model).map_err(|f| failed(f.hint, f.message))?;
             Ok(Box::new(steered))
         });
@@ -171,6 +203,7 @@ impl Model {
             dtype: ComputeType::F32,
             steering: None,
             load: None,
+            caches: None,
         })
     }
 
@@ -201,9 +234,10 @@ impl Model {
         let picture = how.picture.view()?;
         let dtype = load.dtype;
         let kept = Some((load.clone(), picture.clone()));
-        let cache = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?.map(Arc::new);
-        let open = shared(folder, load, picture, cache);
-        Ok(Self { id, place: own, media, open, summary: Some(summary), dtype, steering: None, load: kept })
+        let caches = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?;
+        let open = shared(folder, load, picture, caches.clone());
+        let summary = Some(summary);
+        Ok(Self { id, place: own, media, open, summary, dtype, steering: None, load: kept, caches })
     }
 
     /// What decides a prediction, with this model.
@@ -220,6 +254,11 @@ impl Model {
         }
     }
 
+    /// Whether a predictor more costs no weights, and what it decodes is kept for the others.
+    pub(crate) fn reads_ahead(&self) -> bool {
+        self.caches.is_some() && self.steering.is_none()
+    }
+
     /// Bytes of the weights, which all workers share.
     pub(crate) fn weight_bytes(&self) -> Option<u64> {
         self.summary.as_ref().map(|s| s.weight_bytes(self.dtype))
@@ -231,7 +270,7 @@ fn shared(
     folder: PathBuf,
     load: LoadOptions,
     picture: PictureView,
-    cache: Option<Arc<EncoderCache>>,
+    caches: Option<Caches>,
 ) -> Arc<OpenPredictor> {
     let first: Mutex<Option<Box<dyn Predictor + Send>>> = Mutex::new(None);
     Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
@@ -242,8 +281,8 @@ fn shared(
         let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone()).map_err(|e| {
             PredictError { kind: PredictErrorKind::Model, hint: e.hint(), message: e.to_string() }
         })?;
-        if let Some(cache) = &cache {
-            model.keep_encodings(Arc::clone(cache));
+        if let Some(caches) = &caches {
+            caches.lend_to(model.as_mut());
         }
         match model.another() {
             Some(other) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use emomm_eval::run::hex;
 use emomm_eval::{PersonRecord, PictureRecord};
-use emomm_media::{PersonMask, RgbImage, SubtitleBand, SubtitleTreatment};
+use emomm_media::{PersonMask, RgbImage, SubtitleBand, SubtitleTreatment, Window};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -136,6 +136,8 @@ pub(crate) struct Viewer<'a> {
     indices: &'a [usize],
     /// Rows and columns of visual tokens.
     grid: (usize, usize),
+    /// The part of a shown frame that the grid lies over.
+    window: Window,
     seen: usize,
     /// For each frame the mean probability of the person in each cell.
     cells: Vec<Vec<f32>>,
@@ -158,7 +160,22 @@ impl<'a> Viewer<'a> {
             Some(PersonSource::Truth(masks)) => Some(masks.of(video, indices)?),
             _ => None,
         };
-        Ok(Self { view, truth, indices, grid, seen: 0, cells: Vec::new(), face_cells: Vec::new() })
+        Ok(Self {
+            view,
+            truth,
+            indices,
+            grid,
+            window: Window::WHOLE,
+            seen: 0,
+            cells: Vec::new(),
+            face_cells: Vec::new(),
+        })
+    }
+
+    /// For a tower that sees a part of each frame.
+    #[must_use]
+    pub(crate) fn seeing(self, window: Window) -> Self {
+        Self { window, ..self }
     }
 
     /// The next frame as the model is to see it.
@@ -172,15 +189,15 @@ impl<'a> Viewer<'a> {
             Some(truth) => {
                 let [from, to] = self.view.subtitles.visible();
                 if let Some(face) = truth.face(index) {
-                    self.face_cells.push(face.rows(from, to).cells(self.grid.0, self.grid.1));
+                    self.face_cells.push(face.rows(from, to).cells_in(self.window, self.grid.0, self.grid.1));
                 }
                 truth.person(index).rows(from, to)
             }
             None => PersonMask::of(&frame),
         };
-        self.cells.push(mask.cells(self.grid.0, self.grid.1));
+        self.cells.push(mask.cells_in(self.window, self.grid.0, self.grid.1));
         // A frame that shows nobody stays as it is: a grey one would say nothing at all.
-        let is_somebody = mask.probability.iter().any(|p| *p > PERSON_THRESHOLD);
+        let is_somebody = mask.is_anybody_in(self.window, PERSON_THRESHOLD);
         match person.reading {
             PersonReading::Blank if is_somebody => mask.blank_background(&frame, PERSON_THRESHOLD, BLANK),
             _ => frame,
@@ -396,6 +413,19 @@ mod tests {
         assert_eq!((regions.person, regions.face), (Some(vec![true, true]), Some(vec![false, true])));
         assert_eq!(PersonTokens::default().regions(), Regions::default());
         assert!(truth(&with_face.replace("[1,1]", "[1]")).is_err());
+    }
+
+    /// A tower that sees the left half sees nobody, one that sees the right half sees nobody else.
+    #[test]
+    fn a_tower_that_sees_a_part_has_its_tokens_there() {
+        for (columns, expected) in [([0.0, 0.5], false), ([0.5, 1.0], true)] {
+            let view = view(PersonReading::Blank);
+            let viewer = Viewer::new(&view, Path::new("c/Raw/v/1.mp4"), &[0], (1, 2)).unwrap();
+            let mut viewer = viewer.seeing(Window { columns, rows: [0.0, 1.0] });
+            let shown = viewer.show(frame());
+            assert_eq!(viewer.person_tokens(1).person, [expected; 2]);
+            assert_eq!(shown.pixel(0, 0) == Some(BLANK), expected);
+        }
     }
 
     #[test]

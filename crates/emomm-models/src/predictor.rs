@@ -32,6 +32,8 @@ pub struct ClipPredictor<F> {
     reader: MediaReader,
     cache: Option<Arc<EncoderCache>>,
     cost: Cell<TokenCost>,
+    /// A line of its own in every prompt.
+    hint: Option<String>,
 }
 
 /// Media of one clip; `Err` where they could not be read or were not asked for.
@@ -43,7 +45,7 @@ struct ClipMedia {
 impl<F: FrontEnd> ClipPredictor<F> {
     /// Wraps a loaded model.
     pub fn new(front_end: F, reader: MediaReader) -> Self {
-        Self { front_end: Arc::new(front_end), reader, cache: None, cost: Cell::default() }
+        Self { front_end: Arc::new(front_end), reader, cache: None, cost: Cell::default(), hint: None }
     }
 
     /// The model.
@@ -133,7 +135,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
         let evidence = media.evidence(coalition)?;
-        let prompt = build_prompt(clip, coalition).map_err(predict_error)?;
+        let prompt = self.prompt(clip, coalition).map_err(predict_error)?;
         let mut row = self.front_end.row(&prompt, evidence).map_err(predict_error)?;
         if let Some(kept) = evidence.video.and_then(|v| v.kept.as_ref()) {
             row = row.with_video_tokens(kept);
@@ -149,6 +151,14 @@ impl<F: FrontEnd> ClipPredictor<F> {
             return Err(predict_error(ModelError::request(message, hint)));
         }
         Ok(row)
+    }
+
+    fn prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
+        let plain = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
+        Ok(match &self.hint {
+            Some(hint) => plain.with_hint(hint),
+            None => plain,
+        })
     }
 
     /// Reads the letters, the attention and, if wanted, the reply of one coalition.
@@ -171,7 +181,9 @@ impl<F: FrontEnd> ClipPredictor<F> {
             return Err(ModelError::NotFinite { path: self.front_end.folder().to_owned(), letter_logits });
         }
         let reply = if options.generate {
-            let text = self.generate(point.row(), point.prefill(), decision, options.max_new_tokens)?;
+            let later = steering.as_deref_mut().filter(|hook| hook.continues());
+            let text =
+                self.generate(point.row(), point.prefill(), decision, options.max_new_tokens, later)?;
             Some(reply::parse(&text, clip.corpus))
         } else {
             None
@@ -200,9 +212,16 @@ impl<F: FrontEnd> ClipPredictor<F> {
         Ok(found.map(|f| f.normalised))
     }
 
-    /// Greedy continuation after the decision, on the decision's own rows: the prefix is not copied. The decision row
-    /// alone is steered.
-    fn generate(&self, row: &PromptRow, prefill: &Prefill, first: Decision, most: usize) -> Result<String> {
+    /// Greedy continuation after the decision, on the decision's own rows: the prefix is not copied. Later rows are steered
+    /// where `hook` is given.
+    fn generate(
+        &self,
+        row: &PromptRow,
+        prefill: &Prefill,
+        first: Decision,
+        most: usize,
+        mut hook: Option<&mut (dyn DecisionHook + 'static)>,
+    ) -> Result<String> {
         let decoder = self.front_end.decoder();
         let most = most.min(self.front_end.max_tokens().saturating_sub(row.tokens.len()).max(1));
         let mut next_position = row.positions.max().map_or(0, |p| p + 1);
@@ -218,7 +237,8 @@ impl<F: FrontEnd> ClipPredictor<F> {
                 break;
             }
             let next = decoder.embed(&[token])?;
-            decision = decoder.resume(prefill, &decision, &next, [next_position; 3], None)?;
+            let hook = hook.as_mut().map(|h| &mut **h as &mut dyn DecisionHook);
+            decision = decoder.resume(prefill, &decision, &next, [next_position; 3], hook)?;
             next_position += 1;
         }
         self.front_end.text(&ids)
@@ -227,7 +247,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
 
 impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
-        Ok(self.front_end.render(&build_prompt(clip, coalition).map_err(predict_error)?))
+        Ok(self.front_end.render(&self.prompt(clip, coalition).map_err(predict_error)?))
     }
 
     fn predict(
@@ -245,6 +265,7 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
             reader: self.reader.another(),
             cache: self.cache.clone(),
             cost: Cell::default(),
+            hint: self.hint.clone(),
         }))
     }
 
@@ -282,6 +303,10 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
 
     fn keep_media(&mut self, cache: MediaCache) {
         self.reader.media = Some(cache);
+    }
+
+    fn set_hint(&mut self, hint: Option<&str>) {
+        self.hint = hint.map(str::to_owned);
     }
 
     fn shape(&self) -> DecoderShape {
@@ -382,10 +407,6 @@ impl DecisionHook for SteerAndRecord<'_, '_> {
         }
         self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.observe_pattern(layer, pattern))
     }
-}
-
-fn build_prompt(clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
-    Ok(prompt::build(clip.corpus, coalition, clip.text.as_deref())?)
 }
 
 fn missing(modality: Modality) -> ModelError {

@@ -58,6 +58,9 @@ pub trait WhiteBox: Predictor {
     /// Keeps decoded media in a folder that runs share, whatever their model.
     fn keep_media(&mut self, _cache: MediaCache) {}
 
+    /// Puts a line of its own into every prompt from now on, or takes it out again.
+    fn set_hint(&mut self, hint: Option<&str>);
+
     /// Sizes of the decoder.
     fn shape(&self) -> DecoderShape;
 

@@ -7,7 +7,7 @@ use emomm_eval::score::ScoreOptions;
 
 use crate::analysis::Analysis;
 use crate::bundle::{Written, write};
-use crate::chase::chase_content;
+use crate::chase::{Beside, chase_content};
 use crate::content::{figures, heat_figures, tables};
 use crate::error::ReportError;
 use crate::page::Content;
@@ -27,14 +27,27 @@ pub struct ReportOptions {
     pub version: String,
 }
 
-/// Analyses a study and writes its report to `out`. `media` are shown in the cards of the clips they belong to.
+/// Analyses a study and writes its report to `out`. `media` are shown in the cards of the clips they belong to. The page on
+/// CHASE is that of `chase`, a study of variants of its own, or else that of the study itself.
 pub fn report(
     study: &Study,
+    chase: Option<&Study>,
+    beside: &Beside,
     media: BTreeMap<usize, ClipMedia>,
     options: &ReportOptions,
     out: &Path,
 ) -> Result<Written, ReportError> {
     let analysis = Analysis::of(study, options.scores)?;
+    let of_clip = |(index, media): (&usize, &ClipMedia)| {
+        Some((study.clips.get(*index)?.id.clone(), media.frames.clone()))
+    };
+    let beside = &Beside { frames: media.iter().filter_map(of_clip).collect(), ..beside.clone() };
+    let on_chase = match chase {
+        Some(variants) => {
+            chase_content(variants, &Analysis::of(variants, options.scores)?, &options.scores, beside)?
+        }
+        None => chase_content(study, &analysis, &options.scores, beside)?,
+    };
     let names: Vec<&str> = study.runs.iter().map(|r| r.name.as_str()).collect();
     let title = if options.title.is_empty() {
         format!("emomm report: {}", names.join(", "))
@@ -52,7 +65,7 @@ pub fn report(
         figures,
         media,
         heats: &heats,
-        chase: chase_content(study, &analysis, &options.scores)?,
+        chase: on_chase,
         version: options.version.clone(),
     };
     let written = write(&content, out, options.force)?;

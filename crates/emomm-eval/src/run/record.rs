@@ -144,6 +144,10 @@ pub struct SteeringTrace {
     pub variant: String,
     /// The layers that the router read, ascending.
     pub layers: Vec<SteeredLayer>,
+    /// Importance of each video token, Eq. (25), in the order of the prompt; kept for one variant of those that ran
+    /// together, where it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<Vec<f32>>,
 }
 
 /// One (clip, coalition). The field names are the JSON contract of `log.jsonl`.

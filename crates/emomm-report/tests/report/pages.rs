@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use emomm_eval::run::Record;
+use emomm_report::chase::Beside;
 use emomm_report::study::Study;
 use emomm_report::{ReportOptions, report};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::made_up::{MadeUp, study, ten_clips};
 
 pub(crate) fn written(study: &Study, out: &Path) -> String {
     let options = ReportOptions { scores: options(), version: "test".to_owned(), ..ReportOptions::default() };
-    let written = report(study, BTreeMap::new(), &options, out).unwrap();
+    let written = report(study, None, &Beside::default(), BTreeMap::new(), &options, out).unwrap();
     std::fs::read_to_string(written.page).unwrap()
 }
 

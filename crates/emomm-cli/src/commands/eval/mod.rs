@@ -15,12 +15,11 @@ use emomm_eval::run::{BenchId, LogWriter, Places, Plan, RunHeader, Selection};
 use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
 
-pub(crate) use model::{HowToLoad, Model};
+pub(crate) use model::{CacheFolder, HowToLoad, Model};
 pub(crate) use session::{Session, left_over};
 pub(crate) use summary::Summary;
 pub(crate) use words::{EvalArgs, Seconds};
 
-use model::CacheFolder;
 use words::Words;
 
 use crate::commands::verify::{read_benchmark, unreadable};
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let roots = Manifest::read_roots(bench).map_err(unreadable)?;
     let coalitions = words.coalitions();
     let chosen = candidates(&manifest, &roots, &words.rows(), &coalitions)?;
-    let cache = cache(&words)?.filter(|_| !args.dry_run);
+    let cache = encoder_cache(words.cache.as_deref(), words.cache_size)?.filter(|_| !args.dry_run);
     let how = HowToLoad {
         device: words.device,
         dtype: words.dtype,
@@ -81,14 +80,17 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 
-/// Where encoder outputs are kept, by the words.
-fn cache(words: &Words) -> Result<Option<CacheFolder>, Failure> {
-    let folder = match &words.cache {
+/// Where encoder outputs are kept, by the words of `--cache` and `--cache-size`.
+pub(crate) fn encoder_cache(
+    folder: Option<&Path>,
+    gigabytes: Option<u64>,
+) -> Result<Option<CacheFolder>, Failure> {
+    let folder = match folder {
         Some(folder) if folder.as_os_str() == "off" => return Ok(None),
-        Some(folder) => folder.clone(),
+        Some(folder) => folder.to_owned(),
         None => model_source::cache_folder()?.join("encodings"),
     };
-    let limit_bytes = words.cache_size.unwrap_or(CACHE_GIGABYTES).saturating_mul(1_000_000_000);
+    let limit_bytes = gigabytes.unwrap_or(CACHE_GIGABYTES).saturating_mul(1_000_000_000);
     Ok(Some(CacheFolder { folder, limit_bytes }))
 }
 

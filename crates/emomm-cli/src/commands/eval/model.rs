@@ -50,7 +50,7 @@ pub(crate) struct Model {
     /// How its files are loaded and its pictures are shown; `None` for a fake.
     load: Option<(LoadOptions, PictureView)>,
     /// What is shared of files; `None` for nothing.
-    caches: Option<Caches>,
+    pub(crate) caches: Option<Caches>,
 }
 
 /// Where and how to compute, and how frames are chosen.
@@ -66,13 +66,14 @@ pub(crate) struct HowToLoad {
 
 /// What workers share of files.
 #[derive(Debug, Clone)]
-struct Caches {
+pub(crate) struct Caches {
     encodings: Arc<EncoderCache>,
     media: MediaCache,
 }
 
 impl Caches {
-    fn lend_to(&self, model: &mut dyn WhiteBox) {
+    /// Lets a model keep and find there what it makes of files.
+    pub(crate) fn lend_to(&self, model: &mut dyn WhiteBox) {
         model.keep_encodings(Arc::clone(&self.encodings));
         model.keep_media(self.media.clone());
     }
@@ -112,8 +113,13 @@ impl Model {
         }
     }
 
-    /// The model of a run that is there, computed as it was.
-    pub(crate) fn again(place: &Path, settings: &Settings, printer: &Printer) -> Result<Self, Failure> {
+    /// The model of a run that is there, computed as it was; a steered one with the router that the run was made with.
+    pub(crate) fn again(
+        place: &Path,
+        router: Option<&Path>,
+        settings: &Settings,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
         let word = |text: &str, what: &str| {
             Failure::new(ExitStatus::Data, format!("the run's {what} is `{text}`, which is unknown"))
         };
@@ -126,12 +132,7 @@ impl Model {
             picture: PictureArgs::of_settings(settings.media.get(PICTURE))
                 .ok_or_else(|| word("not known", "treatment of pictures"))?,
         };
-        if settings.steering.is_some() {
-            let message = "the run is steered, and its settings alone do not open it again";
-            return Err(Failure::new(ExitStatus::Usage, message)
-                .with_hint("issue the command that made it again: it goes on where it stopped"));
-        }
-        let model = Self::find(place, &how, printer)?;
+        let mut model = Self::find(place, &how, printer)?;
         if model.id != settings.model || model.media != settings.media {
             let message = format!(
                 "{}: the model or the way to decode is not that of the run any more (found {}, expected {})",
@@ -141,6 +142,17 @@ impl Model {
             );
             return Err(Failure::new(ExitStatus::Usage, message)
                 .with_hint("put the model back where it was, or evaluate again with --accept-changes"));
+        }
+        match (&settings.steering, router) {
+            (Some(steering), router) => {
+                model.steer_by(SteerFile::of_settings(steering, router, &model.id.sha256)?)?;
+                model.steering = Some(steering.clone());
+            }
+            (None, Some(_)) => {
+                return Err(Failure::new(ExitStatus::Usage, "--router: the run is not steered")
+                    .with_hint("leave --router out"));
+            }
+            (None, None) => {}
         }
         Ok(model)
     }
@@ -152,6 +164,12 @@ impl Model {
         router: Option<&Path>,
         printer: &Printer,
     ) -> Result<(), Failure> {
+        let digest = || Ok(self.id.sha256.clone());
+        let steering = SteerFile::read(file, router, &digest, printer)?;
+        self.steer_by(steering)
+    }
+
+    fn steer_by(&mut self, steering: SteerFile) -> Result<(), Failure> {
         let Some((load, picture)) = self.load.clone() else {
             return Err(Failure::new(
                 ExitStatus::Usage,
@@ -159,8 +177,6 @@ impl Model {
             )
             .with_hint("give --model a checkpoint folder"));
         };
-        let digest = || Ok(self.id.sha256.clone());
-        let steering = SteerFile::read(file, router, &digest, printer)?;
         self.steering = Some(steering.settings()?);
         let (folder, caches) = (self.place.clone(), self.caches.clone());
         self.open = Arc::new(move || {
@@ -261,7 +277,8 @@ impl Model {
 
     /// Bytes of the weights, which all workers share.
     pub(crate) fn weight_bytes(&self) -> Option<u64> {
-        self.summary.as_ref().map(|s| s.weight_bytes(self.dtype))
+        let (load, _) = self.load.as_ref()?;
+        self.summary.as_ref().map(|s| s.weight_bytes(load.device, self.dtype))
     }
 }
 

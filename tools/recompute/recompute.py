@@ -173,6 +173,8 @@ def check_gtar(check, frame, rows):
 
 
 def check_delta_v(check, frame, rows):
+    if not rows:
+        return
     conflict = frame[frame.clip_conflict == 1]
     both = [set(conflict[conflict.coalition == c].id) for c in ("TAV", "TA")]
     conflict = conflict[conflict.id.isin(both[0] & both[1])]

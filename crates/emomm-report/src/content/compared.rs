@@ -84,8 +84,8 @@ pub(super) fn subtitles(analysis: &Analysis) -> Table {
         Column::number("p_holm", "p, Holm", Form::PValue),
     ];
     let note = "Two runs that differ in --subtitle-band alone, on the samples of both. A clip may carry its transcript in the \
-                picture; where V without the band is less often right than V with it, part of what the picture gave was \
-                text. p swaps the answers of whole groups; Holm's correction over the coalitions.";
+                picture; where the picture without the band is less often right, part of what it gave lay in the band: text, or \
+                whatever else was there. p swaps the answers of whole groups; Holm's correction over the coalitions.";
     let mut table =
         Table::new("subtitles", "What hiding subtitles in the picture changes", columns).with_note(note);
     for change in &analysis.subtitles {

@@ -99,9 +99,10 @@ fn figure(
     for (run, heat, all) in &shown {
         let name = &study.runs[*run].name;
         let [_, rows, width] = heat.grid;
-        for (at, step) in heat.steps(FRAMES).into_iter().enumerate() {
+        for step in heat.steps(FRAMES) {
             let cells = heat.step(all, step);
-            let picture = frames.get(at).filter(|_| heat.steps(FRAMES).len() == frames.len());
+            // The picture nearest in time: both are taken from even parts of the clip.
+            let picture = frames.get((2 * step + 1) * frames.len() / (2 * heat.grid[0]).max(1));
             let title = format!("step {} of {}", step + 1, heat.grid[0]);
             panels.push(
                 FrameHeat {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use emomm_chase::{
     ChaseError, FeatureStore, Features, ImportanceCache, JudgedSample, LoadedRouter, StoreKey, StoredRecord,

@@ -53,6 +53,17 @@ impl<F: FrontEnd> ClipPredictor<F> {
         &self.front_end
     }
 
+    /// One more of the same model, which shares its weights and caches.
+    fn twin(&self) -> Self {
+        Self {
+            front_end: Arc::clone(&self.front_end),
+            reader: self.reader.another(),
+            cache: self.cache.clone(),
+            cost: Cell::default(),
+            hint: self.hint.clone(),
+        }
+    }
+
     /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read. A tree that is
     /// read backwards keeps the inputs of all layers.
     fn walk(
@@ -260,13 +271,7 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
     }
 
     fn another(&self) -> Option<Box<dyn Predictor + Send>> {
-        Some(Box::new(Self {
-            front_end: Arc::clone(&self.front_end),
-            reader: self.reader.another(),
-            cache: self.cache.clone(),
-            cost: Cell::default(),
-            hint: self.hint.clone(),
-        }))
+        Some(Box::new(self.twin()))
     }
 
     fn read_ahead(&self, clip: &Clip, coalitions: &[ModalitySet]) {
@@ -297,6 +302,10 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
 }
 
 impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
+    fn another_white_box(&self) -> Option<Box<dyn WhiteBox + Send>> {
+        Some(Box::new(self.twin()))
+    }
+
     fn keep_encodings(&mut self, cache: Arc<EncoderCache>) {
         self.cache = Some(cache);
     }

@@ -52,6 +52,11 @@ pub type Visit<'a> = dyn FnMut(&DecisionPoint<'_>) -> Result<()> + 'a;
 
 /// A model that lets its decision rows be read and steered.
 pub trait WhiteBox: Predictor {
+    /// As [`Predictor::another`], open as this one is.
+    fn another_white_box(&self) -> Option<Box<dyn WhiteBox + Send>> {
+        None
+    }
+
     /// Keeps what the towers make of files in a folder that runs share.
     fn keep_encodings(&mut self, _cache: Arc<EncoderCache>) {}
 

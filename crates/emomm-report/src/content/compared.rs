@@ -8,6 +8,9 @@ use crate::table::{Cell, Column, Form, Table};
 
 const SHARE: Form = Form::Percent(1);
 
+/// A figure of a part of the rows.
+type ValueOf = fn(&ComparedPart) -> Option<Difference>;
+
 /// Macro F1 and MAE of every run against the first.
 pub(super) fn figures(analysis: &Analysis) -> Table {
     let columns = vec![
@@ -29,7 +32,7 @@ pub(super) fn figures(analysis: &Analysis) -> Table {
     let mut table = Table::new("tests-runs-figures", title, columns).with_note(note);
     for compared in &analysis.compared {
         let report = &compared.report;
-        let of: [(&str, &Family, fn(&ComparedPart) -> Option<Difference>); 2] = [
+        let of: [(&str, &Family, ValueOf); 2] = [
             ("macro_f1", &report.holm_macro_f1, |part| part.macro_f1),
             ("mae", &report.holm_mae, |part| part.mae),
         ];

@@ -56,20 +56,13 @@ fn example(study: &Study, heats: &Heats) -> Option<(usize, String)> {
         Some(is_right(&study.clips[clip], record))
     };
     let is_conflict = |clip: usize| study.clips[clip].is_conflict() == Some(true);
-    let rules: [(&str, Box<dyn Fn(usize) -> bool>); 3] = [
-        (
-            "the first in Conflict that the second run mends",
-            Box::new(|c| is_conflict(c) && right(0, c) == Some(false) && right(1, c) == Some(true)),
-        ),
-        (
-            "the first in Conflict that the first run gets wrong",
-            Box::new(|c| is_conflict(c) && right(0, c) == Some(false)),
-        ),
-        ("the first that was kept", Box::new(|_| true)),
-    ];
-    rules.iter().find_map(|(why, holds)| {
-        clips.iter().copied().find(|clip| holds(*clip)).map(|clip| (clip, (*why).to_owned()))
-    })
+    let is_wrong = |clip: usize| is_conflict(clip) && right(0, clip) == Some(false);
+    let first = |holds: &dyn Fn(usize) -> bool, why: &str| {
+        clips.iter().copied().find(|clip| holds(*clip)).map(|clip| (clip, why.to_owned()))
+    };
+    first(&|c| is_wrong(c) && right(1, c) == Some(true), "the first in Conflict that the second run mends")
+        .or_else(|| first(&is_wrong, "the first in Conflict that the first run gets wrong"))
+        .or_else(|| first(&|_| true, "the first that was kept"))
 }
 
 fn figure(

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use emomm_eval::fake::{FakePredictor, FakeSettings};
 use emomm_eval::run::{DigestMemo, ModelId, Settings};
 use emomm_eval::runner::OpenPredictor;
-use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
+use emomm_eval::{PredictError, PredictErrorKind, PredictOptions};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
 use emomm_models::content_store::ContentStore;
 use emomm_models::encoder_cache::EncoderCache;
@@ -178,19 +178,13 @@ impl Model {
             .with_hint("give --model a checkpoint folder"));
         };
         self.steering = Some(steering.settings()?);
-        let (folder, caches) = (self.place.clone(), self.caches.clone());
+        let open = white_boxes(self.place.clone(), load, picture, self.caches.clone());
         self.open = Arc::new(move || {
-            let failed = |hint: Option<String>, message: String| PredictError {
+            let steered = steering.wrap(open()?).map_err(|f| PredictError {
                 kind: PredictErrorKind::Model,
-                hint,
-                message,
-            };
-            let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone())
-                .map_err(|e| failed(e.hint(), e.to_string()))?;
-            if let Some(caches) = &caches {
-                caches.lend_to(model.as_mut());
-            }
-            let steered = steering.wrap(model).map_err(|f| failed(f.hint, f.message))?;
+                hint: f.hint,
+                message: f.message,
+            })?;
             Ok(Box::new(steered))
         });
         Ok(())
@@ -251,7 +245,8 @@ impl Model {
         let dtype = load.dtype;
         let kept = Some((load.clone(), picture.clone()));
         let caches = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?;
-        let open = shared(folder, load, picture, caches.clone());
+        let boxes = white_boxes(folder, load, picture, caches.clone());
+        let open: Arc<OpenPredictor> = Arc::new(move || Ok(boxes()?));
         let summary = Some(summary);
         Ok(Self { id, place: own, media, open, summary, dtype, steering: None, load: kept, caches })
     }
@@ -272,7 +267,7 @@ impl Model {
 
     /// Whether a predictor more costs no weights, and what it decodes is kept for the others.
     pub(crate) fn reads_ahead(&self) -> bool {
-        self.caches.is_some() && self.steering.is_none()
+        self.caches.is_some()
     }
 
     /// Bytes of the weights, which all workers share.
@@ -282,17 +277,20 @@ impl Model {
     }
 }
 
+/// Opens a model whose decision rows can be steered.
+type OpenWhiteBox = dyn Fn() -> Result<Box<dyn WhiteBox + Send>, PredictError> + Send + Sync;
+
 /// Opens the model once; further workers share its weights, where the model allows it.
-fn shared(
+fn white_boxes(
     folder: PathBuf,
     load: LoadOptions,
     picture: PictureView,
     caches: Option<Caches>,
-) -> Arc<OpenPredictor> {
-    let first: Mutex<Option<Box<dyn Predictor + Send>>> = Mutex::new(None);
-    Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
+) -> Arc<OpenWhiteBox> {
+    let first: Mutex<Option<Box<dyn WhiteBox + Send>>> = Mutex::new(None);
+    Arc::new(move || -> Result<Box<dyn WhiteBox + Send>, PredictError> {
         let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = first.as_ref().and_then(|p| p.another()) {
+        if let Some(other) = first.as_ref().and_then(|p| p.another_white_box()) {
             return Ok(other);
         }
         let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone()).map_err(|e| {
@@ -301,7 +299,7 @@ fn shared(
         if let Some(caches) = &caches {
             caches.lend_to(model.as_mut());
         }
-        match model.another() {
+        match model.another_white_box() {
             Some(other) => {
                 *first = Some(model);
                 Ok(other)

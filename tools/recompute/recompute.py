@@ -65,6 +65,10 @@ def read(path):
     for m in "TAV":
         frame[f"right_{m}"] = shown[m] & ~differs[m]
         frame[f"unknown_{m}"] = shown[m] & frame[f"of_{m}"].isna()
+    # The export names the wide subset of Align; its two parts follow from the classes.
+    equal = np.logical_and.reduce([frame[f"of_{m}"] == frame.truth for m in "TAV"])
+    is_align = frame.subset == "align"
+    frame["subset"] = np.where(is_align, np.where(equal, "equal", "same-polarity"), frame.subset)
     frame["right"] = frame.answer == frame.truth
     frame["right_polarity"] = (frame.answer != NONE) & (frame.answer.map(sign) == frame.truth.map(sign))
     return frame
@@ -97,7 +101,7 @@ def scores(part):
 
 
 WITHIN = {
-    "align": ["align", "equal", "same-polarity"],
+    "align": ["equal", "same-polarity"],
     "conflict": ["conflict"],
     "equal": ["equal"],
     "same-polarity": ["same-polarity"],
@@ -169,6 +173,8 @@ def check_gtar(check, frame, rows):
 
 
 def check_delta_v(check, frame, rows):
+    if not rows:
+        return
     conflict = frame[frame.clip_conflict == 1]
     both = [set(conflict[conflict.coalition == c].id) for c in ("TAV", "TA")]
     conflict = conflict[conflict.id.isin(both[0] & both[1])]

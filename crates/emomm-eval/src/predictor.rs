@@ -284,6 +284,10 @@ pub trait Predictor {
         None
     }
 
+    /// Reads ahead of a later call what it will need of the clip's files, where that is kept. What cannot be read is left to that
+    /// call to complain of.
+    fn read_ahead(&self, _clip: &Clip, _coalitions: &[ModalitySet]) {}
+
     /// What the prompts of all calls so far have cost; `None` for a model that does not say.
     fn token_cost(&self) -> Option<TokenCost> {
         None

@@ -1,34 +1,23 @@
 //! Encoder outputs kept on the disk: what a tower made of a file is computed once, whatever the run.
 //!
 //! An entry is named by a digest of everything that decides it: the content of the file, the model's files, device, compute
-//! type, and how the file was decoded, ffmpeg's version included. Entries are safetensors files, written aside and renamed, so
-//! that several processes may share a folder. It is bounded: the entries that were used least recently go first.
+//! type, and how the file was decoded and treated, ffmpeg's version included. Entries are safetensors files of a
+//! [`ContentStore`].
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use candle_core::Device;
 use emomm_eval::MediaRecord;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::content_store::ContentStore;
 use crate::front_end::{Encoded, Regions};
 use crate::vision::Grid;
 
 /// Raised whenever an entry's content or an encoder's arithmetic changes.
-const FORMAT: &str = "1";
-
-/// Entries are cut down to this share of the limit, so that not every new one has to make room.
-const LEFT_AFTER_EVICTION: f64 = 0.8;
-
-const ENTRY: &str = "safetensors";
-
-/// Distinguishes the unfinished files of one process.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
+const FORMAT: &str = "2";
 
 /// Which medium of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +40,9 @@ impl Medium {
 /// A folder of encoder outputs.
 #[derive(Debug)]
 pub struct EncoderCache {
-    folder: PathBuf,
-    limit_bytes: u64,
+    store: ContentStore,
     /// Everything but the file: model, device, type, decoding.
     settings: String,
-    /// Bytes of the entries, as far as this process knows.
-    used: AtomicU64,
 }
 
 /// What stands beside the embeddings.
@@ -73,17 +59,7 @@ struct Beside {
 impl EncoderCache {
     /// Opens a folder, which is made if need be. `settings` names all that decides an encoding beside the file itself.
     pub fn open(folder: &Path, limit_bytes: u64, settings: &str) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let cache = Self {
-            folder: folder.to_owned(),
-            limit_bytes,
-            settings: settings.to_owned(),
-            used: AtomicU64::new(0),
-        };
-        let used = cache.entries().iter().map(|e| e.bytes).sum();
-        cache.used.store(used, Ordering::Relaxed);
-        cache.make_room();
-        Ok(cache)
+        Ok(Self { store: ContentStore::open(folder, limit_bytes)?, settings: settings.to_owned() })
     }
 
     /// The encoding of a medium: kept, or made now and kept. `treatment` says what is done to it before the model sees it; it is
@@ -97,120 +73,46 @@ impl EncoderCache {
         encode: impl FnOnce() -> Result<Encoded, E>,
     ) -> Result<Encoded, E> {
         let Ok(path) = self.path(medium, file, treatment) else { return encode() };
-        if let Some(found) = read(&path, device) {
-            // Used now: the last to go.
-            let _ = File::options().append(true).open(&path).and_then(|f| f.set_modified(SystemTime::now()));
+        if let Some(found) = ContentStore::read(&path).and_then(|bytes| read(&bytes, device)) {
             return Ok(found);
         }
         let made = encode()?;
-        if let Ok(bytes) = Self::write(&path, &made)
-            && self.used.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit_bytes
-        {
-            self.make_room();
+        if let Ok(bytes) = entry(&made) {
+            self.store.write(&path, &bytes);
         }
         Ok(made)
     }
 
+    /// Whether there is an entry.
+    pub fn holds(&self, medium: Medium, file: &Path, treatment: &str) -> bool {
+        self.path(medium, file, treatment).is_ok_and(|path| path.is_file())
+    }
+
     fn path(&self, medium: Medium, file: &Path, treatment: &str) -> io::Result<PathBuf> {
-        let mut hasher = Sha256::new();
-        let treatment = (!treatment.is_empty()).then_some(treatment);
-        for part in [FORMAT, medium.name(), &self.settings].into_iter().chain(treatment) {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        let mut file = File::open(file)?;
-        let mut block = vec![0; 1 << 18];
-        loop {
-            let n = file.read(&mut block)?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(&block[..n]);
-        }
-        let hex =
-            |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[digit as usize]));
-        let name: String = hasher.finalize().iter().flat_map(hex).collect();
-        Ok(self.folder.join(&name[..2]).join(&name[2..]).with_extension(ENTRY))
-    }
-
-    fn write(path: &Path, encoded: &Encoded) -> io::Result<u64> {
-        let beside = Beside {
-            grid: encoded.grid.map(|g| [g.t, g.h, g.w]),
-            kept: encoded.kept.clone(),
-            suppressed: encoded.suppressed.clone(),
-            regions: encoded.regions.clone(),
-            record: encoded.record.clone(),
-        };
-        let json = serde_json::to_string(&beside)?;
-        let metadata = HashMap::from([("beside".to_owned(), json)]);
-        let tensor = encoded.embeddings.to_device(&Device::Cpu).map_err(io::Error::other)?;
-        let bytes =
-            safetensors::serialize([("embeddings", tensor)], Some(metadata)).map_err(io::Error::other)?;
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let unfinished = path.with_extension(format!("{}-{number}.part", std::process::id()));
-        let written = fs::write(&unfinished, &bytes).and_then(|()| fs::rename(&unfinished, path));
-        if written.is_err() {
-            // Half a file on a full disk is in the way of others.
-            let _ = fs::remove_file(&unfinished);
-        }
-        written.map(|()| bytes.len() as u64)
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-        let mut entries = Vec::new();
-        for shelf in list(&self.folder).filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
-            for entry in list(&shelf.path()) {
-                let path = entry.path();
-                let Ok(metadata) = entry.metadata() else { continue };
-                if path.extension().is_some_and(|e| e == ENTRY) {
-                    let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                    entries.push(Entry { path, bytes: metadata.len(), used });
-                }
-            }
-        }
-        entries
-    }
-
-    /// Removes the entries that were used least recently. Another process may do the same at the same time.
-    fn make_room(&self) {
-        let mut entries = self.entries();
-        let mut used: u64 = entries.iter().map(|e| e.bytes).sum();
-        if used > self.limit_bytes {
-            let wanted = (self.limit_bytes as f64 * LEFT_AFTER_EVICTION) as u64;
-            entries.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
-            for entry in entries {
-                if used <= wanted {
-                    break;
-                }
-                let is_gone = match fs::remove_file(&entry.path) {
-                    Ok(()) => true,
-                    Err(e) => e.kind() == io::ErrorKind::NotFound,
-                };
-                if is_gone {
-                    used -= entry.bytes;
-                }
-            }
-        }
-        self.used.store(used, Ordering::Relaxed);
+        self.store.path(file, &[FORMAT, medium.name(), &self.settings, treatment])
     }
 }
 
-struct Entry {
-    path: PathBuf,
-    bytes: u64,
-    used: SystemTime,
+/// The bytes of an entry.
+fn entry(encoded: &Encoded) -> io::Result<Vec<u8>> {
+    let beside = Beside {
+        grid: encoded.grid.map(|g| [g.t, g.h, g.w]),
+        kept: encoded.kept.clone(),
+        suppressed: encoded.suppressed.clone(),
+        regions: encoded.regions.clone(),
+        record: encoded.record.clone(),
+    };
+    let json = serde_json::to_string(&beside)?;
+    let metadata = HashMap::from([("beside".to_owned(), json)]);
+    let tensor = encoded.embeddings.to_device(&Device::Cpu).map_err(io::Error::other)?;
+    safetensors::serialize([("embeddings", tensor)], Some(metadata)).map_err(io::Error::other)
 }
 
-/// An entry, or `None` where there is none that can be read: then it is made again and replaced.
-fn read(path: &Path, device: &Device) -> Option<Encoded> {
-    let bytes = fs::read(path).ok()?;
-    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).ok()?;
+/// An entry, or `None` where it cannot be read: then it is made again and replaced.
+fn read(bytes: &[u8], device: &Device) -> Option<Encoded> {
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).ok()?;
     let beside: Beside = serde_json::from_str(header.metadata().as_ref()?.get("beside")?).ok()?;
-    let mut tensors = candle_core::safetensors::load_buffer(&bytes, device).ok()?;
+    let mut tensors = candle_core::safetensors::load_buffer(bytes, device).ok()?;
     let embeddings = tensors.remove("embeddings")?;
     (embeddings.rank() == 2).then(|| Encoded {
         embeddings,
@@ -224,6 +126,9 @@ fn read(path: &Path, device: &Device) -> Option<Encoded> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::time::SystemTime;
+
     use candle_core::Tensor;
 
     use super::*;
@@ -289,7 +194,7 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let cache = EncoderCache::open(&folder.path().join("cache"), 1 << 20, "model").unwrap();
         ask(&cache, Medium::Video, &file, 1.0);
-        let entry = cache.entries().remove(0).path;
+        let entry = cache.store.entries().remove(0).path;
         let whole = fs::read(&entry).unwrap();
         for damaged in [&whole[..whole.len() / 2], &b""[..], &b"no tensors at all"[..]] {
             fs::write(&entry, damaged).unwrap();
@@ -308,7 +213,7 @@ mod tests {
         let at = folder.path().join("cache");
         let cache = EncoderCache::open(&at, 1 << 20, "model").unwrap();
         ask(&cache, Medium::Video, &files[0], 0.0);
-        let bytes = cache.entries()[0].bytes;
+        let bytes = cache.store.entries()[0].bytes;
         let cache = EncoderCache::open(&at, bytes * 4, "model").unwrap();
         let past = |file: &Path, seconds: u64| {
             let path = cache.path(Medium::Video, file, "").unwrap();
@@ -322,7 +227,7 @@ mod tests {
         // The first is used again, and so outlives the second.
         ask(&cache, Medium::Video, &files[0], 0.0);
         ask(&cache, Medium::Video, &files[4], 4.0);
-        let used: u64 = cache.entries().iter().map(|e| e.bytes).sum();
+        let used: u64 = cache.store.entries().iter().map(|e| e.bytes).sum();
         assert!(used <= bytes * 4, "{used}");
         assert!(!ask(&cache, Medium::Video, &files[0], 0.0).1);
         assert!(ask(&cache, Medium::Video, &files[1], 1.0).1);

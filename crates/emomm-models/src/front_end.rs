@@ -9,11 +9,14 @@ use std::path::Path;
 use candle_core::Tensor;
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
-use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
+use emomm_media::{
+    DecodeLimits, Ffmpeg, RgbImage, SamplingMode, VideoScan, Waveform, decode_audio, read_frames, scan_video,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::decoder::Decoder;
 use crate::error::Result;
+use crate::media_cache::MediaCache;
 use crate::picture::{PersonReading, PersonTokens, PictureView};
 use crate::prompt_tree::PromptRow;
 use crate::vision::Grid;
@@ -28,18 +31,63 @@ pub struct MediaReader {
     pub limits: DecodeLimits,
     /// What is done to pictures.
     pub picture: PictureView,
+    /// Decoded media that runs share; `None` to decode every time.
+    pub media: Option<MediaCache>,
 }
 
 impl MediaReader {
     /// Nothing is looked up yet.
     pub fn new(sampling: SamplingMode, limits: DecodeLimits) -> Self {
-        Self { ffmpeg: OnceCell::new(), sampling, limits, picture: PictureView::default() }
+        Self { ffmpeg: OnceCell::new(), sampling, limits, picture: PictureView::default(), media: None }
     }
 
     /// The same with something done to pictures.
     #[must_use]
     pub fn with_picture(self, picture: PictureView) -> Self {
         Self { picture, ..self }
+    }
+
+    /// A reader of the same settings for another thread.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let media = self.media.clone();
+        Self { media, ..Self::new(self.sampling, self.limits.clone()).with_picture(self.picture.clone()) }
+    }
+
+    /// As [`emomm_media::scan_video`], from what runs share where it is there.
+    pub fn scan(&self, video: &Path) -> Result<VideoScan> {
+        let ffmpeg = self.ffmpeg()?;
+        Ok(match &self.media {
+            Some(media) => media.scan(ffmpeg, video, &self.limits)?,
+            None => scan_video(ffmpeg, video, &self.limits)?,
+        })
+    }
+
+    /// As [`emomm_media::read_frames`], from what runs share where it is there.
+    pub fn frames(
+        &self,
+        video: &Path,
+        scan: &VideoScan,
+        indices: &[usize],
+        take: impl FnMut(RgbImage),
+    ) -> Result<Vec<String>> {
+        // Frames are shrunk one at a time as they come, so the limit on decoded bytes would count what is not kept.
+        let limits = DecodeLimits { max_bytes: u64::MAX, ..self.limits.clone() };
+        let ffmpeg = self.ffmpeg()?;
+        Ok(match &self.media {
+            Some(media) => media.frames(ffmpeg, video, scan, indices, &limits, take)?,
+            None => read_frames(ffmpeg, video, scan, indices, &limits, take)?,
+        })
+    }
+
+    /// As [`emomm_media::decode_audio`] of the first `seconds`, from what runs share where it is there.
+    pub fn sound(&self, audio: &Path, sample_rate_hz: u32, seconds: f64) -> Result<Waveform> {
+        let limits = DecodeLimits { max_output_seconds: Some(seconds), ..self.limits.clone() };
+        let ffmpeg = self.ffmpeg()?;
+        Ok(match &self.media {
+            Some(media) => media.sound(ffmpeg, audio, sample_rate_hz, &limits)?,
+            None => decode_audio(ffmpeg, audio, sample_rate_hz, &limits)?,
+        })
     }
 
     /// The decoder.
@@ -137,6 +185,12 @@ pub trait FrontEnd: Send + Sync {
     /// # Errors
     /// A clip whose tokens alone exceed [`FrontEnd::max_tokens`] is refused before its frames are decoded.
     fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded>;
+
+    /// Decodes what [`FrontEnd::see`] will ask for, so that it is kept.
+    fn look_ahead(&self, reader: &MediaReader, video: &Path) -> Result<()>;
+
+    /// Decodes what [`FrontEnd::hear`] will ask for, so that it is kept.
+    fn listen_ahead(&self, reader: &MediaReader, audio: &Path) -> Result<()>;
 
     /// Decodes and encodes a file's sound.
     fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded>;

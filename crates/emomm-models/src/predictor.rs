@@ -20,6 +20,7 @@ use crate::encoder_cache::{EncoderCache, Medium};
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
 use crate::importance::token_importance_after;
+use crate::media_cache::MediaCache;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk_from};
 use crate::token_maps::{attention_by_token, token_places};
 use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
@@ -50,6 +51,17 @@ impl<F: FrontEnd> ClipPredictor<F> {
     /// The model.
     pub fn front_end(&self) -> &F {
         &self.front_end
+    }
+
+    /// One more of the same model, which shares its weights and caches.
+    fn twin(&self) -> Self {
+        Self {
+            front_end: Arc::clone(&self.front_end),
+            reader: self.reader.another(),
+            cache: self.cache.clone(),
+            cost: Cell::default(),
+            hint: self.hint.clone(),
+        }
     }
 
     /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read. A tree that is
@@ -121,11 +133,15 @@ impl<F: FrontEnd> ClipPredictor<F> {
     /// An encoding from the cache, if there is one.
     fn kept(&self, medium: Medium, path: &Path, encode: impl FnOnce() -> Result<Encoded>) -> Result<Encoded> {
         let Some(cache) = &self.cache else { return encode() };
-        let treatment = match medium {
+        cache.encoded(medium, path, &self.treatment(medium), self.front_end.decoder().device(), encode)
+    }
+
+    /// What is done to a medium before the model gets it; empty for nothing.
+    fn treatment(&self, medium: Medium) -> String {
+        match medium {
             Medium::Video => self.reader.picture.treatment(),
             Medium::Audio => String::new(),
-        };
-        cache.encoded(medium, path, &treatment, self.front_end.decoder().device(), encode)
+        }
     }
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
@@ -255,14 +271,29 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
     }
 
     fn another(&self) -> Option<Box<dyn Predictor + Send>> {
-        Some(Box::new(Self {
-            front_end: Arc::clone(&self.front_end),
-            reader: MediaReader::new(self.reader.sampling, self.reader.limits.clone())
-                .with_picture(self.reader.picture.clone()),
-            cache: self.cache.clone(),
-            cost: Cell::default(),
-            hint: self.hint.clone(),
-        }))
+        Some(Box::new(self.twin()))
+    }
+
+    fn read_ahead(&self, clip: &Clip, coalitions: &[ModalitySet]) {
+        // Without a place to keep it, reading ahead would be for nothing.
+        if self.reader.media.is_none() {
+            return;
+        }
+        let shown = |m: Modality| coalitions.iter().any(|c| c.contains(m));
+        let is_wanted = |medium: Medium, path: &Path| {
+            self.cache.as_ref().is_none_or(|cache| !cache.holds(medium, path, &self.treatment(medium)))
+        };
+        // What fails here fails in its turn, where it is recorded.
+        if let Some(path) =
+            clip.video.as_ref().filter(|p| shown(Modality::Video) && is_wanted(Medium::Video, p))
+        {
+            let _ = self.front_end.look_ahead(&self.reader, path);
+        }
+        if let Some(path) =
+            clip.audio.as_ref().filter(|p| shown(Modality::Audio) && is_wanted(Medium::Audio, p))
+        {
+            let _ = self.front_end.listen_ahead(&self.reader, path);
+        }
     }
 
     fn token_cost(&self) -> Option<TokenCost> {
@@ -271,8 +302,16 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
 }
 
 impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
+    fn another_white_box(&self) -> Option<Box<dyn WhiteBox + Send>> {
+        Some(Box::new(self.twin()))
+    }
+
     fn keep_encodings(&mut self, cache: Arc<EncoderCache>) {
         self.cache = Some(cache);
+    }
+
+    fn keep_media(&mut self, cache: MediaCache) {
+        self.reader.media = Some(cache);
     }
 
     fn set_hint(&mut self, hint: Option<&str>) {

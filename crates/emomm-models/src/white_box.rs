@@ -14,6 +14,7 @@ use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
 use crate::encoder_cache::EncoderCache;
 use crate::error::{ModelError, Result};
 use crate::layout::Layout;
+use crate::media_cache::MediaCache;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
 
 /// Sizes of a model's decoder.
@@ -51,8 +52,16 @@ pub type Visit<'a> = dyn FnMut(&DecisionPoint<'_>) -> Result<()> + 'a;
 
 /// A model that lets its decision rows be read and steered.
 pub trait WhiteBox: Predictor {
+    /// As [`Predictor::another`], open as this one is.
+    fn another_white_box(&self) -> Option<Box<dyn WhiteBox + Send>> {
+        None
+    }
+
     /// Keeps what the towers make of files in a folder that runs share.
     fn keep_encodings(&mut self, _cache: Arc<EncoderCache>) {}
+
+    /// Keeps decoded media in a folder that runs share, whatever their model.
+    fn keep_media(&mut self, _cache: MediaCache) {}
 
     /// Puts a line of its own into every prompt from now on, or takes it out again.
     fn set_hint(&mut self, hint: Option<&str>);

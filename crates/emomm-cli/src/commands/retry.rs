@@ -84,6 +84,8 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let options = RunnerOptions {
         predict,
         jobs: args.jobs as usize,
+        // A retried run has no caches.
+        read_ahead: 0,
         timeout: args.timeout.map(|s| s.0),
         fail_on: None,
         keeps_tensors: attention == AttentionDetail::Full,

@@ -50,6 +50,16 @@ fn records(bench: &Path, out: &Path, words: &[&str]) -> (Vec<Value>, Value) {
     (records, summary["tokens"]["session"].clone())
 }
 
+/// The files on the shelves of a store.
+fn entries(store: &Path) -> Vec<std::path::PathBuf> {
+    let all = fs::read_dir(store).unwrap().map(|e| e.unwrap().path());
+    let shelves = all.filter(|p| p.file_name().is_some_and(|n| n.len() == 2));
+    let mut files: Vec<_> =
+        shelves.flat_map(|s| fs::read_dir(s).unwrap().map(|e| e.unwrap().path())).collect();
+    files.sort();
+    files
+}
+
 #[test]
 fn records_are_the_same_with_and_without_the_cache() {
     let folder = tempdir().unwrap();
@@ -59,18 +69,11 @@ fn records_are_the_same_with_and_without_the_cache() {
     let (without, tokens) = run("without", &["--cache", "off"]);
     let kept = ["--cache", cache.to_str().unwrap()];
     let (first, _) = run("first", &kept);
-    let entries = || {
-        let shelves = fs::read_dir(&cache).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir());
-        let files = shelves.flat_map(|s| fs::read_dir(s).unwrap().map(|e| e.unwrap().path()));
-        let mut files: Vec<_> = files.collect();
-        files.sort();
-        files
-    };
     // The two clips are one file: a picture and a sound.
-    assert_eq!(entries().len(), 2);
-    let before: Vec<_> = entries().iter().map(|p| fs::read(p).unwrap()).collect();
+    assert_eq!(entries(&cache).len(), 2);
+    let before: Vec<_> = entries(&cache).iter().map(|p| fs::read(p).unwrap()).collect();
     let (second, _) = run("second", &[&kept[..], &["--jobs", "1"]].concat());
-    assert_eq!(entries().iter().map(|p| fs::read(p).unwrap()).collect::<Vec<_>>(), before);
+    assert_eq!(entries(&cache).iter().map(|p| fs::read(p).unwrap()).collect::<Vec<_>>(), before);
     assert_eq!((&first, &second), (&without, &without));
     let n = |key: &str| tokens[key].as_u64().unwrap();
     assert!(n("floor") <= n("read") && n("read") * 10 <= n("floor") * 11, "{tokens}");
@@ -93,9 +96,32 @@ fn two_processes_share_a_cache_at_the_same_time() {
     for records in &found {
         assert_eq!(records, &undisturbed);
     }
-    let shelves = fs::read_dir(&cache).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir());
-    let files: Vec<_> = shelves.flat_map(|s| fs::read_dir(s).unwrap().map(|e| e.unwrap().path())).collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    let (mut files, media) = (entries(&cache), entries(&cache.join("media")));
+    // A scan, the frames, the sound.
+    assert_eq!((files.len(), media.len()), (2, 3), "{files:?} {media:?}");
+    files.extend(media);
     assert!(files.iter().all(|f| f.extension().is_some_and(|e| e == "safetensors")), "{files:?}");
     assert!(cache.join("digests.json").is_file());
+}
+
+/// What one run decoded, another run that treats the picture otherwise only reads: it needs no ffmpeg for it.
+#[test]
+fn decoded_media_serve_runs_that_treat_the_picture_otherwise() {
+    let folder = tempdir().unwrap();
+    let bench = bench(folder.path());
+    let cache = folder.path().join("cache");
+    let kept = ["--cache", cache.to_str().unwrap()];
+    let crop = ["--subtitle-band", "crop"];
+    let run = |name: &str, words: &[&str]| records(&bench, &folder.path().join(name), words).0;
+    let without = run("without", &[&crop[..], &["--cache", "off"]].concat());
+    let plain = run("plain", &kept);
+    let decoded = entries(&cache.join("media"));
+    let before: Vec<_> = decoded.iter().map(|p| fs::read(p).unwrap()).collect();
+    let treated = run("treated", &[&kept[..], &crop].concat());
+    assert_eq!(treated, without);
+    assert_ne!(treated, plain);
+    // Nothing was decoded again, and the treated picture has an encoding of its own.
+    assert_eq!(entries(&cache.join("media")), decoded);
+    assert_eq!(decoded.iter().map(|p| fs::read(p).unwrap()).collect::<Vec<_>>(), before);
+    assert_eq!(entries(&cache).len(), 4);
 }

@@ -7,6 +7,7 @@
 mod fail_on;
 mod item;
 mod progress;
+mod read_ahead;
 mod selection;
 mod shard;
 mod shared;

@@ -8,7 +8,14 @@ use super::item::WorkItem;
 
 /// Clips that nobody has begun.
 #[derive(Debug)]
-pub(super) struct Queue(Mutex<VecDeque<Arc<WorkItem>>>);
+pub(super) struct Queue(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    items: VecDeque<Arc<WorkItem>>,
+    /// Clips that were taken.
+    n_taken: usize,
+}
 
 /// A lock that a panicking holder left is used all the same: what it guards is whole between calls.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -17,20 +24,32 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Queue {
     pub(super) fn new(items: Vec<WorkItem>) -> Self {
-        Self(Mutex::new(items.into_iter().map(Arc::new).collect()))
+        Self(Mutex::new(Waiting { items: items.into_iter().map(Arc::new).collect(), n_taken: 0 }))
     }
 
     pub(super) fn next(&self) -> Option<Arc<WorkItem>> {
-        locked(&self.0).pop_front()
+        let mut waiting = locked(&self.0);
+        let item = waiting.items.pop_front()?;
+        waiting.n_taken += 1;
+        Some(item)
+    }
+
+    /// The clip of a number, counted from the first of all, or the next one that nobody has begun, with its number; `None` where
+    /// that is `most` or more clips ahead of the workers, or there is none.
+    pub(super) fn ahead(&self, number: usize, most: usize) -> Option<(usize, Arc<WorkItem>)> {
+        let waiting = locked(&self.0);
+        let place = number.saturating_sub(waiting.n_taken);
+        let item = waiting.items.get(place).filter(|_| place < most)?;
+        Some((waiting.n_taken + place, Arc::clone(item)))
     }
 
     /// Forgets what was not begun; gives the number of clips.
     pub(super) fn clear(&self) -> usize {
-        std::mem::take(&mut *locked(&self.0)).len()
+        std::mem::take(&mut locked(&self.0).items).len()
     }
 
     pub(super) fn len(&self) -> usize {
-        locked(&self.0).len()
+        locked(&self.0).items.len()
     }
 }
 

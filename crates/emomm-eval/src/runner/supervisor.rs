@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fail_on::FailOn;
 use super::item::WorkItem;
+use super::read_ahead;
 use super::shared::{Queue, Slot};
 use super::stop::Stop;
 use super::worker::{Done, Message, Work};
@@ -42,6 +43,8 @@ pub struct RunnerOptions {
     pub fail_on: Option<FailOn>,
     /// Whether attention by head and token is kept beside the log.
     pub keeps_tensors: bool,
+    /// So many clips are read ahead of the workers, by one more predictor; 0 for none. For predictors that share their weights.
+    pub read_ahead: usize,
 }
 
 /// Why a run ended.
@@ -121,6 +124,9 @@ pub fn run(
     let n_workers = options.jobs.clamp(1, crew.queue.len().max(1));
     for _ in 0..n_workers {
         crew.hire();
+    }
+    if options.read_ahead > 0 {
+        read_ahead::start(&crew.queue, open, options.read_ahead);
     }
     let mut outcome =
         Outcome { ending: Ending::Complete, n_recorded: 0, n_failed: 0, cost: TokenCost::default() };

@@ -4,7 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use emomm_eval::run::{DiskFile, LOG_FILE, LogFile, LogWriter, Run, RunError};
+use emomm_eval::run::{
+    ATTENTION_FOLDER, DiskFile, KeptAttention, LOG_FILE, LayerAttention, LogFile, LogWriter, Record,
+    RecordSink, Run, RunError,
+};
 use tempfile::tempdir;
 
 use crate::made_up::{header, plan, record};
@@ -106,4 +109,32 @@ fn the_device_without_space_is_a_full_disk() {
         matches!(&error, RunError::Append { source, acknowledged: 0, .. } if source.kind() == io::ErrorKind::StorageFull)
     );
     let _ = io::stderr().flush();
+}
+
+/// Tensors come before the records that refer to them: where they cannot be written nothing is acknowledged, and going on works.
+#[test]
+fn records_whose_tensors_cannot_be_written_are_not_acknowledged() {
+    let folder = tempdir().unwrap();
+    let header = header(plan(1000));
+    let group = |i: usize| {
+        let attention = Some(LayerAttention::default());
+        vec![(Record { attention, ..record(&header, i, 1.0) }, Some(KeptAttention::default()))]
+    };
+    // A folder where the shard is to be written fails as a broken disk does.
+    let in_the_way = folder.path().join(ATTENTION_FOLDER).join("00001.part");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let (writer, _) = LogWriter::resume(folder.path(), &header, false).unwrap();
+    let mut sink = RecordSink::with_tensors(writer, folder.path()).unwrap();
+    // The folder in the way takes a number, so the shard is the next one: it is put in its way, too.
+    std::fs::create_dir_all(folder.path().join(ATTENTION_FOLDER).join("00002.part")).unwrap();
+    assert!(sink.append(group(0)).is_err());
+    drop(sink);
+    assert_eq!(Run::open(folder.path()).unwrap().records().len(), 0);
+    std::fs::remove_dir_all(folder.path().join(ATTENTION_FOLDER)).unwrap();
+    let (writer, _) = LogWriter::resume(folder.path(), &header, false).unwrap();
+    let mut sink = RecordSink::with_tensors(writer, folder.path()).unwrap();
+    let records = sink.append(group(0)).unwrap();
+    let run = Run::open(folder.path()).unwrap();
+    assert_eq!(run.records(), records);
+    assert!(run.kept_attention(&records[0]).unwrap().is_some());
 }

@@ -127,3 +127,66 @@ fn a_fast_predictor_shares_groups() {
     assert!(spectator.n_groups < n, "{} groups", spectator.n_groups);
     drop(Arc::clone(&spectator.stop));
 }
+
+/// A predictor that knows which clips were read before they were asked for.
+struct Ahead {
+    inner: emomm_eval::fake::FakePredictor,
+    read: Arc<std::sync::Mutex<Vec<String>>>,
+    /// Clips that were asked for, and whether they had been read.
+    asked: Arc<std::sync::Mutex<Vec<(String, bool)>>>,
+}
+
+impl emomm_eval::Predictor for Ahead {
+    fn render_prompt(
+        &self,
+        clip: &emomm_eval::Clip,
+        coalition: emomm_dataset::ModalitySet,
+    ) -> Result<String, emomm_eval::PredictError> {
+        self.inner.render_prompt(clip, coalition)
+    }
+
+    fn predict(
+        &mut self,
+        clip: &emomm_eval::Clip,
+        coalitions: &[emomm_dataset::ModalitySet],
+        options: &PredictOptions,
+    ) -> Vec<Result<emomm_eval::Prediction, emomm_eval::PredictError>> {
+        let was_read = self.read.lock().unwrap().contains(&clip.id);
+        self.asked.lock().unwrap().push((clip.id.clone(), was_read));
+        self.inner.predict(clip, coalitions, options)
+    }
+
+    fn read_ahead(&self, clip: &emomm_eval::Clip, coalitions: &[emomm_dataset::ModalitySet]) {
+        assert_eq!(coalitions.len(), 8);
+        assert!(!clip.id.contains("0030"), "a made-up panic");
+        let asked = self.asked.lock().unwrap().len();
+        let mut read = self.read.lock().unwrap();
+        read.push(clip.id.clone());
+        // The worker's own clip is among those that were asked for, or about to be.
+        assert!(read.len() <= asked + 1 + 3, "{} read, {asked} asked", read.len());
+    }
+}
+
+/// The next clips are read while one is answered, never more than so many of them; a reader that panics stops nothing.
+#[test]
+fn clips_are_read_ahead_of_the_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (read, asked) =
+        <(Arc<std::sync::Mutex<Vec<String>>>, Arc<std::sync::Mutex<Vec<(String, bool)>>>)>::default();
+    let (of_read, of_asked) = (Arc::clone(&read), Arc::clone(&asked));
+    let open: Arc<emomm_eval::runner::OpenPredictor> = Arc::new(move || {
+        let inner = emomm_eval::fake::FakePredictor::new("ms=15".parse().unwrap());
+        Ok(Box::new(Ahead { inner, read: Arc::clone(&of_read), asked: Arc::clone(&of_asked) }))
+    });
+    let options = RunnerOptions { read_ahead: 3, ..options(1) };
+    let outcome = play(folder.path(), &header(40), &open, &options, &mut Spectator::default());
+    assert!(matches!(outcome.ending, Ending::Complete));
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 40);
+    // The first may be asked for before it is read; after the panic nothing is read any more.
+    let n_before = asked.iter().filter(|(_, was_read)| *was_read).count();
+    assert!((5..=31).contains(&n_before), "{n_before} of 40 were read before");
+    let mut each = read.lock().unwrap().clone();
+    each.dedup();
+    assert_eq!(each.len(), read.lock().unwrap().len());
+}

@@ -50,6 +50,7 @@ pub(crate) fn options(jobs: usize) -> RunnerOptions {
         timeout: None,
         fail_on: None,
         keeps_tensors: false,
+        read_ahead: 0,
     }
 }
 

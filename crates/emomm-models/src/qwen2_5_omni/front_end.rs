@@ -4,7 +4,7 @@ use std::path::Path;
 
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
-use emomm_media::{DecodeLimits, decode_audio, read_frames, sample_frames, scan_video};
+use emomm_media::{VideoScan, Waveform, sample_frames};
 
 use super::Omni;
 use super::chat::{MediaShape, prompt_row, render};
@@ -12,6 +12,7 @@ use super::processor::{FrameScale, log_mel, patchify};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
+use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
 
@@ -50,10 +51,7 @@ impl FrontEnd for Omni {
     fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded> {
         let settings = &self.processor.video;
         let ffmpeg = reader.ffmpeg()?;
-        let scan = scan_video(ffmpeg, video, &reader.limits)?;
-        let sampling = settings.sampling(reader.sampling);
-        let indices = sample_frames(scan.total_frames(), scan.avg_fps, &scan.times_seconds, &sampling)
-            .map_err(|e| e.in_file(video))?;
+        let (scan, indices) = self.chosen(reader, video)?;
 
         // The grid is known before a frame is decoded: a clip that can never fit is refused here.
         let size = (scan.width, reader.picture.subtitles.visible_height(scan.height));
@@ -73,10 +71,8 @@ impl FrontEnd for Omni {
             return Err(ModelError::request(message, "cut the clip into shorter ones"));
         }
 
-        // Frames are shrunk one at a time as they come, so the limit on decoded bytes would count what is not kept.
-        let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
         let mut frames = Vec::with_capacity(indices.len());
-        let complaints = read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
+        let complaints = reader.frames(video, &scan, &indices, |frame| {
             frames.push(scale.apply(&viewer.show(frame)));
         })?;
         let person = viewer.person_tokens(self.config.vision.temporal_patch_size);
@@ -113,11 +109,7 @@ impl FrontEnd for Omni {
         let rate = self.processor.sample_rate_hz;
         let ffmpeg = reader.ffmpeg()?;
         let used_seconds = self.processor.max_samples as f64 / f64::from(rate);
-        let limits = DecodeLimits {
-            max_output_seconds: Some(used_seconds + SOUND_MARGIN_SECONDS),
-            ..reader.limits.clone()
-        };
-        let waveform = decode_audio(ffmpeg, audio, rate, &limits)?;
+        let waveform = self.sound(reader, audio)?;
         let mel = log_mel(&waveform, &self.processor)?;
         let mut warnings = waveform.warnings;
         let have = waveform.samples.len();
@@ -141,6 +133,18 @@ impl FrontEnd for Omni {
         })
     }
 
+    fn look_ahead(&self, reader: &MediaReader, video: &Path) -> Result<()> {
+        let (scan, indices) = self.chosen(reader, video)?;
+        if MediaCache::keeps(&scan, indices.len()) {
+            reader.frames(video, &scan, &indices, drop)?;
+        }
+        Ok(())
+    }
+
+    fn listen_ahead(&self, reader: &MediaReader, audio: &Path) -> Result<()> {
+        self.sound(reader, audio).map(drop)
+    }
+
     fn render(&self, prompt: &Prompt) -> String {
         render(prompt)
     }
@@ -153,5 +157,22 @@ impl FrontEnd for Omni {
         let shape =
             MediaShape { grid: evidence.video.and_then(|v| v.grid), audio_tokens, ..self.media_shape() };
         prompt_row(prompt, &self.tokenizer, &shape)
+    }
+}
+
+impl Omni {
+    /// A video's frames that are shown, by their numbers.
+    fn chosen(&self, reader: &MediaReader, video: &Path) -> Result<(VideoScan, Vec<usize>)> {
+        let scan = reader.scan(video)?;
+        let sampling = self.processor.video.sampling(reader.sampling);
+        let indices = sample_frames(scan.total_frames(), scan.avg_fps, &scan.times_seconds, &sampling)
+            .map_err(|e| e.in_file(video))?;
+        Ok((scan, indices))
+    }
+
+    fn sound(&self, reader: &MediaReader, audio: &Path) -> Result<Waveform> {
+        let rate = self.processor.sample_rate_hz;
+        let used_seconds = self.processor.max_samples as f64 / f64::from(rate);
+        reader.sound(audio, rate, used_seconds + SOUND_MARGIN_SECONDS)
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
-use emomm_media::{DecodeLimits, decode_audio, read_frames, scan_video};
 
 use super::chat::{MediaTokens, prompt_row, render};
 use super::processor::{frame_indices, patchify, visible};
@@ -12,6 +11,7 @@ use super::{SHUFFLE, Vita};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
+use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
 use crate::vision::Grid;
@@ -54,7 +54,7 @@ impl FrontEnd for Vita {
 
     fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded> {
         let ffmpeg = reader.ffmpeg()?;
-        let scan = scan_video(ffmpeg, video, &reader.limits)?;
+        let scan = reader.scan(video)?;
         let indices = frame_indices(scan.total_frames(), scan.avg_fps);
         let tokens = indices.len() * self.tokens_of_frame();
         if tokens > self.config.max_tokens {
@@ -67,8 +67,6 @@ impl FrontEnd for Vita {
             return Err(ModelError::request(message, "cut the clip into shorter ones"));
         }
         let vit = &self.config.vision;
-        // Frames become patches one at a time as they come, so the limit on decoded bytes would count what is not kept.
-        let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
         let mut patches = Vec::with_capacity(indices.len() * vit.patches() * vit.patch_dim());
         let shown_height = reader.picture.subtitles.visible_height(scan.height);
         let side = vit.side() / SHUFFLE;
@@ -77,7 +75,7 @@ impl FrontEnd for Vita {
             shown_height,
             vit,
         ));
-        let complaints = read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
+        let complaints = reader.frames(video, &scan, &indices, |frame| {
             patches.extend(patchify(&viewer.show(frame), vit));
         })?;
         // A token covers one frame.
@@ -113,11 +111,7 @@ impl FrontEnd for Vita {
     fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded> {
         let rate = self.config.sample_rate_hz;
         let ffmpeg = reader.ffmpeg()?;
-        let limits = DecodeLimits {
-            max_output_seconds: Some(MOST_SECONDS + SOUND_MARGIN_SECONDS),
-            ..reader.limits.clone()
-        };
-        let waveform = decode_audio(ffmpeg, audio, rate, &limits)?;
+        let waveform = reader.sound(audio, rate, MOST_SECONDS + SOUND_MARGIN_SECONDS)?;
         let most = (MOST_SECONDS * f64::from(rate)) as usize;
         let have = waveform.samples.len();
         let mut warnings = waveform.warnings;
@@ -140,6 +134,20 @@ impl FrontEnd for Vita {
             regions: Regions::default(),
             record,
         })
+    }
+
+    fn look_ahead(&self, reader: &MediaReader, video: &Path) -> Result<()> {
+        let scan = reader.scan(video)?;
+        let indices = frame_indices(scan.total_frames(), scan.avg_fps);
+        if MediaCache::keeps(&scan, indices.len()) {
+            reader.frames(video, &scan, &indices, drop)?;
+        }
+        Ok(())
+    }
+
+    fn listen_ahead(&self, reader: &MediaReader, audio: &Path) -> Result<()> {
+        let seconds = MOST_SECONDS + SOUND_MARGIN_SECONDS;
+        reader.sound(audio, self.config.sample_rate_hz, seconds).map(drop)
     }
 
     fn render(&self, prompt: &Prompt) -> String {

@@ -21,6 +21,12 @@ pub struct RunDeltaV {
     pub picture: String,
     /// Clips in Conflict that have both coalitions.
     pub n: usize,
+    /// Visual tokens that the model was shown under TAV, mean; `None` where it does not say.
+    pub tokens: Option<f64>,
+    /// Visual tokens of the whole picture, mean, where a person-only reading left some out or looked for the person.
+    pub whole_tokens: Option<f64>,
+    /// Those of them that show the person, mean.
+    pub person_tokens: Option<f64>,
     /// Perf is accuracy over five classes.
     pub acc5: Option<Interval>,
     /// Perf is ACC-2.
@@ -54,6 +60,7 @@ pub fn delta_v(
     let without: ModalitySet = ModalitySet::FULL.without(emomm_dataset::Modality::Video);
     let mut sums: ByCluster<'_, Counts> = ByCluster::default();
     let mut n = 0;
+    let [mut shown, mut whole, mut person] = [const { Vec::new() }; 3];
     for (index, clip) in study.clips.iter().enumerate() {
         let (Some(full), Some(less)) = (run.record(index, ModalitySet::FULL), run.record(index, without))
         else {
@@ -63,6 +70,10 @@ pub fn delta_v(
             continue;
         }
         n += 1;
+        shown.extend(full.tokens.map(|t| t.video));
+        let picture = full.media.as_ref().and_then(|m| m.picture.as_ref()?.person.as_ref());
+        whole.extend(picture.map(|p| p.tokens));
+        person.extend(picture.map(|p| p.person_tokens));
         let sum = sums.of(clip);
         for (counts, record) in sum.counts.iter_mut().zip([full, less]) {
             let answer = record.label.filter(|_| record.status == RecordStatus::Ok);
@@ -78,7 +89,13 @@ pub fn delta_v(
         let Ok(delta) = DeltaV::of(&with, &without) else { return [None; 3] };
         [delta.acc5, delta.acc2, delta.macro_f1]
     })?;
-    Ok(Some(RunDeltaV { run: run.name.clone(), picture: picture(run), n, acc5, acc2, macro_f1 }))
+    let [tokens, whole_tokens, person_tokens] = [shown, whole, person].map(|counts| mean(&counts));
+    let (run, picture) = (run.name.clone(), picture(run));
+    Ok(Some(RunDeltaV { run, picture, n, tokens, whole_tokens, person_tokens, acc5, acc2, macro_f1 }))
+}
+
+fn mean(counts: &[usize]) -> Option<f64> {
+    (!counts.is_empty()).then(|| counts.iter().sum::<usize>() as f64 / counts.len() as f64)
 }
 
 fn performance(counts: &[[usize; 6]; 5], options: &ScoreOptions) -> Performance {
@@ -96,7 +113,9 @@ fn picture(run: &StudyRun) -> String {
     let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let mut words = Vec::new();
     for value in media.values() {
-        words.extend(word(value, "person").map(|reading| format!("person alone, {reading}")));
+        // Looking for the person changes nothing of the picture.
+        let reading = word(value, "person").filter(|reading| reading != "observe");
+        words.extend(reading.map(|reading| format!("person alone, {reading}")));
         let band = word(value, "subtitle_band").filter(|treatment| treatment != "keep");
         words.extend(band.map(|treatment| format!("subtitles, {treatment}")));
     }
@@ -125,6 +144,7 @@ mod tests {
         };
         assert_eq!(of(Value::Null), "original");
         assert_eq!(of(json!({ "subtitle_band": "keep", "person": null })), "original");
+        assert_eq!(of(json!({ "subtitle_band": "keep", "person": "observe" })), "original");
         let both = json!({ "subtitle_band": "crop", "person": "drop" });
         assert_eq!(of(both), "person alone, drop; subtitles, crop");
     }

@@ -8,6 +8,9 @@ use crate::table::{Cell, Column, Form, Table};
 
 const SHARE: Form = Form::Percent(1);
 
+/// A figure of a part of the rows.
+type ValueOf = fn(&ComparedPart) -> Option<Difference>;
+
 /// Macro F1 and MAE of every run against the first.
 pub(super) fn figures(analysis: &Analysis) -> Table {
     let columns = vec![
@@ -29,7 +32,7 @@ pub(super) fn figures(analysis: &Analysis) -> Table {
     let mut table = Table::new("tests-runs-figures", title, columns).with_note(note);
     for compared in &analysis.compared {
         let report = &compared.report;
-        let of: [(&str, &Family, fn(&ComparedPart) -> Option<Difference>); 2] = [
+        let of: [(&str, &Family, ValueOf); 2] = [
             ("macro_f1", &report.holm_macro_f1, |part| part.macro_f1),
             ("mae", &report.holm_mae, |part| part.mae),
         ];
@@ -84,8 +87,8 @@ pub(super) fn subtitles(analysis: &Analysis) -> Table {
         Column::number("p_holm", "p, Holm", Form::PValue),
     ];
     let note = "Two runs that differ in --subtitle-band alone, on the samples of both. A clip may carry its transcript in the \
-                picture; where V without the band is less often right than V with it, part of what the picture gave was \
-                text. p swaps the answers of whole groups; Holm's correction over the coalitions.";
+                picture; where the picture without the band is less often right, part of what it gave lay in the band: text, or \
+                whatever else was there. p swaps the answers of whole groups; Holm's correction over the coalitions.";
     let mut table =
         Table::new("subtitles", "What hiding subtitles in the picture changes", columns).with_note(note);
     for change in &analysis.subtitles {

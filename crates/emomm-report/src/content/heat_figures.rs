@@ -56,20 +56,13 @@ fn example(study: &Study, heats: &Heats) -> Option<(usize, String)> {
         Some(is_right(&study.clips[clip], record))
     };
     let is_conflict = |clip: usize| study.clips[clip].is_conflict() == Some(true);
-    let rules: [(&str, Box<dyn Fn(usize) -> bool>); 3] = [
-        (
-            "the first in Conflict that the second run mends",
-            Box::new(|c| is_conflict(c) && right(0, c) == Some(false) && right(1, c) == Some(true)),
-        ),
-        (
-            "the first in Conflict that the first run gets wrong",
-            Box::new(|c| is_conflict(c) && right(0, c) == Some(false)),
-        ),
-        ("the first that was kept", Box::new(|_| true)),
-    ];
-    rules.iter().find_map(|(why, holds)| {
-        clips.iter().copied().find(|clip| holds(*clip)).map(|clip| (clip, (*why).to_owned()))
-    })
+    let is_wrong = |clip: usize| is_conflict(clip) && right(0, clip) == Some(false);
+    let first = |holds: &dyn Fn(usize) -> bool, why: &str| {
+        clips.iter().copied().find(|clip| holds(*clip)).map(|clip| (clip, why.to_owned()))
+    };
+    first(&|c| is_wrong(c) && right(1, c) == Some(true), "the first in Conflict that the second run mends")
+        .or_else(|| first(&is_wrong, "the first in Conflict that the first run gets wrong"))
+        .or_else(|| first(&|_| true, "the first that was kept"))
 }
 
 fn figure(
@@ -99,9 +92,10 @@ fn figure(
     for (run, heat, all) in &shown {
         let name = &study.runs[*run].name;
         let [_, rows, width] = heat.grid;
-        for (at, step) in heat.steps(FRAMES).into_iter().enumerate() {
+        for step in heat.steps(FRAMES) {
             let cells = heat.step(all, step);
-            let picture = frames.get(at).filter(|_| heat.steps(FRAMES).len() == frames.len());
+            // The picture nearest in time: both are taken from even parts of the clip.
+            let picture = frames.get((2 * step + 1) * frames.len() / (2 * heat.grid[0]).max(1));
             let title = format!("step {} of {}", step + 1, heat.grid[0]);
             panels.push(
                 FrameHeat {

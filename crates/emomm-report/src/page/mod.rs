@@ -409,6 +409,8 @@ fn modality_pages(content: &Content<'_>, table: &impl Fn(&Table) -> Value) -> Ve
                 part_where(t, "coalition", m.name(), |word| shown.iter().any(|s| s == word))
             });
             tables.extend(with.map(|t| table(&t)));
+            let spatial = content.tables.iter().find(|t| t.name == "spatial" && *m == Modality::Video);
+            tables.extend(spatial.map(table));
             json!({
                 "name": m.name(),
                 "samples": format!("#samples?wrong={}", m.letter()),

@@ -497,13 +497,14 @@
       const LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
       const [steps, rows, columns] = h.g, cells = rows * columns;
       const box = make("div", { class: "heats" });
-      const pictures = frames && frames.length === h.s.length ? frames : [];
+      // The picture nearest in time: both are taken from even parts of the clip.
+      const picture = (step) => frames && frames.length ? frames[Math.floor((2 * step + 1) / (2 * steps) * frames.length)] : null;
       const strip = (title, letters, greatest) => {
         const line = make("div", { class: "frames" });
         h.s.forEach((step, k) => {
           const said = title + " over step " + (step + 1) + " of " + steps;
           const svg = shape("svg", { viewBox: "0 0 " + columns + " " + rows, role: "img", class: "heat", "aria-label": said }, said);
-          if (pictures[k]) svg.append(shape("image", { href: pictures[k], width: columns, height: rows, preserveAspectRatio: "none" }));
+          if (picture(step)) svg.append(shape("image", { href: picture(step), width: columns, height: rows, preserveAspectRatio: "none" }));
           for (let at = 0; at < cells; at++) {
             const letter = letters.charAt(k * cells + at);
             const x = at % columns, y = Math.floor(at / columns);

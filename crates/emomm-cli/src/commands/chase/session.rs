@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use emomm_chase::{
     ChaseError, FeatureStore, Features, ImportanceCache, JudgedSample, LoadedRouter, StoreKey, StoredRecord,
@@ -70,8 +69,8 @@ impl Session {
         };
         let spinner = printer.spinner("loading the model");
         let mut white_box = emomm_models::open_white_box(&model.place, &load)?;
-        if let Some(cache) = &model.encodings {
-            white_box.keep_encodings(Arc::clone(cache));
+        if let Some(caches) = &model.caches {
+            caches.lend_to(white_box.as_mut());
         }
         spinner.finish_and_clear();
         let rows = manifest.rows.iter().enumerate();

@@ -8,7 +8,7 @@ use emomm_chase::{
     router_digest,
 };
 use emomm_dataset::ModalitySet;
-use emomm_eval::{Clip, PredictError, PredictOptions, Prediction, Predictor};
+use emomm_eval::{Clip, PredictError, PredictOptions, Prediction, Predictor, TokenCost};
 use emomm_models::white_box::WhiteBox;
 use serde_json::{Value, json};
 
@@ -137,6 +137,14 @@ pub(crate) struct SteeredPredictor {
 impl Predictor for SteeredPredictor {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
         self.model.render_prompt(clip, coalition)
+    }
+
+    fn read_ahead(&self, clip: &Clip, coalitions: &[ModalitySet]) {
+        self.model.read_ahead(clip, coalitions);
+    }
+
+    fn token_cost(&self) -> Option<TokenCost> {
+        self.model.token_cost()
     }
 
     fn predict(

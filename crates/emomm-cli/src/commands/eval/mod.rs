@@ -76,7 +76,7 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let (writer, records) = LogWriter::resume(out, &header, args.accept_changes)?;
     let (reused, items) = left_over(items, &records, |r| !r.status.is_transient());
     let session = Session { out, header: &header, model: &model, truths, manifest: &manifest };
-    let outcome = session.run(writer, items, &reused, &runner_options(&words, options), printer)?;
+    let outcome = session.run(writer, items, &reused, &runner_options(&words, options, &model), printer)?;
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 
@@ -103,10 +103,13 @@ fn predict_options(words: &Words) -> PredictOptions {
     }
 }
 
-fn runner_options(words: &Words, predict: PredictOptions) -> RunnerOptions {
+fn runner_options(words: &Words, predict: PredictOptions, model: &Model) -> RunnerOptions {
+    let jobs = words.jobs.unwrap_or(JOBS) as usize;
     RunnerOptions {
         predict,
-        jobs: words.jobs.unwrap_or(JOBS) as usize,
+        jobs,
+        // As far ahead as the workers can use at once.
+        read_ahead: if model.reads_ahead() { jobs } else { 0 },
         timeout: words.timeout.map(|s| s.0),
         fail_on: words.fail_on_error,
         keeps_tensors: predict.attention == AttentionDetail::Full,

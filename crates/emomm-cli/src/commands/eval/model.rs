@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use emomm_eval::fake::{FakePredictor, FakeSettings};
 use emomm_eval::run::{DigestMemo, ModelId, Settings};
 use emomm_eval::runner::OpenPredictor;
-use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
+use emomm_eval::{PredictError, PredictErrorKind, PredictOptions};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
+use emomm_models::content_store::ContentStore;
 use emomm_models::encoder_cache::EncoderCache;
+use emomm_models::media_cache::MediaCache;
 use emomm_models::picture::PictureView;
+use emomm_models::white_box::WhiteBox;
 use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
 use serde_json::{Value, json};
 
@@ -29,6 +32,9 @@ const FAKE: &str = "fake:";
 /// The file of the cache's folder in which digests of checkpoints' files are remembered.
 const DIGESTS: &str = "digests.json";
 
+/// The folder of the cache's folder in which decoded media lie.
+const MEDIA: &str = "media";
+
 /// A model that workers can open.
 pub(crate) struct Model {
     pub(crate) id: ModelId,
@@ -43,8 +49,8 @@ pub(crate) struct Model {
     steering: Option<Value>,
     /// How its files are loaded and its pictures are shown; `None` for a fake.
     load: Option<(LoadOptions, PictureView)>,
-    /// Where its encodings are kept.
-    pub(crate) encodings: Option<Arc<EncoderCache>>,
+    /// What is shared of files; `None` for nothing.
+    pub(crate) caches: Option<Caches>,
 }
 
 /// Where and how to compute, and how frames are chosen.
@@ -58,7 +64,22 @@ pub(crate) struct HowToLoad {
     pub(crate) cache: Option<CacheFolder>,
 }
 
-/// A folder for encoder outputs, and its bound.
+/// What workers share of files.
+#[derive(Debug, Clone)]
+pub(crate) struct Caches {
+    encodings: Arc<EncoderCache>,
+    media: MediaCache,
+}
+
+impl Caches {
+    /// Lets a model keep and find there what it makes of files.
+    pub(crate) fn lend_to(&self, model: &mut dyn WhiteBox) {
+        model.keep_encodings(Arc::clone(&self.encodings));
+        model.keep_media(self.media.clone());
+    }
+}
+
+/// A folder for encoder outputs and decoded media, and its bound.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheFolder {
     pub(crate) folder: PathBuf,
@@ -66,10 +87,17 @@ pub(crate) struct CacheFolder {
 }
 
 impl CacheFolder {
-    /// The cache of one model and one way to decode: all that decides an encoding beside the file.
-    fn open(&self, id: &ModelId, media: &BTreeMap<String, Value>) -> Result<EncoderCache, Failure> {
+    /// The caches of one model and one way to decode: all that decides an encoding beside the file. A quarter of the bound is for
+    /// decoded media, which are only looked at where there is no encoding.
+    fn open(&self, id: &ModelId, media: &BTreeMap<String, Value>) -> Result<Caches, Failure> {
         let settings = json!({ "emomm": env!("CARGO_PKG_VERSION"), "model": id, "media": media }).to_string();
-        EncoderCache::open(&self.folder, self.limit_bytes, &settings).map_err(|e| {
+        let of_media = self.limit_bytes / 4;
+        let opened =
+            EncoderCache::open(&self.folder, self.limit_bytes - of_media, &settings).and_then(|cache| {
+                let store = ContentStore::open(&self.folder.join(MEDIA), of_media)?;
+                Ok(Caches { encodings: Arc::new(cache), media: MediaCache::new(Arc::new(store)) })
+            });
+        opened.map_err(|e| {
             Failure::new(ExitStatus::Usage, format!("--cache {}: {e}", self.folder.display()))
                 .with_hint("give a folder that may be written, or --cache off")
         })
@@ -150,19 +178,13 @@ impl Model {
             .with_hint("give --model a checkpoint folder"));
         };
         self.steering = Some(steering.settings()?);
-        let (folder, encodings) = (self.place.clone(), self.encodings.clone());
+        let open = white_boxes(self.place.clone(), load, picture, self.caches.clone());
         self.open = Arc::new(move || {
-            let failed = |hint: Option<String>, message: String| PredictError {
+            let steered = steering.wrap(open()?).map_err(|f| PredictError {
                 kind: PredictErrorKind::Model,
-                hint,
-                message,
-            };
-            let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone())
-                .map_err(|e| failed(e.hint(), e.to_string()))?;
-            if let Some(cache) = &encodings {
-                model.keep_encodings(Arc::clone(cache));
-            }
-            let steered = steering.wrap(model).map_err(|f| failed(f.hint, f.message))?;
+                hint: f.hint,
+                message: f.message,
+            })?;
             Ok(Box::new(steered))
         });
         Ok(())
@@ -191,7 +213,7 @@ impl Model {
             dtype: ComputeType::F32,
             steering: None,
             load: None,
-            encodings: None,
+            caches: None,
         })
     }
 
@@ -222,19 +244,11 @@ impl Model {
         let picture = how.picture.view()?;
         let dtype = load.dtype;
         let kept = Some((load.clone(), picture.clone()));
-        let cache = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?.map(Arc::new);
-        let open = shared(folder, load, picture, cache.clone());
-        Ok(Self {
-            id,
-            place: own,
-            media,
-            open,
-            summary: Some(summary),
-            dtype,
-            steering: None,
-            load: kept,
-            encodings: cache,
-        })
+        let caches = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?;
+        let boxes = white_boxes(folder, load, picture, caches.clone());
+        let open: Arc<OpenPredictor> = Arc::new(move || Ok(boxes()?));
+        let summary = Some(summary);
+        Ok(Self { id, place: own, media, open, summary, dtype, steering: None, load: kept, caches })
     }
 
     /// What decides a prediction, with this model.
@@ -251,6 +265,11 @@ impl Model {
         }
     }
 
+    /// Whether a predictor more costs no weights, and what it decodes is kept for the others.
+    pub(crate) fn reads_ahead(&self) -> bool {
+        self.caches.is_some()
+    }
+
     /// Bytes of the weights, which all workers share.
     pub(crate) fn weight_bytes(&self) -> Option<u64> {
         let (load, _) = self.load.as_ref()?;
@@ -258,26 +277,29 @@ impl Model {
     }
 }
 
+/// Opens a model whose decision rows can be steered.
+type OpenWhiteBox = dyn Fn() -> Result<Box<dyn WhiteBox + Send>, PredictError> + Send + Sync;
+
 /// Opens the model once; further workers share its weights, where the model allows it.
-fn shared(
+fn white_boxes(
     folder: PathBuf,
     load: LoadOptions,
     picture: PictureView,
-    cache: Option<Arc<EncoderCache>>,
-) -> Arc<OpenPredictor> {
-    let first: Mutex<Option<Box<dyn Predictor + Send>>> = Mutex::new(None);
-    Arc::new(move || -> Result<Box<dyn Predictor + Send>, PredictError> {
+    caches: Option<Caches>,
+) -> Arc<OpenWhiteBox> {
+    let first: Mutex<Option<Box<dyn WhiteBox + Send>>> = Mutex::new(None);
+    Arc::new(move || -> Result<Box<dyn WhiteBox + Send>, PredictError> {
         let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = first.as_ref().and_then(|p| p.another()) {
+        if let Some(other) = first.as_ref().and_then(|p| p.another_white_box()) {
             return Ok(other);
         }
         let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone()).map_err(|e| {
             PredictError { kind: PredictErrorKind::Model, hint: e.hint(), message: e.to_string() }
         })?;
-        if let Some(cache) = &cache {
-            model.keep_encodings(Arc::clone(cache));
+        if let Some(caches) = &caches {
+            caches.lend_to(model.as_mut());
         }
-        match model.another() {
+        match model.another_white_box() {
             Some(other) => {
                 *first = Some(model);
                 Ok(other)

@@ -88,14 +88,14 @@ fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
     let words = [
         "--variants",
         "paper,two_pass,shuffled_router,oracle_gate,constant_gate,always_on,random_heads,late_fusion,contrast,\
-         calibration,video_boost,fixed_heads,two_pass+random_gate@3",
+         calibration,video_boost,fixed_heads,two_pass+random_gate@3,prompt_hint",
         "--json",
         "--out",
         out.to_str().unwrap(),
     ];
     let first = steered("eval", &words).objects().remove(0);
     let variants = first["variants"].as_array().unwrap();
-    assert_eq!(variants.len(), 14);
+    assert_eq!(variants.len(), 15);
     assert_eq!(variants[0]["name"], "baseline");
     for variant in variants {
         let name = variant["name"].as_str().unwrap();
@@ -119,7 +119,7 @@ fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
     }
     assert!(variants[0]["all"]["delta"]["value"].as_f64().unwrap().abs() < 1e-12);
     let index: Value = serde_json::from_slice(&std::fs::read(out.join("chase.json")).unwrap()).unwrap();
-    assert_eq!(index["variants"].as_array().unwrap().len(), 14);
+    assert_eq!(index["variants"].as_array().unwrap().len(), 15);
     assert_eq!(index["figures"], first);
     assert_eq!(steered("eval", &words).objects().remove(0), first);
 }
@@ -201,6 +201,123 @@ fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     assert_eq!((trace["window"].as_u64(), trace["n_layers"].as_u64()), (Some(2), Some(4)));
     let text = &trace["groups"][0]["modalities"]["video"];
     assert_eq!(text.as_array().map(Vec::len), Some(3), "{trace}");
+}
+
+#[test]
+fn a_static_bias_is_chosen_on_the_validation_split_and_measuring_there_is_warned_of() {
+    let grid =
+        "static_bias = [{ text = 0.0, audio = 0.0, video = 9.0 }, { text = 9.0, audio = 0.0, video = 0.0 }]";
+    let words = ["--tune=static_bias", "--split", "valid", "--grid", grid, "--json"];
+    let sweep = steered("sweep", &words).objects().remove(0);
+    assert_eq!((sweep["n_points"].as_u64(), sweep["base"].as_str()), (Some(2), Some("baseline")));
+    let chosen = std::fs::read_to_string(place().join("router/static_bias.toml")).unwrap();
+    assert!(chosen.contains("[static_bias]") && chosen.contains("9.0"), "{chosen}");
+    let eval = |split: &str| {
+        let out = place().join(format!("static-{split}"));
+        steered(
+            "eval",
+            &["--variants", "static_bias", "--split", split, "--json", "--out", out.to_str().unwrap()],
+        )
+    };
+    assert!(eval("valid").stderr.contains("its figures here are no evidence"));
+    let test = eval("test");
+    assert!(!test.stderr.contains("no evidence"), "{test}");
+    assert_eq!(test.objects()[0]["variants"][1]["name"], "static_bias");
+    steered("sweep", &["--tune", "--development", "--split", "train,valid"]).refused(2, &["train split"]);
+}
+
+#[test]
+fn a_decision_row_can_be_had_in_full() {
+    let folder = place();
+    let file = folder.join("row.safetensors");
+    let steer = folder.join("hide.toml");
+    std::fs::write(
+        &steer,
+        "preset = \"baseline\"\n[[intervention]]\nmodality = \"video\"\nbias = \"-inf\"\n",
+    )
+    .unwrap();
+    let clip = media::file("clip.mp4");
+    let row = |words: &[&str]| {
+        let fixed = ["predict", "--model", golden().to_str().unwrap(), "--video", clip.to_str().unwrap()]
+            .map(str::to_owned);
+        let more = ["--text", "hello", "--json", "--decision-out", file.to_str().unwrap()].map(str::to_owned);
+        let words = words.iter().map(|w| (*w).to_owned());
+        let answer = run(fixed.into_iter().chain(more).chain(words).collect::<Vec<_>>()).objects().remove(0);
+        let bytes = std::fs::read(&file).unwrap();
+        // Safetensors by hand: length of the header, header, data.
+        let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+        let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+        let header: Value = serde_json::from_slice(header).unwrap();
+        assert_eq!(header["__metadata__"]["coalition"], "TV");
+        let tensor = |name: &str| -> (Vec<usize>, &[u8]) {
+            let numbers = |key: &str| -> Vec<usize> {
+                header[name][key].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
+            };
+            let place = numbers("data_offsets");
+            (numbers("shape"), &data[place[0]..place[1]])
+        };
+        let floats = |name: &str| -> (Vec<usize>, Vec<f32>) {
+            let (shape, data) = tensor(name);
+            (shape, data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        };
+        let classes = tensor("token_classes").1.to_vec();
+        (answer, floats("attention"), floats("letter_logits"), floats("residuals").0, classes)
+    };
+    let video_mass = |(shape, values): &(Vec<usize>, Vec<f32>), classes: &[u8]| -> f32 {
+        let n = shape[2];
+        values.iter().enumerate().filter(|(i, _)| classes[i % n] == 2).map(|(_, v)| v).sum()
+    };
+    for (words, sees) in [(&[][..], true), (&["--steer", steer.to_str().unwrap()][..], false)] {
+        let (answer, attention, letters, residuals, classes) = row(words);
+        assert_eq!(attention.0[0] + 1, letters.0[0]);
+        assert_eq!((letters.0[1], residuals[0], classes.len()), (5, letters.0[0], attention.0[2]));
+        // Every head's row sums to 1; the last letters are those of the answer.
+        for row in attention.1.chunks(attention.0[2]) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        for (i, letter) in ["A", "B", "C", "D", "E"].iter().enumerate() {
+            let last = letters.1[letters.1.len() - 5 + i];
+            let said = answer["letter_logits"][letter].as_f64().unwrap() as f32;
+            assert!((last - said).abs() < 1e-4, "{last} {said}");
+        }
+        assert_eq!(video_mass(&attention, &classes) > 0.0, sees);
+    }
+}
+
+#[test]
+fn a_steered_run_is_retried_with_its_router() {
+    let folder = place();
+    let (steer, out) = (folder.join("retry.toml"), folder.join("steered-run"));
+    std::fs::write(&steer, "conflict_threshold = 0.0\n").unwrap();
+    let under = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut words = vec!["eval".to_owned(), "--model".to_owned(), golden().to_str().unwrap().to_owned()];
+    words.extend(["--bench".to_owned(), under("bench"), "--out".to_owned(), under("steered-run")]);
+    words.extend(["--steer".to_owned(), under("retry.toml"), "--router".to_owned(), under("router")]);
+    words.extend(["--limit", "1", "--coalitions", "TV", "--cache", "off"].map(str::to_owned));
+    let done = run(words);
+    assert_eq!(done.code, Some(0), "{done}");
+    // The one answer is made an error.
+    let log = out.join("log.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let (header, record) = text.trim_end().split_once('\n').unwrap();
+    let record: Value = serde_json::from_str(record).unwrap();
+    let mut failed = record.clone();
+    failed["status"] = Value::from("error");
+    failed["letter_logits"] = Value::Null;
+    std::fs::write(&log, format!("{header}\n{failed}\n")).unwrap();
+    let retry = |router: Option<&str>| {
+        let mut words = vec!["retry".to_owned(), under("steered-run")];
+        words.extend(router.into_iter().flat_map(|r| ["--router".to_owned(), under(r)]));
+        run(words)
+    };
+    retry(None).refused(2, &["expected --router"]);
+    retry(Some("nowhere")).refused(3, &["nowhere"]);
+    let again = retry(Some("router"));
+    assert_eq!(again.code, Some(0), "{again}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let last: Value = serde_json::from_str(text.trim_end().lines().last().unwrap()).unwrap();
+    assert_eq!(last["letter_logits"], record["letter_logits"]);
+    assert_eq!(last["steering"], record["steering"]);
 }
 
 #[test]

@@ -26,11 +26,19 @@ fn the_demo_goes_from_world_to_figures_and_does_nothing_twice() {
     // A header, and sixteen clips under eight coalitions.
     let log = std::fs::read_to_string(&run).unwrap();
     assert_eq!(log.lines().count(), 1 + 16 * 8);
-    assert!(Path::new(first["report"].as_str().unwrap()).is_file(), "{first}");
+    let page = std::fs::read_to_string(first["report"].as_str().unwrap()).unwrap();
+    for id in ["figure-chase-gain", "figure-chase-trace", "table-chase-variants", "table-chase-detection"] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    assert!(page.contains("is no evidence"), "a demo's figures are called what they are");
+    assert!(Path::new(first["router"].as_str().unwrap()).join("router.safetensors").is_file());
+    let steered = first["steering"]["rows"].as_array().unwrap();
+    assert!(steered.iter().any(|r| r["variant"] == "two_pass" && r["acc"].is_number()), "{first}");
     let rows = first["figures"]["accuracy"].as_array().unwrap();
     assert!(rows.iter().any(|r| r["subset"] == "conflict" && r["n"].as_u64() > Some(0)), "{first}");
     let second = demo();
     assert_eq!(first["figures"], second["figures"]);
+    assert_eq!(first["steering"], second["steering"]);
     assert_eq!(std::fs::read_to_string(&run).unwrap(), log);
     assert!(!cache.exists(), "the demo wrote outside of its folder");
 }

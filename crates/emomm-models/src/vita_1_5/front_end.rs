@@ -11,7 +11,7 @@ use super::processor::{frame_indices, patchify, visible};
 use super::{SHUFFLE, Vita};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
 use crate::vision::Grid;
@@ -42,6 +42,10 @@ impl FrontEnd for Vita {
 
     fn text(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer.decode(ids)
+    }
+
+    fn patches_per_side(&self) -> usize {
+        SHUFFLE
     }
 
     fn max_tokens(&self) -> usize {
@@ -95,7 +99,14 @@ impl FrontEnd for Vita {
         let grid = Grid { t: indices.len(), h: vit.side(), w: vit.side() };
         debug_assert_eq!(grid.patches() / (SHUFFLE * SHUFFLE), tokens);
         let embeddings = self.encode_video(&patches)?;
-        let encoded = Encoded { embeddings, grid: Some(grid), kept: None, suppressed: Vec::new(), record };
+        let encoded = Encoded {
+            embeddings,
+            grid: Some(grid),
+            kept: None,
+            suppressed: Vec::new(),
+            regions: Regions::default(),
+            record,
+        };
         Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
     }
 
@@ -121,7 +132,14 @@ impl FrontEnd for Vita {
             ..MediaRecord::default()
         };
         let embeddings = self.encode_audio(&features).map_err(|e| e.in_file(audio))?;
-        Ok(Encoded { embeddings, grid: None, kept: None, suppressed: Vec::new(), record })
+        Ok(Encoded {
+            embeddings,
+            grid: None,
+            kept: None,
+            suppressed: Vec::new(),
+            regions: Regions::default(),
+            record,
+        })
     }
 
     fn render(&self, prompt: &Prompt) -> String {

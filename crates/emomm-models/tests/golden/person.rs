@@ -66,6 +66,16 @@ fn masks_of(folder: &Path, row: &[u8]) -> PersonSource {
 }
 
 fn predict(family: &str, video: &Path, picture: PictureView, coalition: &str) -> Prediction {
+    predict_with(family, video, picture, coalition, AttentionDetail::Summary)
+}
+
+fn predict_with(
+    family: &str,
+    video: &Path,
+    picture: PictureView,
+    coalition: &str,
+    attention: AttentionDetail,
+) -> Prediction {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
     let options = LoadOptions {
         device: DeviceKind::Cpu,
@@ -82,7 +92,8 @@ fn predict(family: &str, video: &Path, picture: PictureView, coalition: &str) ->
         corpus: Corpus::ChSims,
     };
     let coalition: ModalitySet = coalition.parse().unwrap();
-    let options = PredictOptions { attention: AttentionDetail::Summary, ..PredictOptions::default() };
+    let importance = attention == AttentionDetail::Full;
+    let options = PredictOptions { attention, importance, ..PredictOptions::default() };
     model.predict(&clip, &[coalition], &options).remove(0).unwrap()
 }
 
@@ -213,4 +224,45 @@ fn tokens_of_a_square_tower_lie_in_the_middle_of_a_wide_frame() {
     let (all, left) = (whole.tokens.unwrap().video, read.tokens.unwrap().video);
     assert_eq!(left * 2, all);
     assert_ne!(read.letter_logits, whole.letter_logits);
+}
+
+/// What single tokens take adds up to the modality's mass, and looking for the person changes no logit. With the background
+/// dropped only the person's tokens are left, at their places.
+#[test]
+fn attention_by_token_adds_up_and_lies_where_the_person_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = clip(folder.path());
+    let half = masks(folder.path(), 14);
+    let plain = predict(FAMILIES[0], &video, PictureView::default(), "TV");
+    let seen =
+        predict_with(FAMILIES[0], &video, view(PersonReading::Observe, &half), "TV", AttentionDetail::Full);
+    assert_eq!(seen.letter_logits, plain.letter_logits);
+    assert!(plain.token_maps.is_none());
+    let (maps, mass) = (seen.token_maps.unwrap(), seen.attention.unwrap().mass);
+    for (m, layers) in maps.attention.iter() {
+        assert_eq!(layers.is_some(), mass.get(m).is_some(), "{m}");
+        for (tokens, heads) in layers.iter().flatten().zip(mass.get(m).iter().flatten()) {
+            let sum: f32 = tokens.iter().sum();
+            let mean = heads.iter().sum::<f32>() / heads.len() as f32;
+            // Sums of at most some hundred f32.
+            assert!((sum - mean).abs() < 1e-6, "{m} {sum} {mean}");
+        }
+    }
+    let importance = maps.importance.unwrap();
+    assert!((importance.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+    let places = maps.places.unwrap();
+    let all: usize = places.grid.iter().product();
+    assert_eq!((places.numbers.len(), importance.len()), (all, seen.tokens.unwrap().video));
+    let person = places.person.unwrap();
+    // The right half of each row shows the person.
+    let (first_row, columns) = (&person[..places.grid[2]], places.grid[2]);
+    assert!(!first_row[0] && first_row[columns - 1], "{first_row:?}");
+    assert_eq!(places.face, None);
+
+    let dropped =
+        predict_with(FAMILIES[0], &video, view(PersonReading::Drop, &half), "TV", AttentionDetail::Full);
+    let left = dropped.token_maps.unwrap().places.unwrap();
+    let wanted = (0..all as u32).filter(|n| person[*n as usize]).collect::<Vec<u32>>();
+    assert_eq!((left.grid, left.numbers), (places.grid, wanted));
+    assert!(left.person.unwrap().iter().all(|is| *is));
 }

@@ -237,7 +237,12 @@ fn files_become_answers_of_all_coalitions() {
         video: Some(file),
         corpus: Corpus::CmuMosi,
     };
-    let asked = PredictOptions { attention: AttentionDetail::Summary, generate: true, max_new_tokens: 3 };
+    let asked = PredictOptions {
+        attention: AttentionDetail::Summary,
+        importance: false,
+        generate: true,
+        max_new_tokens: 3,
+    };
     for (coalition, answer) in
         ModalitySet::ALL.into_iter().zip(model.predict(&clip, &ModalitySet::ALL, &asked))
     {

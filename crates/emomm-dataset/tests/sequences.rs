@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use emomm_dataset::FindingKind;
 use emomm_dataset::build::{BuildOptions, Curation, build};
-use emomm_dataset::manifest::verify;
+use emomm_dataset::manifest::{Check, verify};
 use emomm_dataset::readers::{Layout, RawClip, Reading, Speakers, read_mosi};
 
 fn golden() -> PathBuf {
@@ -54,7 +54,7 @@ fn segments_are_clips_from_one_on_and_faults_are_findings() {
     assert!(faulty.iter().all(|f| f.clip.as_ref().unwrap().ends_with("/4")), "{faulty:?}");
     let options = BuildOptions { curate: Curation::All, labels_only: true, ..BuildOptions::default() };
     let built = build(&[reading], &Speakers::default(), &options).unwrap();
-    assert!(verify(&built.manifest).iter().all(|check| check.holds()));
+    assert!(verify(&built.manifest).iter().all(Check::holds));
     assert!(built.manifest.rows.len() > 50);
 }
 

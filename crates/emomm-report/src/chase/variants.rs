@@ -4,7 +4,7 @@ use emomm_eval::score::{Interval, ScoreRow};
 
 use crate::analysis::{Analysis, Paired, RunAnalysis, paper};
 use crate::chart::palette::Ink;
-use crate::chart::{Bar, BarSeries, Bars, Unit};
+use crate::chart::{IntervalRow, Intervals, Unit};
 use crate::content::interval_cell;
 use crate::figure::Figure;
 use crate::study::Study;
@@ -94,6 +94,8 @@ pub fn variants(study: &Study, analysis: &Analysis) -> (Table, Option<Figure>) {
     columns.push(Column::interval("macro_f1", "F1 %", Form::Percent(1)));
     columns.push(Column::interval("mae", "MAE", Form::Decimals(3)));
     columns.push(Column::interval("delta", "Acc against the first, points", Form::Percent(1)));
+    columns.push(Column::plain("put_right", "Put right"));
+    columns.push(Column::plain("put_wrong", "Put wrong"));
     columns.push(Column::number("p_holm", "p, Holm", Form::PValue));
     columns.push(Column::number("detectable", "Detectable, points", Form::Percent(1)));
     columns.push(Column::plain("verdict", "Verdict"));
@@ -101,9 +103,16 @@ pub fn variants(study: &Study, analysis: &Analysis) -> (Table, Option<Figure>) {
                 reference, not a target.";
     let title = "Variants of CHASE, placebos and controls (Table 2)";
     let mut table = Table::new("chase-variants", title, columns).with_note(note);
-    let mut bars = Vec::new();
+    let mut gains = Vec::new();
     for run in &analysis.runs {
         let Some(name) = study.runs.get(run.run).map(|r| r.name.as_str()) else { continue };
+        let delta = |subset| comparison(analysis, name, subset).and_then(|p| p.delta);
+        gains.push(Gain {
+            name: name.to_owned(),
+            kind: VariantKind::of(name),
+            conflict: delta("conflict"),
+            align: delta("align"),
+        });
         for (subset, row) in rows(run) {
             let Some(row) = row else { continue };
             let paired = comparison(analysis, name, subset);
@@ -119,25 +128,24 @@ pub fn variants(study: &Study, analysis: &Analysis) -> (Table, Option<Figure>) {
             match paired {
                 Some(p) => cells.extend([
                     interval_cell(p.delta),
+                    Cell::Count(p.flips.wrong_to_right),
+                    Cell::Count(p.flips.right_to_wrong),
                     Cell::number(p.p_holm),
                     Cell::number(p.detectable),
                     Cell::text(p.verdict()),
                 ]),
-                None => cells.extend([Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent]),
+                None => cells.extend(std::array::from_fn::<Cell, 6, _>(|_| Cell::Absent)),
             }
             table.push(cells);
-            if subset == "conflict" {
-                bars.push((name.to_owned(), VariantKind::of(name), paired.and_then(|p| p.delta)));
-            }
         }
     }
     for (name, [acc, f1, mae]) in paper::TABLE_2 {
         let mut cells = vec![Cell::text(name), Cell::text("paper"), Cell::text("conflict"), Cell::Absent];
         cells.extend([acc / 100.0, f1 / 100.0, mae].map(|v| Cell::interval(Some(v), None, None)));
-        cells.extend([Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent]);
+        cells.extend(std::array::from_fn::<Cell, 6, _>(|_| Cell::Absent));
         table.push(cells);
     }
-    let figure = figure(&bars);
+    let figure = figure(&gains);
     (table, figure)
 }
 
@@ -154,63 +162,67 @@ fn comparison<'a>(analysis: &'a Analysis, run: &str, subset: &str) -> Option<&'a
     analysis.against_first.as_ref()?.comparisons.iter().find(|c| c.second == run && c.subset == subset)
 }
 
-fn figure(found: &[(String, VariantKind, Option<Interval>)]) -> Option<Figure> {
-    let shown: Vec<&(String, VariantKind, Option<Interval>)> =
-        found.iter().filter(|b| b.2.is_some()).collect();
+/// A variant's differences on Conflict and on Align.
+struct Gain {
+    name: String,
+    kind: VariantKind,
+    conflict: Option<Interval>,
+    align: Option<Interval>,
+}
+
+/// All variants below each other, sorted as they were given; on Conflict what they gain, on Align what they cost.
+fn figure(found: &[Gain]) -> Option<Figure> {
+    let shown: Vec<&Gain> = found.iter().filter(|g| g.conflict.is_some()).collect();
     let _ = shown.first()?;
-    let title = "What each variant changes on Conflict".to_owned();
+    let title = "What each variant changes on Conflict, and on Align".to_owned();
     let mut data = Table::new(
         "chase-gain",
         title.clone(),
         vec![
             Column::plain("variant", "Variant"),
             Column::plain("kind", "Kind"),
-            Column::interval("delta", "Accuracy, points", Form::Percent(1)),
+            Column::interval("conflict", "Conflict, points", Form::Percent(1)),
+            Column::interval("align", "Align, points", Form::Percent(1)),
         ],
     );
-    for (name, kind, delta) in &shown {
-        data.push(vec![Cell::text(name), Cell::text(kind.name()), interval_cell(*delta)]);
+    for gain in &shown {
+        data.push(vec![
+            Cell::text(&gain.name),
+            Cell::text(gain.kind.name()),
+            interval_cell(gain.conflict),
+            interval_cell(gain.align),
+        ]);
     }
-    let chart = Bars {
-        title: String::new(),
-        label: "Accuracy, points".to_owned(),
-        unit: Unit::Percent,
-        values: Some(1),
-        groups: shown
-            .iter()
-            .map(|(name, kind, _)| format!("{} ({})", name.replace('_', " "), kind.name()))
-            .collect(),
-        series: vec![BarSeries {
-            name: "difference".to_owned(),
-            ink: Ink::Run(1),
-            hatched: false,
-            bars: shown
-                .iter()
-                .map(|(_, _, delta)| Bar {
-                    value: delta.map(|d| d.value),
-                    interval: delta.and_then(|d| d.low.zip(d.high)),
-                    reference: None,
-                })
-                .collect(),
-        }],
-        group_inks: shown.iter().map(|(_, kind, _)| kind.ink()).collect(),
-        width: (110.0 * shown.len() as f64 + 80.0).max(420.0),
-        height: 230.0,
-        ..Bars::default()
+    let panel = |title: &str, of: fn(&Gain) -> Option<Interval>| {
+        let row = |gain: &&Gain| {
+            let delta = of(gain)?;
+            Some(IntervalRow {
+                name: format!("{} ({})", gain.name.replace('_', " "), gain.kind.name()),
+                ink: gain.kind.ink(),
+                value: delta.value,
+                ends: delta.low.zip(delta.high),
+            })
+        };
+        let chart = Intervals {
+            title: title.to_owned(),
+            label: "Accuracy against the first run, points".to_owned(),
+            unit: Unit::Percent,
+            rows: shown.iter().filter_map(row).collect(),
+            width: 300.0,
+        };
+        (!chart.rows.is_empty()).then(|| chart.panel())
     };
     let told: Vec<String> = shown
         .iter()
-        .filter_map(|(name, kind, delta)| {
-            Some(format!("{name} ({}) {:.1}", kind.name(), 100.0 * (*delta)?.value))
-        })
+        .filter_map(|g| Some(format!("{} ({}) {:.1}", g.name, g.kind.name(), 100.0 * g.conflict?.value)))
         .collect();
     Some(Figure {
         name: "chase-gain".to_owned(),
         title,
-        alt: format!("Change of accuracy in points against the baseline: {}.", told.join(", ")),
-        note: "Paired against the first run; lines: 95 % cluster bootstrap intervals. Below each bar stands the variant and what it is for."
+        alt: format!("Change of accuracy in points on Conflict against the baseline: {}.", told.join(", ")),
+        note: "Paired against the first run; lines: 95 % cluster bootstrap intervals. In brackets stands what a variant is for."
             .to_owned(),
-        panels: vec![chart.panel()],
+        panels: [panel("Conflict", |g| g.conflict), panel("Align", |g| g.align)].into_iter().flatten().collect(),
         data,
     })
 }

@@ -66,6 +66,8 @@ pub struct ModelSummary {
     pub model_type: String,
     /// Parameters that are loaded.
     pub parameters: u64,
+    /// Those of them that lie in the matrices of the decoder's layers.
+    pub layer_parameters: u64,
     /// Bytes of those in the files.
     pub stored_bytes: u64,
     /// Decoder layers L.
@@ -79,14 +81,21 @@ pub struct ModelSummary {
 }
 
 impl ModelSummary {
-    /// Bytes of the weights in a compute type.
+    /// Bytes of the weights in a compute type, at most: what is stored in two bytes may stay so.
     pub fn weight_bytes(&self, dtype: ComputeType) -> u64 {
-        self.parameters * dtype.bytes()
+        let others = self.parameters - self.layer_parameters;
+        let of = |bits: u64| (self.layer_parameters * bits).div_ceil(8) + others * 4;
+        match dtype {
+            ComputeType::F32 => self.parameters * 4,
+            ComputeType::Bf16 | ComputeType::F16 => self.parameters * 2,
+            ComputeType::Q8_0 => of(9),
+            ComputeType::Q4K => of(5),
+        }
     }
 
     /// Bytes of keys and values of a prompt.
     pub fn cache_bytes(&self, dtype: ComputeType, tokens: u64) -> u64 {
-        self.cache_values_per_token * dtype.bytes() * tokens
+        self.cache_values_per_token * dtype.cache_bytes() * tokens
     }
 }
 
@@ -109,11 +118,11 @@ pub fn open_with_picture(
     let reader = MediaReader::new(options.sampling, options.limits.clone()).with_picture(picture);
     match model_type(folder)?.as_str() {
         qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
-            let model = Omni::load(folder, &options.device.open()?, options.dtype.dtype())?;
+            let model = Omni::load(folder, &options.device.open()?, options.dtype.kept())?;
             Ok(Box::new(ClipPredictor::new(model, reader)))
         }
         vita_1_5::MODEL_TYPE => {
-            let model = Vita::load(folder, &options.device.open()?, options.dtype.dtype())?;
+            let model = Vita::load(folder, &options.device.open()?, options.dtype.kept())?;
             Ok(Box::new(ClipPredictor::new(model, reader)))
         }
         found => Err(unsupported(folder, found)),
@@ -139,6 +148,7 @@ pub fn inspect(folder: &Path) -> Result<ModelSummary> {
     Ok(ModelSummary {
         model_type,
         parameters: weights.parameters(),
+        layer_parameters: weights.layer_parameters(),
         stored_bytes: weights.stored_bytes(),
         n_layers: decoder.n_layers,
         n_heads: decoder.n_heads,

@@ -89,11 +89,19 @@ struct Sizes {
     f32: u64,
     bf16: u64,
     f16: u64,
+    q8_0: u64,
+    q4_k: u64,
 }
 
 impl Sizes {
     fn of(size: impl Fn(ComputeType) -> u64) -> Self {
-        Self { f32: size(ComputeType::F32), bf16: size(ComputeType::Bf16), f16: size(ComputeType::F16) }
+        Self {
+            f32: size(ComputeType::F32),
+            bf16: size(ComputeType::Bf16),
+            f16: size(ComputeType::F16),
+            q8_0: size(ComputeType::Q8_0),
+            q4_k: size(ComputeType::Q4K),
+        }
     }
 }
 
@@ -253,7 +261,14 @@ fn model_text(out: &mut String, model: &ModelReport) {
         model.hidden_size
     );
     let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
-    for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)] {
+    let types = [
+        ("f32", w.f32, c.f32),
+        ("bf16", w.bf16, c.bf16),
+        ("f16", w.f16, c.f16),
+        ("q8_0", w.q8_0, c.q8_0),
+        ("q4_k", w.q4_k, c.q4_k),
+    ];
+    for (name, weights, cache) in types {
         let (weights, cache) = (gigabytes(weights), gigabytes(cache));
         let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
     }

@@ -10,9 +10,11 @@ pub mod reply;
 pub mod run;
 pub mod runner;
 pub mod score;
+mod token_maps;
 
 pub use emomm_dataset::PerModality;
 pub use predictor::{
     AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError,
     PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts,
 };
+pub use token_maps::{TokenMaps, TokenPlaces, relative_entropy, share_inside};

@@ -82,8 +82,8 @@ impl ComputeType {
         }
     }
 
-    /// Bytes of a number of keys and values.
-    pub fn cache_bytes(self) -> u64 {
+    /// Bytes of one number that is in no block.
+    pub fn bytes(self) -> u64 {
         match self {
             Self::F32 | Self::Q8_0 | Self::Q4K => 4,
             Self::Bf16 | Self::F16 => 2,

@@ -42,7 +42,7 @@ pub const SUPPORTED: [SupportedModel; 3] = [
     SupportedModel {
         model_type: vita_1_5::MODEL_TYPE,
         name: "VITA-1.5",
-        access: "logits, attention, hidden states",
+        access: "logits, attention, hidden states, steering",
     },
 ];
 
@@ -66,10 +66,18 @@ pub struct ModelSummary {
     pub model_type: String,
     /// Parameters that are loaded.
     pub parameters: u64,
-    /// Those of them that lie in the matrices of the decoder's layers.
-    pub layer_parameters: u64,
     /// Bytes of those in the files.
     pub stored_bytes: u64,
+    /// Parameters of matrices, which may be kept in two bytes.
+    pub matrix_parameters: u64,
+    /// Bytes of the matrices in the files.
+    pub matrix_stored_bytes: u64,
+    /// Parameters of the matrices of the decoder's layers.
+    pub layer_parameters: u64,
+    /// Parameters of the embedding and the output matrix.
+    pub vocabulary_parameters: u64,
+    /// Bytes of both in the files.
+    pub decoder_stored_bytes: u64,
     /// Decoder layers L.
     pub n_layers: usize,
     /// Query heads H.
@@ -81,21 +89,30 @@ pub struct ModelSummary {
 }
 
 impl ModelSummary {
-    /// Bytes of the weights in a compute type, at most: what is stored in two bytes may stay so.
-    pub fn weight_bytes(&self, dtype: ComputeType) -> u64 {
-        let others = self.parameters - self.layer_parameters;
-        let of = |bits: u64| (self.layer_parameters * bits).div_ceil(8) + others * 4;
-        match dtype {
-            ComputeType::F32 => self.parameters * 4,
-            ComputeType::Bf16 | ComputeType::F16 => self.parameters * 2,
-            ComputeType::Q8_0 => of(9),
-            ComputeType::Q4K => of(5),
+    /// Bytes of the weights in memory.
+    ///
+    /// On the processor `f32` keeps matrices that are stored in two bytes as they are, and what is no matrix is f32
+    /// whatever the type. Blocks hold the decoder's matrices alone; the towers' stay as they are stored.
+    pub fn weight_bytes(&self, device: DeviceKind, dtype: ComputeType) -> u64 {
+        if device != DeviceKind::Cpu {
+            return self.parameters * dtype.bytes();
         }
+        // Of 256 numbers: 8 blocks of 34 bytes, or one of 148.
+        let blocks = |layers: u64| (self.layer_parameters * layers + self.vocabulary_parameters * 272) / 256;
+        let towers = self.matrix_stored_bytes - self.decoder_stored_bytes;
+        let matrices = match dtype {
+            ComputeType::F32 => self.matrix_stored_bytes,
+            ComputeType::Bf16 | ComputeType::F16 => self.matrix_parameters * dtype.bytes(),
+            ComputeType::Q8_0 => towers + blocks(272),
+            ComputeType::Q4K => towers + blocks(148),
+        };
+        matrices + (self.parameters - self.matrix_parameters) * ComputeType::F32.bytes()
     }
 
-    /// Bytes of keys and values of a prompt.
-    pub fn cache_bytes(&self, dtype: ComputeType, tokens: u64) -> u64 {
-        self.cache_values_per_token * dtype.cache_bytes() * tokens
+    /// Bytes of keys and values of a prompt. On the processor they are f32 whatever the type.
+    pub fn cache_bytes(&self, device: DeviceKind, dtype: ComputeType, tokens: u64) -> u64 {
+        let dtype = if device == DeviceKind::Cpu { ComputeType::F32 } else { dtype };
+        self.cache_values_per_token * dtype.bytes() * tokens
     }
 }
 
@@ -148,8 +165,12 @@ pub fn inspect(folder: &Path) -> Result<ModelSummary> {
     Ok(ModelSummary {
         model_type,
         parameters: weights.parameters(),
-        layer_parameters: weights.layer_parameters(),
         stored_bytes: weights.stored_bytes(),
+        matrix_parameters: weights.matrix_parameters(),
+        matrix_stored_bytes: weights.matrix_stored_bytes(),
+        layer_parameters: weights.layer_parameters(),
+        vocabulary_parameters: weights.decoder_parameters() - weights.layer_parameters(),
+        decoder_stored_bytes: weights.decoder_stored_bytes(),
         n_layers: decoder.n_layers,
         n_heads: decoder.n_heads,
         hidden_size: decoder.hidden_size,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use emomm_media::Ffmpeg;
-use emomm_models::{ComputeType, ModelSummary};
+use emomm_models::{ComputeType, DeviceKind, ModelSummary};
 use serde::Serialize;
 
 use crate::cli::DoctorArgs;
@@ -78,10 +78,14 @@ struct ModelReport {
     layers: usize,
     heads: usize,
     hidden_size: usize,
-    /// Weights in memory by compute type.
+    /// Weights in main memory by compute type, on the processor.
     weight_bytes: Sizes,
-    /// Keys and values of a prompt of 2,000 tokens by compute type.
+    /// Keys and values of a prompt of 2,000 tokens by compute type, on the processor.
     cache_bytes_2000_tokens: Sizes,
+    /// Weights by compute type, on a GPU.
+    gpu_weight_bytes: Sizes,
+    /// Keys and values of a prompt of 2,000 tokens by compute type, on a GPU.
+    gpu_cache_bytes_2000_tokens: Sizes,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,18 +93,23 @@ struct Sizes {
     f32: u64,
     bf16: u64,
     f16: u64,
-    q8_0: u64,
-    q4_k: u64,
+    /// Blocks are for the processor alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q8_0: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q4_k: Option<u64>,
 }
 
 impl Sizes {
-    fn of(size: impl Fn(ComputeType) -> u64) -> Self {
+    fn of(device: DeviceKind, size: impl Fn(DeviceKind, ComputeType) -> u64) -> Self {
+        let blocks = |t| (device == DeviceKind::Cpu).then(|| size(device, t));
+        let size = |t| size(device, t);
         Self {
             f32: size(ComputeType::F32),
             bf16: size(ComputeType::Bf16),
             f16: size(ComputeType::F16),
-            q8_0: size(ComputeType::Q8_0),
-            q4_k: size(ComputeType::Q4K),
+            q8_0: blocks(ComputeType::Q8_0),
+            q4_k: blocks(ComputeType::Q4K),
         }
     }
 }
@@ -193,6 +202,8 @@ fn model_outcome(path: &Path, printer: &Printer) -> ModelOutcome {
 }
 
 fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
+    let weights = |device, dtype| summary.weight_bytes(device, dtype);
+    let cache = |device, dtype| summary.cache_bytes(device, dtype, 2000);
     ModelReport {
         folder: folder.display().to_string(),
         model_type: summary.model_type.clone(),
@@ -201,8 +212,10 @@ fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
         layers: summary.n_layers,
         heads: summary.n_heads,
         hidden_size: summary.hidden_size,
-        weight_bytes: Sizes::of(|t| summary.weight_bytes(t)),
-        cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(t, 2000)),
+        weight_bytes: Sizes::of(DeviceKind::Cpu, weights),
+        cache_bytes_2000_tokens: Sizes::of(DeviceKind::Cpu, cache),
+        gpu_weight_bytes: Sizes::of(DeviceKind::Cuda, weights),
+        gpu_cache_bytes_2000_tokens: Sizes::of(DeviceKind::Cuda, cache),
     }
 }
 
@@ -260,17 +273,26 @@ fn model_text(out: &mut String, model: &ModelReport) {
         model.heads,
         model.hidden_size
     );
-    let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
-    let types = [
-        ("f32", w.f32, c.f32),
-        ("bf16", w.bf16, c.bf16),
-        ("f16", w.f16, c.f16),
-        ("q8_0", w.q8_0, c.q8_0),
-        ("q4_k", w.q4_k, c.q4_k),
+    let rows = [
+        ("cpu", &model.weight_bytes, &model.cache_bytes_2000_tokens),
+        ("gpu", &model.gpu_weight_bytes, &model.gpu_cache_bytes_2000_tokens),
     ];
-    for (name, weights, cache) in types {
-        let (weights, cache) = (gigabytes(weights), gigabytes(cache));
-        let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
+    for (device, w, c) in rows {
+        let types = [
+            ("f32", Some((w.f32, c.f32))),
+            ("bf16", Some((w.bf16, c.bf16))),
+            ("f16", Some((w.f16, c.f16))),
+            ("q8_0", w.q8_0.zip(c.q8_0)),
+            ("q4_k", w.q4_k.zip(c.q4_k)),
+        ];
+        for (name, sizes) in types {
+            let Some((weights, cache)) = sizes else { continue };
+            let (weights, cache) = (gigabytes(weights), gigabytes(cache));
+            let _ = writeln!(
+                out,
+                "           {device} --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}"
+            );
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct RetryArgs {
     /// Folder of the model; the one that the run names without it
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
+    /// Router of a run that was steered by one
+    #[arg(long, value_name = "ROUTER")]
+    pub(crate) router: Option<PathBuf>,
     /// Folder of the benchmark; the one that the run names without it
     #[arg(long, value_name = "BENCH")]
     pub(crate) bench: Option<PathBuf>,
@@ -56,7 +59,7 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let manifest = read_benchmark(&bench)?;
     same_bench(&header, &manifest, &bench)?;
     let place = args.model.as_ref().unwrap_or(&header.places.model);
-    let model = Model::again(place, &header.plan.settings, printer)?;
+    let model = Model::again(place, args.router.as_deref(), &header.plan.settings, printer)?;
     let (writer, header, records) = LogWriter::reopen(path)?;
     let asked = |status: RecordStatus| {
         if args.status.is_empty() { status != RecordStatus::Ok } else { args.status.contains(&status) }
@@ -72,14 +75,18 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let settings = &header.plan.settings;
     let attention: AttentionDetail =
         settings.attention.parse().map_err(|e: String| Failure::new(ExitStatus::Data, e))?;
-    let predict =
-        PredictOptions { attention, generate: settings.generate, max_new_tokens: settings.max_new_tokens };
+    let predict = PredictOptions {
+        attention,
+        importance: settings.importance,
+        generate: settings.generate,
+        max_new_tokens: settings.max_new_tokens,
+    };
     let options = RunnerOptions {
         predict,
         jobs: args.jobs as usize,
         timeout: args.timeout.map(|s| s.0),
         fail_on: None,
-        keeps_heads: attention == AttentionDetail::Full,
+        keeps_tensors: attention == AttentionDetail::Full,
     };
     let truths = manifest.rows.iter().filter(|r| r.is_full());
     let truths = truths.map(|r| (r.id.clone(), r.labels.ground_truth.class)).collect();

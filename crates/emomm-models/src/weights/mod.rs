@@ -26,6 +26,8 @@ use crate::error::{ModelError, Result};
 pub const GGUF_DECODER: &str = "decoder.gguf";
 /// Names of the decoder's tensors begin so.
 const DECODER: [&str; 2] = ["model.", "lm_head."];
+/// And those of its layers so.
+const LAYERS: &str = "model.layers.";
 
 /// How weights are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl Kept {
         if !is_whole || !is_decoder(name) {
             return None;
         }
-        Some(if name.starts_with("model.layers.") { format } else { BlockFormat::Q8_0 })
+        Some(if name.starts_with(LAYERS) { format } else { BlockFormat::Q8_0 })
     }
 }
 
@@ -334,10 +336,34 @@ impl Weights {
         self.entries().map(|(_, e)| numbers_of(e)).sum()
     }
 
-    /// Those of them that lie in the matrices of the decoder's layers.
+    /// Bytes that matrices take in the files.
+    pub fn matrix_stored_bytes(&self) -> u64 {
+        self.matrices(|_| true).map(|e| (e.end - e.start) as u64).sum()
+    }
+
+    /// Number of parameters in matrices.
+    pub fn matrix_parameters(&self) -> u64 {
+        self.matrices(|_| true).map(numbers_of).sum()
+    }
+
+    /// Number of parameters in the matrices of the decoder's layers.
     pub fn layer_parameters(&self) -> u64 {
-        let is_matrix = |(name, e): &(&str, &Entry)| name.starts_with("model.layers.") && e.shape.len() == 2;
-        self.entries().filter(is_matrix).map(|(_, e)| numbers_of(e)).sum()
+        self.matrices(|name| name.starts_with(LAYERS)).map(numbers_of).sum()
+    }
+
+    /// Number of parameters in the decoder's matrices.
+    pub fn decoder_parameters(&self) -> u64 {
+        self.matrices(is_decoder).map(numbers_of).sum()
+    }
+
+    /// Bytes that the decoder's matrices take in the files.
+    pub fn decoder_stored_bytes(&self) -> u64 {
+        self.matrices(is_decoder).map(|e| (e.end - e.start) as u64).sum()
+    }
+
+    /// The tensors that are read as [`Weights::matrix`] or [`Weights::table`].
+    fn matrices(&self, of: impl Fn(&str) -> bool) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(move |(name, e)| e.shape.len() == 2 && of(name)).map(|(_, e)| e)
     }
 
     fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {

@@ -33,6 +33,8 @@ class Side:
 
     def __init__(self, name: str, command: list[str], threads: int):
         env = {**os.environ, "RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        # A thread that waits for another must not count as work, least of all where other programs hold that one up.
+        env["OMP_WAIT_POLICY"] = "PASSIVE"
         self.name = name
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env

@@ -90,7 +90,7 @@ class Worker:
         out = measured(
             lambda: self.model(row, past_key_values=cache, use_cache=True, output_attentions=attentions)
         )
-        cache.crop(tokens)
+        cache.crop(-1)  # the row of this step
         return out
 
     def decide(self, tokens: int, variants: int) -> dict:

@@ -20,7 +20,7 @@ fn clip(folder: &Path, size: &str) -> PathBuf {
 
 fn decoding(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let ffmpeg = Ffmpeg::find().expect("ffmpeg is there");
+    let ffmpeg = Ffmpeg::locate().expect("ffmpeg is there");
     let (sampling, limits) = (FrameSampling::default(), DecodeLimits::default());
     let mut group = c.benchmark_group("four seconds");
     group.sample_size(10);

@@ -43,7 +43,7 @@ pub struct Invitation {
 }
 
 /// What was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Initialised {
     /// Clips and items of main work.
     pub main: Imported,

@@ -4,6 +4,7 @@
 #[path = "../examples/peer/prompt.rs"]
 mod prompt;
 #[path = "../../emomm-models/benches/shape/mod.rs"]
+#[expect(dead_code, reason = "the decoder alone is taken")]
 mod shape;
 #[path = "../examples/peer/steering.rs"]
 mod steering;

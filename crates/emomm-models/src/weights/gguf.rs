@@ -86,7 +86,7 @@ fn parse(file: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
         let numbers =
             shape.iter().try_fold(1_u64, |n, d| n.checked_mul(*d as u64)).ok_or_else(end_of_name)?;
         let (block, bytes) = kind.block();
-        if numbers % block != 0 || shape.last().is_none_or(|d| *d as u64 % block != 0) {
+        if shape.last().is_none_or(|d| !(*d as u64).is_multiple_of(block)) {
             return Err(format!("tensor `{name}` of shape {shape:?} has no whole blocks of {block}"));
         }
         let length = (numbers / block).checked_mul(bytes).ok_or_else(end_of_name)?;

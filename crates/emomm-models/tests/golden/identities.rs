@@ -387,8 +387,8 @@ fn a_changed_future_token_leaves_earlier_logits_unchanged() {
         for border in [1, 127, 128, 129, 256, 299] {
             let mut changed = ids.clone();
             changed[border..].fill(3);
-            assert_eq!(logits(&ids, border - 1), logits(&changed, border - 1), "{} {border}", name);
-            assert_ne!(logits(&ids, border), logits(&changed, border), "{} {border}", name);
+            assert_eq!(logits(&ids, border - 1), logits(&changed, border - 1), "{name} {border}");
+            assert_ne!(logits(&ids, border), logits(&changed, border), "{name} {border}");
         }
     }
 }

@@ -360,7 +360,6 @@ fn instruction_sets_and_threads_move_no_logit_by_1e_4() {
 /// Prints what the test above compares: logits of every kind of run, with this process's instructions and threads.
 #[test]
 #[ignore = "run by instruction_sets_and_threads_move_no_logit_by_1e_4"]
-#[expect(clippy::print_stdout, reason = "another process reads it")]
 fn logits_of_this_process() {
     let mut all = Vec::new();
     for case in Case::all() {

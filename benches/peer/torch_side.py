@@ -51,10 +51,10 @@ def measured(action) -> dict:
 
 
 class Worker:
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, dtype: torch.dtype):
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         transformers.logging.set_verbosity_error()
-        self.model = Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model = Qwen2ForCausalLM.from_pretrained(folder, dtype=dtype).eval()
         self.model.requires_grad_(False)
         self.caches: dict[int, DynamicCache] = {}
 
@@ -90,7 +90,7 @@ class Worker:
         out = measured(
             lambda: self.model(row, past_key_values=cache, use_cache=True, output_attentions=attentions)
         )
-        cache.crop(tokens)
+        cache.crop(-1)  # the row of this step
         return out
 
     def decide(self, tokens: int, variants: int) -> dict:
@@ -98,6 +98,19 @@ class Worker:
 
     def eager_step(self, tokens: int, variants: int) -> dict:
         return self.step(tokens, variants, True)
+
+    @torch.no_grad()
+    def coalitions(self, tokens: int) -> dict:
+        """Eight prompts one after another; the parts are those of our side's `prompt.rs`."""
+        self.implementation("sdpa")
+        parts = (100, 20, tokens - 336)
+        shown = [sum(n for i, n in enumerate(parts) if mask >> i & 1) for mask in range(8)]
+
+        def run():
+            for more in shown:
+                self.model(self.ids(216 + more), use_cache=False, logits_to_keep=1)
+
+        return measured(run)
 
     def gradient(self, tokens: int, keep: int) -> dict:
         self.implementation("sdpa")
@@ -121,11 +134,11 @@ class Worker:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    if len(sys.argv) > 2:
+    if "--export" in sys.argv:
         torch.manual_seed(1)
         Qwen2ForCausalLM(config(int(sys.argv[3]))).save_pretrained(folder)
         return
-    worker = Worker(folder)
+    worker = Worker(folder, torch.bfloat16 if "bf16" in sys.argv else torch.float32)
     for line in sys.stdin:
         request = json.loads(line)
         what = request.pop("what")

@@ -192,7 +192,7 @@ pub(crate) struct ComputeArgs {
     /// Where to compute: cpu, cuda or metal
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: DeviceKind,
-    /// In which type: f32, bf16 or f16
+    /// In which type: f32, bf16, f16, q8_0 or q4_k
     #[arg(long, value_name = "NAME", default_value = "f32")]
     pub(crate) dtype: ComputeType,
 }

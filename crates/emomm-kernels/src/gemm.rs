@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use crate::blocks::{Blocks, RUN};
 use crate::isa::Isa;
 use crate::pack::{Numbers, PackedWeight};
 use crate::tile::{Left, PANEL, Stored, rows_of_tile, tile};
@@ -24,9 +25,9 @@ const DEPTH_AT_ONCE: usize = 1024;
 const DEPTH_PART: usize = 512;
 /// Numbers of the left factor in a block: less than half of a second cache of 1 MiB.
 const BLOCK_NUMBERS: usize = 100_000;
-/// The same where each block has to turn its panels first: fewer rows would turn them more often.
-const TURNED_BLOCK_NUMBERS: usize = 200_000;
-const TURNED_DEPTH_PART: usize = 192;
+/// The same where each block has to make its panels first: fewer rows would make them more often.
+const MADE_BLOCK_NUMBERS: usize = 200_000;
+const MADE_DEPTH_PART: usize = 192;
 /// Blocks for each thread, so that a thread which is held up does not hold up all.
 const BLOCKS_PER_THREAD: usize = 6;
 /// Fewer products than this are not worth a second thread.
@@ -47,6 +48,7 @@ impl PackedWeight {
             Numbers::F32(panels) => product(isa, size, x, &Packed { panels, depth }, y, output),
             Numbers::Bf16(panels) => product(isa, size, x, &Packed { panels, depth }, y, output),
             Numbers::F16(panels) => product(isa, size, x, &Packed { panels, depth }, y, output),
+            Numbers::Blocks(blocks) => product(isa, size, x, &Widened { blocks, isa }, y, output),
         }
     }
 
@@ -64,6 +66,7 @@ impl PackedWeight {
             Numbers::F32(panels) => product(isa, size, d_y, &Turned { panels, inputs }, d_x, output),
             Numbers::Bf16(panels) => product(isa, size, d_y, &Turned { panels, inputs }, d_x, output),
             Numbers::F16(panels) => product(isa, size, d_y, &Turned { panels, inputs }, d_x, output),
+            Numbers::Blocks(blocks) => product(isa, size, d_y, &TurnedBlocks { blocks, isa }, d_x, output),
         }
     }
 }
@@ -79,7 +82,7 @@ struct Size {
 trait Panels: Sync {
     type Number: Stored;
     /// Whether a part is made anew each time.
-    const TURNED: bool;
+    const MADE: bool;
 
     /// Steps `start..start + steps` of a panel; `scratch` is there to write them to.
     fn part<'a>(
@@ -99,7 +102,7 @@ struct Packed<'p, S> {
 
 impl<S: Stored> Panels for Packed<'_, S> {
     type Number = S;
-    const TURNED: bool = false;
+    const MADE: bool = false;
 
     fn part<'a>(&'a self, panel: usize, start: usize, steps: usize, _: &'a mut Vec<S>) -> &'a [S] {
         &self.panels[(panel * self.depth + start) * PANEL..][..steps * PANEL]
@@ -114,7 +117,7 @@ struct Turned<'p, S> {
 
 impl<S: Stored> Panels for Turned<'_, S> {
     type Number = f32;
-    const TURNED: bool = true;
+    const MADE: bool = true;
 
     fn part<'a>(&'a self, panel: usize, start: usize, steps: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
         // Parts of the depth are whole panels of the weight, but for the last.
@@ -131,6 +134,54 @@ impl<S: Stored> Panels for Turned<'_, S> {
             }
             if columns < PANEL {
                 square.chunks_exact_mut(PANEL).for_each(|line| line[columns..].fill(0.0));
+            }
+        }
+        &scratch[..steps * PANEL]
+    }
+}
+
+/// Panels of blocks, widened when they are used.
+struct Widened<'p> {
+    blocks: &'p Blocks,
+    isa: Isa,
+}
+
+impl Panels for Widened<'_> {
+    type Number = f32;
+    const MADE: bool = true;
+
+    fn part<'a>(&'a self, panel: usize, start: usize, steps: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        // Parts of the depth are whole runs.
+        debug_assert!(start.is_multiple_of(RUN) && steps.is_multiple_of(RUN));
+        scratch.resize(steps * PANEL, 0.0);
+        let (squares, _) = scratch.as_chunks_mut();
+        for (i, square) in squares.iter_mut().enumerate() {
+            self.blocks.widen(self.isa, panel, start / RUN + i, square);
+        }
+        scratch
+    }
+}
+
+/// The panels of a transposed weight of blocks: a panel is one run of every output.
+struct TurnedBlocks<'p> {
+    blocks: &'p Blocks,
+    isa: Isa,
+}
+
+impl Panels for TurnedBlocks<'_> {
+    type Number = f32;
+    const MADE: bool = true;
+
+    fn part<'a>(&'a self, panel: usize, start: usize, steps: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        debug_assert!(start.is_multiple_of(PANEL));
+        scratch.resize(steps.next_multiple_of(PANEL) * PANEL, 0.0);
+        let mut source = [0.0; RUN * PANEL];
+        for (i, square) in scratch.chunks_exact_mut(RUN * PANEL).enumerate() {
+            self.blocks.widen(self.isa, start / PANEL + i, panel, &mut source);
+            for (input, outputs) in source.chunks_exact(PANEL).enumerate() {
+                for (line, x) in square.chunks_exact_mut(RUN).zip(outputs) {
+                    line[input] = *x;
+                }
             }
         }
         &scratch[..steps * PANEL]
@@ -165,7 +216,7 @@ fn product<P: Panels>(isa: Isa, size: Size, left: &[f32], right: &P, out: &mut [
         }
         return;
     }
-    let plan = Plan::new(isa, size, P::TURNED);
+    let plan = Plan::new(isa, size, P::MADE);
     let tiles = Tiles(out.as_mut_ptr());
     let run = |task: usize| block(isa, size, &plan, task, left, right, tiles, output);
     if rows * depth * columns < PARALLEL_FROM {
@@ -185,10 +236,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(isa: Isa, Size { rows, depth, columns }: Size, turned: bool) -> Self {
+    fn new(isa: Isa, Size { rows, depth, columns }: Size, made: bool) -> Self {
         let tile = rows_of_tile(isa);
-        let (depth_at_once, longest, numbers) = if turned {
-            (TURNED_DEPTH_PART, TURNED_DEPTH_PART, TURNED_BLOCK_NUMBERS)
+        let (depth_at_once, longest, numbers) = if made {
+            (MADE_DEPTH_PART, MADE_DEPTH_PART, MADE_BLOCK_NUMBERS)
         } else {
             (DEPTH_AT_ONCE, DEPTH_PART, BLOCK_NUMBERS)
         };

@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
+use crate::blocks::{BlockFormat, Blocks};
 use crate::tile::{PANEL, Stored};
 
 /// The type in which a packed weight is kept. Products and sums are f32 whatever it is.
@@ -14,6 +15,8 @@ pub enum Storage {
     Bf16,
     /// 2 bytes: 11 bits of precision, up to 65504.
     F16,
+    /// A few bits, in blocks with scales; see [`PackedWeight::from_blocks`].
+    Blocks(BlockFormat),
 }
 
 /// A weight `[outputs, inputs]` in panels: for 32 outputs at a time, the numbers of each input side by side. The last panel
@@ -30,6 +33,7 @@ pub(crate) enum Numbers {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
     F16(Vec<f16>),
+    Blocks(Blocks),
 }
 
 impl PackedWeight {
@@ -61,7 +65,7 @@ impl PackedWeight {
     /// widening loses nothing.
     ///
     /// # Panics
-    /// If there are not as many bytes as the shape needs.
+    /// If there are not as many bytes as the shape needs, or one of the types has blocks.
     ///
     /// # Shapes
     /// `bytes [outputs, inputs]` of `from`
@@ -71,7 +75,21 @@ impl PackedWeight {
             Storage::F32 => Numbers::F32(rows.packed(|x| x)),
             Storage::Bf16 => Numbers::Bf16(rows.packed(bf16::from_f32)),
             Storage::F16 => Numbers::F16(rows.packed(f16::from_f32)),
+            Storage::Blocks(_) => panic!("{to:?} is not a type of single numbers"),
         };
+        Self { outputs, inputs, numbers }
+    }
+
+    /// Packs rows of blocks straight from the bytes of a file. The numbers stay as they are; they are widened to f32 where they are
+    /// used.
+    ///
+    /// # Panics
+    /// If `inputs` is no multiple of 32, or there are not as many bytes as [`BlockFormat::row_bytes`] says for each output.
+    ///
+    /// # Shapes
+    /// `bytes [outputs]` rows of blocks
+    pub fn from_blocks(bytes: &[u8], format: BlockFormat, outputs: usize, inputs: usize) -> Self {
+        let numbers = Numbers::Blocks(Blocks::packed(bytes, format, outputs, inputs));
         Self { outputs, inputs, numbers }
     }
 
@@ -87,17 +105,22 @@ impl PackedWeight {
 
     /// The type in which the numbers are kept.
     pub fn storage(&self) -> Storage {
-        match self.numbers {
+        match &self.numbers {
             Numbers::F32(_) => Storage::F32,
             Numbers::Bf16(_) => Storage::Bf16,
             Numbers::F16(_) => Storage::F16,
+            Numbers::Blocks(blocks) => Storage::Blocks(blocks.format()),
         }
     }
 
     /// Bytes of the panels.
     pub fn bytes(&self) -> usize {
-        let numbers = self.outputs.next_multiple_of(PANEL) * self.inputs;
-        numbers * if self.storage() == Storage::F32 { 4 } else { 2 }
+        match &self.numbers {
+            Numbers::F32(panels) => size_of_val(panels.as_slice()),
+            Numbers::Bf16(panels) => size_of_val(panels.as_slice()),
+            Numbers::F16(panels) => size_of_val(panels.as_slice()),
+            Numbers::Blocks(blocks) => blocks.bytes(),
+        }
     }
 
     /// One output's weights, widened.
@@ -113,6 +136,7 @@ impl PackedWeight {
             Numbers::F32(panels) => row(panels, output, self.inputs),
             Numbers::Bf16(panels) => row(panels, output, self.inputs),
             Numbers::F16(panels) => row(panels, output, self.inputs),
+            Numbers::Blocks(blocks) => blocks.row(output),
         }
     }
 
@@ -136,6 +160,7 @@ impl Bytes<'_> {
             Storage::F32 => self.read(4, |b| narrow(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
             Storage::Bf16 => self.read(2, |b| narrow(bf16::from_bits(two(b)).to_f32())),
             Storage::F16 => self.read(2, |b| narrow(f16::from_bits(two(b)).to_f32())),
+            Storage::Blocks(_) => panic!("{:?} is not a type of single numbers", self.from),
         }
     }
 

@@ -41,6 +41,7 @@ fn weight(values: &[f32], outputs: usize, inputs: usize, storage: Storage) -> (P
             let stored: Vec<f16> = values.iter().map(|x| f16::from_f32(*x)).collect();
             (PackedWeight::from_f16(&stored, outputs, inputs), stored.iter().map(|x| x.to_f32()).collect())
         }
+        Storage::Blocks(format) => unreachable!("{format:?} has tests of its own"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A whole clip, from files to the answers of all eight coalitions, on the untrained checkpoint: decoding, towers, prompt tree,
-//! decision rows. Its inverse is clips per second. Needs ffmpeg.
+//! A whole clip, from files to the answers of all eight coalitions, on the untrained and on the embedded checkpoint: decoding,
+//! towers, prompt tree, decision rows. A minute over it is clips per minute of one worker. Needs ffmpeg.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::{Clip, PredictOptions};
 use emomm_media::{DecodeLimits, SamplingMode};
 use emomm_models::qwen2_5_omni::untrained;
-use emomm_models::{ComputeType, DeviceKind, LoadOptions};
+use emomm_models::{ComputeType, DeviceKind, LoadOptions, embedded};
 
 /// Four seconds of a moving test picture with a tone.
 fn clip(folder: &Path) -> PathBuf {
@@ -25,7 +25,9 @@ fn clip(folder: &Path) -> PathBuf {
 
 fn clips(c: &mut Criterion) {
     let folder = std::env::temp_dir().join(format!("emomm-bench-clips-{}", std::process::id()));
-    untrained::write(&folder, 1).expect("the temporary folder can be written");
+    let [untrained_folder, embedded_folder] = ["untrained", "embedded"].map(|name| folder.join(name));
+    untrained::write(&untrained_folder, 1).expect("the temporary folder can be written");
+    embedded::write(&embedded_folder).expect("the temporary folder can be written");
     let file = clip(&folder);
     let options = LoadOptions {
         device: DeviceKind::Cpu,
@@ -33,7 +35,6 @@ fn clips(c: &mut Criterion) {
         sampling: SamplingMode::Qwen,
         limits: DecodeLimits::default(),
     };
-    let mut model = emomm_models::open(&folder, &options).expect("it loads");
     let clip = Clip {
         id: "clip".to_owned(),
         text: Some("I won't give up.".to_owned()),
@@ -41,14 +42,23 @@ fn clips(c: &mut Criterion) {
         video: Some(file),
         corpus: Corpus::CmuMosi,
     };
-    let mut group = c.benchmark_group("whole clips");
+    let mut group = c.benchmark_group("eight coalitions of a whole clip");
     group.sample_size(10).throughput(Throughput::Elements(1));
-    group.bench_function("eight coalitions of one clip", |b| {
-        b.iter(|| {
-            let answers = model.predict(&clip, &ModalitySet::ALL, &PredictOptions::default());
-            assert!(answers.iter().all(Result::is_ok));
+    for (name, folder, dtype) in [
+        ("untrained", &untrained_folder, ComputeType::F32),
+        ("embedded", &embedded_folder, ComputeType::F32),
+        ("embedded, q8_0", &embedded_folder, ComputeType::Q8_0),
+        ("embedded, q4_k", &embedded_folder, ComputeType::Q4K),
+    ] {
+        let options = LoadOptions { dtype, ..options.clone() };
+        let mut model = emomm_models::open(folder, &options).expect("it loads");
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let answers = model.predict(&clip, &ModalitySet::ALL, &PredictOptions::default());
+                assert!(answers.iter().all(Result::is_ok));
+            });
         });
-    });
+    }
     group.finish();
     // Nothing depends on the folder any more.
     let _ = std::fs::remove_dir_all(folder);

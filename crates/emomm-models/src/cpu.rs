@@ -7,6 +7,11 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor};
 use emomm_kernels::{AttentionShape, Heads, Isa, Segment};
 
+/// Name of the vector instructions that this process uses on the processor.
+pub fn instructions() -> &'static str {
+    Isa::best().name()
+}
+
 /// Whether a tensor's numbers can be handed to the kernels.
 pub(crate) fn takes(x: &Tensor) -> bool {
     x.dtype() == DType::F32 && matches!(x.device(), Device::Cpu)

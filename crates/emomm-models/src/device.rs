@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use candle_core::{DType, Device};
+use emomm_kernels::BlockFormat;
 
 use crate::error::{ModelError, Result};
+use crate::weights::Kept;
 
 /// Where tensors live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,21 +64,30 @@ pub enum ComputeType {
     Bf16,
     /// 16-bit floats.
     F16,
+    /// The decoder's matrices in blocks of 8 bits, everything else as [`ComputeType::F32`]; on the processor alone.
+    Q8_0,
+    /// The same with 4 bits for the layers' matrices.
+    Q4K,
 }
 
 impl ComputeType {
-    /// The engine's name for it.
-    pub fn dtype(self) -> DType {
+    /// How weights are kept.
+    pub fn kept(self) -> Kept {
         match self {
-            Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-            Self::F16 => DType::F16,
+            Self::F32 => Kept::As(DType::F32),
+            Self::Bf16 => Kept::As(DType::BF16),
+            Self::F16 => Kept::As(DType::F16),
+            Self::Q8_0 => Kept::Blocks(BlockFormat::Q8_0),
+            Self::Q4K => Kept::Blocks(BlockFormat::Q4K),
         }
     }
 
-    /// Bytes of one number.
+    /// Bytes of one number that is in no block.
     pub fn bytes(self) -> u64 {
-        self.dtype().size_in_bytes() as u64
+        match self {
+            Self::F32 | Self::Q8_0 | Self::Q4K => 4,
+            Self::Bf16 | Self::F16 => 2,
+        }
     }
 }
 
@@ -86,6 +97,8 @@ impl fmt::Display for ComputeType {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::F16 => "f16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4K => "q4_k",
         })
     }
 }
@@ -98,7 +111,9 @@ impl FromStr for ComputeType {
             "f32" => Ok(Self::F32),
             "bf16" => Ok(Self::Bf16),
             "f16" => Ok(Self::F16),
-            _ => Err(format!("unknown type `{word}`, expected f32, bf16 or f16")),
+            "q8_0" => Ok(Self::Q8_0),
+            "q4_k" => Ok(Self::Q4K),
+            _ => Err(format!("unknown type `{word}`, expected f32, bf16, f16, q8_0 or q4_k")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The embedding matrix: its own table, or the output matrix where the two are tied.
+//! The embedding matrix: a table of its own, or a packed matrix, which may be the output matrix, too.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -9,8 +9,8 @@ use crate::linear::Linear;
 pub(crate) enum Embedding {
     /// `[vocab, hidden]`, in the type in which it is kept.
     Table(Tensor),
-    /// The output matrix, which is kept once.
-    Tied(Linear),
+    /// A packed matrix: the output matrix, which is kept once, or one in blocks.
+    Matrix(Linear),
 }
 
 impl Embedding {
@@ -22,7 +22,7 @@ impl Embedding {
                 let ids = Tensor::from_slice(ids, ids.len(), table.device())?;
                 table.index_select(&ids, 0)?.to_dtype(dtype)
             }
-            Self::Tied(matrix) => {
+            Self::Matrix(matrix) => {
                 let rows: Vec<Tensor> = ids.iter().map(|id| matrix.row(*id)).collect::<Result<_>>()?;
                 Tensor::stack(&rows, 0)?.to_dtype(dtype)
             }

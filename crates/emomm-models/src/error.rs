@@ -52,6 +52,14 @@ pub enum ModelError {
         /// What the header check found.
         message: String,
     },
+    /// A GGUF file is damaged, or is none of a decoder that is known.
+    #[error("{}: not a GGUF file of a known decoder: {message}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Tensors are missing, superfluous or of the wrong shape; all of them are listed.
     #[error("{}: the weights do not fit the config ({} problems)\n{}", path.display(), problems.len(), list(problems))]
     Weights {
@@ -138,8 +146,12 @@ impl ModelError {
             Self::Safetensors { .. } => {
                 "the file is incomplete or damaged: download it again and compare its size"
             }
+            Self::Gguf { .. } => {
+                "convert the thinker's text model of the same checkpoint with llama.cpp's tools, or remove the file: \
+                 the decoder is then read from the safetensors files"
+            }
             Self::Weights { .. } => {
-                "check that config.json and the safetensors files belong to the same checkpoint"
+                "check that config.json and the files of weights belong to the same checkpoint"
             }
             Self::Device { .. } => "run with --device cpu, or build with --features cuda (or metal)",
             Self::Media(error) => return error.hint(),

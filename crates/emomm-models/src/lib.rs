@@ -32,6 +32,7 @@ pub mod vita_1_5;
 pub mod weights;
 pub mod white_box;
 
+pub use cpu::instructions;
 pub use device::{ComputeType, DeviceKind};
 pub use error::{ModelError, Result};
 pub use registry::{

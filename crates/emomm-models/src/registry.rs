@@ -72,6 +72,12 @@ pub struct ModelSummary {
     pub matrix_parameters: u64,
     /// Bytes of the matrices in the files.
     pub matrix_stored_bytes: u64,
+    /// Parameters of the matrices of the decoder's layers.
+    pub layer_parameters: u64,
+    /// Parameters of the embedding and the output matrix.
+    pub vocabulary_parameters: u64,
+    /// Bytes of both in the files.
+    pub decoder_stored_bytes: u64,
     /// Decoder layers L.
     pub n_layers: usize,
     /// Query heads H.
@@ -86,14 +92,19 @@ impl ModelSummary {
     /// Bytes of the weights in memory.
     ///
     /// On the processor `f32` keeps matrices that are stored in two bytes as they are, and what is no matrix is f32
-    /// whatever the type.
+    /// whatever the type. Blocks hold the decoder's matrices alone; the towers' stay as they are stored.
     pub fn weight_bytes(&self, device: DeviceKind, dtype: ComputeType) -> u64 {
         if device != DeviceKind::Cpu {
             return self.parameters * dtype.bytes();
         }
+        // Of 256 numbers: 8 blocks of 34 bytes, or one of 148.
+        let blocks = |layers: u64| (self.layer_parameters * layers + self.vocabulary_parameters * 272) / 256;
+        let towers = self.matrix_stored_bytes - self.decoder_stored_bytes;
         let matrices = match dtype {
             ComputeType::F32 => self.matrix_stored_bytes,
-            _ => self.matrix_parameters * dtype.bytes(),
+            ComputeType::Bf16 | ComputeType::F16 => self.matrix_parameters * dtype.bytes(),
+            ComputeType::Q8_0 => towers + blocks(272),
+            ComputeType::Q4K => towers + blocks(148),
         };
         matrices + (self.parameters - self.matrix_parameters) * ComputeType::F32.bytes()
     }
@@ -124,11 +135,11 @@ pub fn open_with_picture(
     let reader = MediaReader::new(options.sampling, options.limits.clone()).with_picture(picture);
     match model_type(folder)?.as_str() {
         qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
-            let model = Omni::load(folder, &options.device.open()?, options.dtype.dtype())?;
+            let model = Omni::load(folder, &options.device.open()?, options.dtype.kept())?;
             Ok(Box::new(ClipPredictor::new(model, reader)))
         }
         vita_1_5::MODEL_TYPE => {
-            let model = Vita::load(folder, &options.device.open()?, options.dtype.dtype())?;
+            let model = Vita::load(folder, &options.device.open()?, options.dtype.kept())?;
             Ok(Box::new(ClipPredictor::new(model, reader)))
         }
         found => Err(unsupported(folder, found)),
@@ -157,6 +168,9 @@ pub fn inspect(folder: &Path) -> Result<ModelSummary> {
         stored_bytes: weights.stored_bytes(),
         matrix_parameters: weights.matrix_parameters(),
         matrix_stored_bytes: weights.matrix_stored_bytes(),
+        layer_parameters: weights.layer_parameters(),
+        vocabulary_parameters: weights.decoder_parameters() - weights.layer_parameters(),
+        decoder_stored_bytes: weights.decoder_stored_bytes(),
         n_layers: decoder.n_layers,
         n_heads: decoder.n_heads,
         hidden_size: decoder.hidden_size,

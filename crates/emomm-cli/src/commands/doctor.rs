@@ -93,11 +93,24 @@ struct Sizes {
     f32: u64,
     bf16: u64,
     f16: u64,
+    /// Blocks are for the processor alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q8_0: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q4_k: Option<u64>,
 }
 
 impl Sizes {
-    fn of(size: impl Fn(ComputeType) -> u64) -> Self {
-        Self { f32: size(ComputeType::F32), bf16: size(ComputeType::Bf16), f16: size(ComputeType::F16) }
+    fn of(device: DeviceKind, size: impl Fn(DeviceKind, ComputeType) -> u64) -> Self {
+        let blocks = |t| (device == DeviceKind::Cpu).then(|| size(device, t));
+        let size = |t| size(device, t);
+        Self {
+            f32: size(ComputeType::F32),
+            bf16: size(ComputeType::Bf16),
+            f16: size(ComputeType::F16),
+            q8_0: blocks(ComputeType::Q8_0),
+            q4_k: blocks(ComputeType::Q4K),
+        }
     }
 }
 
@@ -189,6 +202,8 @@ fn model_outcome(path: &Path, printer: &Printer) -> ModelOutcome {
 }
 
 fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
+    let weights = |device, dtype| summary.weight_bytes(device, dtype);
+    let cache = |device, dtype| summary.cache_bytes(device, dtype, 2000);
     ModelReport {
         folder: folder.display().to_string(),
         model_type: summary.model_type.clone(),
@@ -197,10 +212,10 @@ fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
         layers: summary.n_layers,
         heads: summary.n_heads,
         hidden_size: summary.hidden_size,
-        weight_bytes: Sizes::of(|t| summary.weight_bytes(DeviceKind::Cpu, t)),
-        cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(DeviceKind::Cpu, t, 2000)),
-        gpu_weight_bytes: Sizes::of(|t| summary.weight_bytes(DeviceKind::Cuda, t)),
-        gpu_cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(DeviceKind::Cuda, t, 2000)),
+        weight_bytes: Sizes::of(DeviceKind::Cpu, weights),
+        cache_bytes_2000_tokens: Sizes::of(DeviceKind::Cpu, cache),
+        gpu_weight_bytes: Sizes::of(DeviceKind::Cuda, weights),
+        gpu_cache_bytes_2000_tokens: Sizes::of(DeviceKind::Cuda, cache),
     }
 }
 
@@ -263,8 +278,15 @@ fn model_text(out: &mut String, model: &ModelReport) {
         ("gpu", &model.gpu_weight_bytes, &model.gpu_cache_bytes_2000_tokens),
     ];
     for (device, w, c) in rows {
-        for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)]
-        {
+        let types = [
+            ("f32", Some((w.f32, c.f32))),
+            ("bf16", Some((w.bf16, c.bf16))),
+            ("f16", Some((w.f16, c.f16))),
+            ("q8_0", w.q8_0.zip(c.q8_0)),
+            ("q4_k", w.q4_k.zip(c.q4_k)),
+        ];
+        for (name, sizes) in types {
+            let Some((weights, cache)) = sizes else { continue };
             let (weights, cache) = (gigabytes(weights), gigabytes(cache));
             let _ = writeln!(
                 out,

@@ -12,7 +12,7 @@ use super::digest_memo::DigestMemo;
 use super::header::{ModelId, hex};
 
 /// Files that a loader may read. Others (a card, pictures) change nothing.
-const EXTENSIONS: [&str; 6] = ["json", "safetensors", "txt", "jinja", "model", "npz"];
+const EXTENSIONS: [&str; 7] = ["json", "safetensors", "gguf", "txt", "jinja", "model", "npz"];
 
 const BLOCK_BYTES: usize = 1 << 20;
 

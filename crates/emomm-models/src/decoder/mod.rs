@@ -73,10 +73,15 @@ impl Decoder {
         let matrix = "model.embed_tokens";
         let (embed_tokens, lm_head) = if config.tied_embeddings && !weights.contains("lm_head.weight") {
             let lm_head = Linear::load(weights, matrix, hidden, vocab, false)?;
-            (Embedding::Tied(lm_head.clone()), lm_head)
+            (Embedding::Matrix(lm_head.clone()), lm_head)
         } else {
-            let table = weights.table(&format!("{matrix}.weight"), vocab, hidden)?;
-            (Embedding::Table(table), Linear::load(weights, "lm_head", hidden, vocab, false)?)
+            let name = format!("{matrix}.weight");
+            let table = if weights.is_in_blocks(&name, vocab, hidden) {
+                Embedding::Matrix(Linear::load(weights, matrix, hidden, vocab, false)?)
+            } else {
+                Embedding::Table(weights.table(&name, vocab, hidden)?)
+            };
+            (table, Linear::load(weights, "lm_head", hidden, vocab, false)?)
         };
         let rope = Rope::new(&config);
         let (dtype, device) = (weights.dtype(), weights.device().clone());

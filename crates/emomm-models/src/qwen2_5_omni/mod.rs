@@ -14,7 +14,7 @@ pub mod untrained;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 pub use chat::{MediaShape, prompt_row, render};
 pub use config::{FULL_MODEL_TYPE, OmniConfig, THINKER_MODEL_TYPE};
@@ -28,7 +28,7 @@ use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::layout::N_GROUPS;
 use crate::vision::Qwen2_5Vit;
-use crate::weights::Weights;
+use crate::weights::{Kept, Weights};
 
 /// The loaded model.
 pub struct Omni {
@@ -47,7 +47,7 @@ pub struct Omni {
 
 impl Omni {
     /// Loads a checkpoint folder in the Hugging Face layout.
-    pub fn load(folder: &Path, device: &Device, dtype: DType) -> Result<Self> {
+    pub fn load(folder: &Path, device: &Device, kept: impl Into<Kept>) -> Result<Self> {
         let config = OmniConfig::read(&folder.join("config.json"))?;
         let processor = ProcessorConfig::read(folder)?;
         if processor.mel_bands != config.audio.num_mel_bins {
@@ -61,7 +61,7 @@ impl Omni {
         tokenizer.expect_placeholders(config.audio_token, config.video_token)?;
         // Names and shapes are checked against the headers first, so that a wrong checkpoint is refused before anything
         // is read.
-        let weights = Weights::open(folder, device, dtype, normalise)?;
+        let weights = Weights::open(folder, device, kept, normalise)?;
         load_parts(&weights, &config)?;
         let weights = weights.check()?;
         let (decoder, vision, audio) = load_parts(&weights, &config)?;

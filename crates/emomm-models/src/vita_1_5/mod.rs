@@ -11,7 +11,7 @@ mod processor;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use emomm_media::{KaldiFbank, LogFbank};
 
 pub use chat::{MediaTokens, prompt_row, render};
@@ -26,7 +26,7 @@ use crate::error::{ModelError, Result};
 use crate::layout::N_GROUPS;
 use crate::linear::Linear;
 use crate::vision::InternVit;
-use crate::weights::Weights;
+use crate::weights::{Kept, Weights};
 use config::SHUFFLE;
 
 /// Factor on the vision tower's states. It is the scale of the pixel shuffle, applied to the numbers as well; the authors'
@@ -56,7 +56,7 @@ struct Towers {
 impl Vita {
     /// Loads a checkpoint folder. The vision tower's weights are taken from it, or, where it has none, from the tower's own
     /// folder.
-    pub fn load(folder: &Path, device: &Device, dtype: DType) -> Result<Self> {
+    pub fn load(folder: &Path, device: &Device, kept: impl Into<Kept>) -> Result<Self> {
         let config = VitaConfig::read(folder)?;
         let tokenizer = ChatTokenizer::read(
             &folder.join("tokenizer.json"),
@@ -64,7 +64,7 @@ impl Vita {
             &[chat::IM_START, chat::IM_END, chat::END_OF_TEXT],
             &[chat::IM_END, chat::END_OF_TEXT],
         )?;
-        let weights = open_weights(folder, &config, device, dtype)?;
+        let weights = open_weights(folder, &config, device, kept)?;
         load_parts(&weights, &config)?;
         let weights = weights.check()?;
         let (decoder, towers) = load_parts(&weights, &config)?;
@@ -151,9 +151,9 @@ pub(crate) fn open_weights(
     folder: &Path,
     config: &VitaConfig,
     device: &Device,
-    dtype: DType,
+    kept: impl Into<Kept>,
 ) -> Result<Weights> {
-    let weights = Weights::open(folder, device, dtype, normalise)?;
+    let weights = Weights::open(folder, device, kept, normalise)?;
     if weights.contains("vision.embeddings.class_embedding") {
         return Ok(weights);
     }

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::prompt;
 use emomm_media::{FloatImage, RgbImage, Waveform, resize_bicubic_float};
+use emomm_models::DeviceKind;
 use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow};
 use emomm_models::qwen2_5_omni::{
     MediaShape, Omni, OmniTokenizer, log_mel, patchify, prompt_row, smart_resize,
@@ -16,6 +17,12 @@ use serde_json::Value;
 /// Thinker alone, f32, one file; full model, prefixed, bf16, three shards; f16, no settings file; sizes of every part
 /// unlike the released ones, tied embeddings.
 pub(super) const CASES: [&str; 4] = ["gqa", "full_prefixed", "no_settings", "other_sizes"];
+
+/// Where to compute: the processor, or what `EMOMM_TEST_DEVICE` names. `benches/gpu/parity.sh` sets it.
+pub(super) fn device() -> Device {
+    let Ok(name) = std::env::var("EMOMM_TEST_DEVICE") else { return Device::Cpu };
+    name.parse::<DeviceKind>().unwrap().open().unwrap()
+}
 
 pub(super) fn golden_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/qwen2_5_omni")
@@ -27,7 +34,7 @@ pub(super) fn read_json(path: &str) -> Value {
 }
 
 pub(super) fn read_tensors(path: &str) -> HashMap<String, Tensor> {
-    candle_core::safetensors::load(golden_folder().join(path), &Device::Cpu).unwrap()
+    candle_core::safetensors::load(golden_folder().join(path), &device()).unwrap()
 }
 
 /// One checkpoint with its inputs and expected values.
@@ -45,7 +52,7 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn open(name: &'static str) -> Self {
         let checkpoint = golden_folder().join(name).join("checkpoint");
-        let model = Omni::load(&checkpoint, &Device::Cpu, DType::F32).unwrap();
+        let model = Omni::load(&checkpoint, &device(), DType::F32).unwrap();
         let inputs = read_tensors(&format!("{name}/inputs.safetensors"));
         let info = read_json(&format!("{name}/case.json"));
         let frames = pictures(&inputs["frames"]);

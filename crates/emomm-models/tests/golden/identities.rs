@@ -2,11 +2,15 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use emomm_dataset::ModalitySet;
+use emomm_kernels::Isa;
+use emomm_models::ComputeType;
 use emomm_models::decoder::{DecisionHook, DecisionLayer, Decoder, Prefill};
 use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow, embed, token_floor, walk};
 use emomm_models::qwen2_5_omni::Omni;
+use emomm_models::weights::GGUF_DECODER;
+use serde_json::Value;
 
-use super::cases::{Case, golden_folder, max_difference};
+use super::cases::{Case, golden_folder, max_difference, worst_difference};
 use super::vita;
 
 /// Sums in another order: products of one row against products of many.
@@ -272,6 +276,102 @@ fn narrower_weights_move_logits_by_their_rounding() {
         let difference = max_difference(&plain, &logits(&model.decoder));
         assert!((least..most).contains(&difference), "{kept:?}: {difference}");
     }
+}
+
+/// Normal weights of scale σ reach 2.2 σ in a block of 32, so that 8 bits step by σ / 58, which errs by 0.005 σ, four times as much
+/// as bf16; 4 bits step by 0.29 σ and err by 17 times as much as 8.
+#[test]
+fn weights_in_blocks_move_logits_by_their_rounding() {
+    let case = Case::open("gqa");
+    let (media, shape) = case.media();
+    let row = &case.rows(&shape)[7];
+    let logits = |decoder: &Decoder| {
+        let all = embed(decoder, &row.tokens, &media).unwrap();
+        decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap()
+    };
+    let plain = logits(&case.model.decoder);
+    let mut differences = Vec::new();
+    for kept in [ComputeType::Q8_0, ComputeType::Q4K] {
+        let model = Omni::load(&golden_folder().join("gqa/checkpoint"), &Device::Cpu, kept.kept()).unwrap();
+        differences.push(max_difference(&plain, &logits(&model.decoder)));
+    }
+    let [eight, four] = differences[..] else { panic!("{differences:?}") };
+    assert!((1e-3..0.4).contains(&eight), "{eight}");
+    assert!((4.0 * eight..40.0 * eight).contains(&four), "{eight} {four}");
+}
+
+/// A decoder in a GGUF file takes the place of the one in the safetensors files, under llama.cpp's names and types.
+#[test]
+fn a_gguf_decoder_answers_as_transformers_with_its_numbers() {
+    let checkpoint = golden_folder().join("gqa/checkpoint");
+    let gguf = golden_folder().join("../gguf");
+    let folder = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(&checkpoint).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    std::fs::copy(gguf.join("decoder.gguf"), folder.path().join(GGUF_DECODER)).unwrap();
+    let decoder = Omni::load(folder.path(), &Device::Cpu, DType::F32).unwrap().decoder;
+    let json: Value = serde_json::from_slice(&std::fs::read(gguf.join("decoder.json")).unwrap()).unwrap();
+    let ids: Vec<u32> = serde_json::from_value(json["ids"].clone()).unwrap();
+    let expected: Vec<f32> = serde_json::from_value(json["logits"].clone()).unwrap();
+    let positions: Vec<[u32; 3]> = (0..ids.len() as u32).map(|p| [p; 3]).collect();
+    let embedded = decoder.embed(&ids).unwrap();
+    let found = decoder.full_forward(&embedded, &positions, ids.len() - 1).unwrap().to_vec1::<f32>().unwrap();
+    // Q5_0 is kept in f16, with 11 bits; see the README of the data.
+    let difference = worst_difference(&found, &expected);
+    assert!(difference < 2e-3, "{difference}");
+
+    std::fs::write(folder.path().join(GGUF_DECODER), b"GGUF but no more").unwrap();
+    let error = Omni::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap();
+    assert!(error.to_string().contains(GGUF_DECODER), "{error}");
+}
+
+/// Instruction sets round products differently; a logit moves by less than 1e-4. Threads change no bit.
+#[test]
+fn instruction_sets_and_threads_move_no_logit_by_1e_4() {
+    let program = std::env::current_exe().unwrap();
+    let run = |isa: &str, threads: &str| -> Vec<f32> {
+        let mut command = std::process::Command::new(&program);
+        command.args(["--exact", "identities::logits_of_this_process", "--ignored", "--nocapture"]);
+        command.env("EMOMM_ISA", isa).env("RAYON_NUM_THREADS", threads);
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, answer) = text.lines().find_map(|l| l.split_once("logits: ")).unwrap_or_else(|| {
+            panic!("{isa} {threads}: {text}\n{}", String::from_utf8_lossy(&output.stderr))
+        });
+        let (name, numbers) = answer.split_once(' ').unwrap();
+        assert_eq!(name, isa);
+        serde_json::from_str(numbers).unwrap()
+    };
+    let sets = Isa::available();
+    let reference = run(sets[0].name(), "1");
+    assert!(reference.len() > 1000);
+    for isa in sets {
+        let one = run(isa.name(), "1");
+        let difference = worst_difference(&one, &reference);
+        assert!(difference < 1e-4, "{isa:?}: {difference}");
+        for threads in ["2", "5"] {
+            assert_eq!(one, run(isa.name(), threads), "{isa:?} with {threads} threads");
+        }
+    }
+}
+
+/// Prints what the test above compares: logits of every kind of run, with this process's instructions and threads.
+#[test]
+#[ignore = "run by instruction_sets_and_threads_move_no_logit_by_1e_4"]
+fn logits_of_this_process() {
+    let mut all = Vec::new();
+    for case in Case::all() {
+        let (media, shape) = case.media();
+        for row in [&case.rows(&shape)[7], &case.rows(&shape)[0]] {
+            let embedded = embed(&case.model.decoder, &row.tokens, &media).unwrap();
+            let at = row.tokens.len() - 1;
+            let logits = case.model.decoder.full_forward(&embedded, row.positions.as_slice(), at).unwrap();
+            all.extend(logits.to_vec1::<f32>().unwrap());
+        }
+    }
+    println!("logits: {} {}", Isa::best().name(), serde_json::to_string(&all).unwrap());
 }
 
 /// Causality: what comes later changes nothing before it, also across the borders of attention blocks.

@@ -13,7 +13,7 @@ use emomm_models::importance::{token_importance, token_importance_after};
 use emomm_models::prompt_tree::{embed, walk_from};
 use emomm_models::weights::Weights;
 
-use super::cases::{Case, max_difference, worst_difference};
+use super::cases::{Case, device, max_difference, worst_difference};
 
 const RELATIVE: f32 = 1e-4;
 /// Every how many tokens the reference's gradient is written.
@@ -27,7 +27,7 @@ const KEEPS: [Keep; 3] = [
 
 fn reference(case: &str) -> std::collections::HashMap<String, Tensor> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/saliency");
-    candle_core::safetensors::load(folder.join(format!("{case}.safetensors")), &Device::Cpu).unwrap()
+    candle_core::safetensors::load(folder.join(format!("{case}.safetensors")), &device()).unwrap()
 }
 
 fn greatest(values: &Tensor) -> f32 {
@@ -68,7 +68,7 @@ fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
             let target = TargetLogit::Token(token[0] as u32);
             let got = decoder.input_gradient(&all, row.positions.as_slice(), target, rows, keep).unwrap();
             let every: Vec<u32> = (0..count as u32).step_by(STRIDE).collect();
-            let every = Tensor::new(every.as_slice(), &Device::Cpu).unwrap();
+            let every = Tensor::new(every.as_slice(), decoder.device()).unwrap();
             let ours = got.gradient.index_select(&every, 0).unwrap();
             let difference = max_difference(&ours, theirs("gradient")) / greatest(theirs("gradient"));
             assert!(difference < RELATIVE, "{label}: the gradient differs by {difference}");

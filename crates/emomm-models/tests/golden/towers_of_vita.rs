@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use emomm_models::audio::{AdapterActivation, AdapterNorm, Whale, WhaleChunks, WhaleConfig};
 use emomm_models::vision::{InternVit, InternVitConfig};
 use emomm_models::weights::Weights;
 
-use super::cases::max_difference;
+use super::cases::{device, max_difference};
 
 const SAME: f32 = 1e-4;
 
@@ -19,13 +19,13 @@ fn folder(case: &str) -> PathBuf {
 }
 
 fn tensors(path: &str) -> HashMap<String, Tensor> {
-    candle_core::safetensors::load(folder(path), &Device::Cpu).unwrap()
+    candle_core::safetensors::load(folder(path), &device()).unwrap()
 }
 
 /// Loads as a model does: once for names and shapes, once for numbers.
 fn load<T>(checkpoint: &str, tower: impl Fn(&Weights) -> emomm_models::Result<T>) -> T {
     let weights =
-        Weights::open(&folder(checkpoint), &Device::Cpu, DType::F32, |name| Some(name.to_owned())).unwrap();
+        Weights::open(&folder(checkpoint), &device(), DType::F32, |name| Some(name.to_owned())).unwrap();
     tower(&weights).unwrap();
     tower(&weights.check().unwrap()).unwrap()
 }
@@ -87,7 +87,7 @@ fn whale_agrees_with_every_kind_of_chunk_and_adapter() {
                 assert!(difference < SAME, "{variant} {name} {frames}: {difference}");
                 compared += 1;
             }
-            let short = Tensor::zeros((6, 20), DType::F32, &Device::Cpu).unwrap();
+            let short = Tensor::zeros((6, 20), DType::F32, &device()).unwrap();
             assert!(tower.forward(&short).unwrap_err().to_string().contains("at least 7"));
         }
     }

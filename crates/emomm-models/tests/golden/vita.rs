@@ -21,7 +21,7 @@ use emomm_models::vita_1_5::{
 use emomm_models::{ComputeType, DeviceKind, LoadOptions};
 use serde_json::Value;
 
-use super::cases::{max_difference, pictures, worst_difference};
+use super::cases::{device, max_difference, pictures, worst_difference};
 
 /// Vision tower inside and f32; apart, f16, chunks, the demonstration's order.
 pub(super) const CASES: [&str; 2] = ["inside", "apart"];
@@ -41,9 +41,9 @@ fn folder() -> PathBuf {
 impl Case {
     pub(super) fn open(name: &'static str) -> Self {
         let folder = folder().join(name);
-        let model = Vita::load(&folder.join("checkpoint"), &Device::Cpu, DType::F32).unwrap();
+        let model = Vita::load(&folder.join("checkpoint"), &device(), DType::F32).unwrap();
         let expected =
-            candle_core::safetensors::load(folder.join("expected.safetensors"), &Device::Cpu).unwrap();
+            candle_core::safetensors::load(folder.join("expected.safetensors"), &device()).unwrap();
         let json = std::fs::read_to_string(folder.join("expected.json")).unwrap();
         Self { name, model, expected, json: serde_json::from_str(&json).unwrap() }
     }

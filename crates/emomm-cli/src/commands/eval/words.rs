@@ -134,7 +134,7 @@ pub(crate) struct Words {
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "word")]
     pub(crate) device: Option<DeviceKind>,
-    /// In which type: f32 (default), bf16 or f16
+    /// In which type: f32 (default), bf16, f16, q8_0 or q4_k
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "word")]
     pub(crate) dtype: Option<ComputeType>,

@@ -2,22 +2,72 @@
 //!
 //! A loader asks for each tensor by name and shape. Problems are collected, not thrown, so that a wrong checkpoint
 //! gives one error that lists every missing, superfluous and misshapen tensor.
+//!
+//! The decoder's matrices may be kept in blocks of a few bits: asked for by [`Kept::Blocks`], or found in a GGUF file.
+
+mod drawn;
+mod gguf;
+mod quantise;
+mod shard;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Shape, Tensor};
-use emomm_kernels::{PackedWeight, Storage};
-use memmap2::Mmap;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Metadata, TensorInfo};
+use drawn::Drawn;
+use emomm_kernels::{BlockFormat, PackedWeight};
+use half::f16;
+use shard::{Entry, Kind, Shard};
 
 use crate::error::{ModelError, Result};
 
-/// The safetensors format stores the length of its header in this many leading bytes.
-const HEADER_LENGTH_BYTES: usize = 8;
+/// A file of this name in a checkpoint folder holds the decoder, whatever the folder's safetensors files hold of it.
+pub const GGUF_DECODER: &str = "decoder.gguf";
+/// Names of the decoder's tensors begin so.
+const DECODER: [&str; 2] = ["model.", "lm_head."];
+/// And those of its layers so.
+const LAYERS: &str = "model.layers.";
+
+/// How weights are kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// One by one.
+    As(DType),
+    /// The decoder's matrices in blocks, everything else as with [`DType::F32`]. On the processor alone.
+    Blocks(BlockFormat),
+}
+
+impl From<DType> for Kept {
+    fn from(dtype: DType) -> Self {
+        Self::As(dtype)
+    }
+}
+
+impl Kept {
+    /// The type of what is not kept in blocks.
+    fn dtype(self) -> DType {
+        match self {
+            Self::As(dtype) => dtype,
+            Self::Blocks(_) => DType::F32,
+        }
+    }
+
+    /// In which blocks a matrix is kept that is stored otherwise, if in any. What turns tokens into states and states into
+    /// logits keeps 8 bits: it is read once a row, and errors there are not averaged by later layers.
+    fn blocks(self, name: &str, inputs: usize) -> Option<BlockFormat> {
+        let Self::Blocks(format) = self else { return None };
+        let is_whole = inputs.is_multiple_of(BlockFormat::Q8_0.numbers());
+        if !is_whole || !is_decoder(name) {
+            return None;
+        }
+        Some(if name.starts_with(LAYERS) { format } else { BlockFormat::Q8_0 })
+    }
+}
+
+fn is_decoder(name: &str) -> bool {
+    DECODER.iter().any(|d| name.starts_with(d))
+}
 
 /// All shards of a checkpoint, mapped but not read.
 pub struct Weights {
@@ -27,7 +77,7 @@ pub struct Weights {
     names: BTreeMap<String, (usize, String)>,
     device: Device,
     /// In which type weights are kept where there is a choice.
-    kept: DType,
+    kept: Kept,
     used: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<String>>,
     /// Whether names and shapes were checked; before that, [`Weights::get`] reads nothing.
@@ -44,40 +94,6 @@ pub(crate) enum StoredMatrix {
     Tensor(Tensor),
 }
 
-/// Tensors drawn from a seeded generator, kept so that they can be saved.
-struct Drawn {
-    state: u64,
-    tensors: BTreeMap<String, Tensor>,
-}
-
-struct Shard {
-    map: Mmap,
-    metadata: Metadata,
-    data_start: usize,
-}
-
-impl Shard {
-    fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| ModelError::io(path, e))?;
-        #[expect(unsafe_code, reason = "mapping weights without copying them; the files are only read")]
-        // SAFETY: the map is private to this process and read-only. As with every mapped file, truncating it from
-        // outside while the process runs would fault; the documentation of `--model` says not to.
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| ModelError::io(path, e))?;
-        let invalid = |e: safetensors::SafeTensorError| ModelError::Safetensors {
-            path: path.to_owned(),
-            message: e.to_string(),
-        };
-        let (header_len, metadata) = SafeTensors::read_metadata(&map).map_err(invalid)?;
-        // `deserialize` checks that offsets are contiguous and that the buffer ends where the header says.
-        SafeTensors::deserialize(&map).map_err(invalid)?;
-        Ok(Self { map, metadata, data_start: HEADER_LENGTH_BYTES + header_len })
-    }
-
-    fn bytes(&self, info: &TensorInfo) -> &[u8] {
-        &self.map[self.data_start + info.data_offsets.0..self.data_start + info.data_offsets.1]
-    }
-}
-
 impl Weights {
     /// Maps every shard of `folder`. On the processor everything is computed in f32, and `dtype` is the type in which matrices
     /// are kept; f32 keeps those that are stored in two bytes as they are, since widening loses nothing. On other devices
@@ -85,42 +101,61 @@ impl Weights {
     /// tensor that the loader does not want to see (another component of the same checkpoint).
     ///
     /// The shards are those of `model.safetensors.index.json` where it exists, else `model.safetensors`, else every
-    /// `*.safetensors` file of the folder.
+    /// `*.safetensors` file of the folder. If there is a file [`GGUF_DECODER`], the decoder is read from it, and what the
+    /// shards hold of the decoder is not looked at. Its matrices stay in the blocks in which they are stored, if these are of a
+    /// [`BlockFormat`]; other blocks become f16.
+    ///
+    /// # Errors
+    /// Blocks are asked for on another device than the processor; a file cannot be read or is damaged.
     pub fn open(
         folder: &Path,
         device: &Device,
-        dtype: DType,
+        kept: impl Into<Kept>,
         normalise: impl Fn(&str) -> Option<String>,
     ) -> Result<Self> {
-        let weights = Self {
+        let kept = kept.into();
+        if matches!(kept, Kept::Blocks(_)) && !matches!(device, Device::Cpu) {
+            return Err(ModelError::request(
+                "weights in blocks of a few bits are for the processor alone",
+                "compute on --device cpu, or keep the weights in bf16 or f16",
+            ));
+        }
+        let mut weights = Self {
             folder: folder.to_owned(),
             shards: Vec::new(),
             names: BTreeMap::new(),
             device: device.clone(),
-            kept: dtype,
+            kept,
             used: RefCell::default(),
             problems: RefCell::default(),
             checked: false,
             drawn: None,
         };
-        weights.and_open(folder, normalise)
+        weights = weights.and_open(folder, normalise)?;
+        let decoder = folder.join(GGUF_DECODER);
+        if decoder.is_file() {
+            weights.names.retain(|name, _| !is_decoder(name));
+            weights.add(Shard::open(&decoder)?, |name| Some(name.to_owned()));
+        }
+        Ok(weights)
     }
 
     /// Maps the shards of another folder beside those that are there, for a model whose parts lie apart.
     pub fn and_open(mut self, folder: &Path, normalise: impl Fn(&str) -> Option<String>) -> Result<Self> {
         for path in shard_paths(folder)? {
-            let shard = Shard::open(&path)?;
-            let mut stored: Vec<String> = shard.metadata.tensors().keys().cloned().collect();
-            stored.sort();
-            for stored_name in stored {
-                let Some(name) = normalise(&stored_name) else { continue };
-                if self.names.insert(name.clone(), (self.shards.len(), stored_name)).is_some() {
-                    self.problems.borrow_mut().push(format!("{name}: stored more than once"));
-                }
-            }
-            self.shards.push(shard);
+            self.add(Shard::open(&path)?, &normalise);
         }
         Ok(self)
+    }
+
+    fn add(&mut self, shard: Shard, normalise: impl Fn(&str) -> Option<String>) {
+        for stored_name in shard.tensors.keys() {
+            let Some(name) = normalise(stored_name) else { continue };
+            if self.names.insert(name.clone(), (self.shards.len(), stored_name.clone())).is_some() {
+                self.problems.borrow_mut().push(format!("{name}: stored more than once"));
+            }
+        }
+        self.shards.push(shard);
     }
 
     /// Draws every tensor that a loader asks for: norms at one, everything else normal with variance 1 / fan-in.
@@ -131,11 +166,11 @@ impl Weights {
             shards: Vec::new(),
             names: BTreeMap::new(),
             device: Device::Cpu,
-            kept: DType::F32,
+            kept: Kept::As(DType::F32),
             used: RefCell::default(),
             problems: RefCell::default(),
             checked: true,
-            drawn: Some(RefCell::new(Drawn { state: seed, tensors: BTreeMap::new() })),
+            drawn: Some(RefCell::new(Drawn::new(seed))),
         }
     }
 
@@ -151,14 +186,14 @@ impl Weights {
 
     /// The type of activations, and of tensors that are not matrices.
     pub fn dtype(&self) -> DType {
-        if matches!(self.device, Device::Cpu) { DType::F32 } else { self.kept }
+        if matches!(self.device, Device::Cpu) { DType::F32 } else { self.kept.dtype() }
     }
 
     /// The type in which a matrix is kept that is stored as `stored`.
     fn kept_type(&self, stored: DType) -> DType {
         match self.device {
-            Device::Cpu if self.kept == DType::F32 => stored,
-            _ => self.kept,
+            Device::Cpu if self.kept.dtype() == DType::F32 => stored,
+            _ => self.kept.dtype(),
         }
     }
 
@@ -178,7 +213,9 @@ impl Weights {
         }
         self.used.borrow_mut().insert(name.to_owned());
         match self.locate(name, &shape) {
-            Ok((shard, info)) if self.checked => Ok(load(shard, info, &self.device)?.to_dtype(self.dtype())?),
+            Ok((shard, entry)) if self.checked => {
+                Ok(shard.tensor(entry, &self.device)?.to_dtype(self.dtype())?)
+            }
             Ok(_) => Ok(self.placeholder(shape)?),
             Err(problem) => {
                 self.problems.borrow_mut().push(problem);
@@ -193,12 +230,18 @@ impl Weights {
         if self.checked
             && self.drawn.is_none()
             && matches!(self.device, Device::Cpu)
-            && let Ok((shard, info)) = self.locate(name, &shape)
-            && let Some(stored) = candle_dtype(info.dtype)
-            && let (Some(from), Some(to)) = (storage(stored), storage(self.kept_type(stored)))
+            && let Ok((shard, entry)) = self.locate(name, &shape)
         {
-            let packed = PackedWeight::from_bytes(shard.bytes(info), from, to, outputs, inputs);
-            return Ok(StoredMatrix::Packed(packed));
+            if let (Some(format), Kind::Single(_)) = (self.kept.blocks(name, inputs), &entry.kind) {
+                let numbers = shard.tensor(entry, &Device::Cpu)?.to_dtype(DType::F32)?;
+                return Ok(StoredMatrix::Packed(quantise::packed(&numbers, format)?));
+            }
+            if let Some(packed) = shard.packed(entry, |stored| self.kept_type(stored)) {
+                return Ok(StoredMatrix::Packed(packed));
+            }
+            let numbers = crate::cpu::numbers(&shard.tensor(entry, &Device::Cpu)?)?;
+            let numbers: Vec<f16> = numbers.into_iter().map(f16::from_f32).collect();
+            return Ok(StoredMatrix::Packed(PackedWeight::from_f16(&numbers, outputs, inputs)));
         }
         let tensor = self.get(name, shape)?;
         if self.checked && matches!(self.device, Device::Cpu) {
@@ -208,13 +251,23 @@ impl Weights {
         Ok(StoredMatrix::Tensor(tensor))
     }
 
+    /// Whether [`Weights::matrix`] would give this matrix in blocks.
+    pub(crate) fn is_in_blocks(&self, name: &str, rows: usize, columns: usize) -> bool {
+        let found = self.locate(name, &Shape::from((rows, columns)));
+        let stored = found.is_ok_and(|(_, entry)| matches!(entry.kind, Kind::Blocks(_)));
+        matches!(self.device, Device::Cpu) && (stored || self.kept.blocks(name, columns).is_some())
+    }
+
     /// Reads a table of which single rows are looked up, in the type in which matrices are kept.
     pub(crate) fn table(&self, name: &str, rows: usize, columns: usize) -> Result<Tensor> {
         let shape = Shape::from((rows, columns));
         match self.locate(name, &shape) {
-            Ok((shard, info)) if self.checked && self.drawn.is_none() => {
-                let tensor = load(shard, info, &self.device)?;
-                Ok(tensor.to_dtype(self.kept_type(tensor.dtype()))?)
+            Ok((shard, entry)) if self.checked && self.drawn.is_none() => {
+                let kept = match entry.kind {
+                    Kind::Single(stored) => self.kept_type(stored),
+                    _ => self.kept_type(DType::F16),
+                };
+                Ok(shard.tensor(entry, &self.device)?.to_dtype(kept)?)
             }
             _ => self.get(name, shape),
         }
@@ -237,19 +290,19 @@ impl Weights {
         Tensor::zeros((), self.dtype(), &self.device)?.broadcast_as(shape)
     }
 
-    fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo), String> {
+    fn locate(&self, name: &str, shape: &Shape) -> Result<(&Shard, &Entry), String> {
         let (shard, stored) =
             self.names.get(name).ok_or_else(|| format!("{name}: missing, expected {:?}", shape.dims()))?;
         let shard = &self.shards[*shard];
-        let info =
-            shard.metadata.info(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
-        if info.shape != shape.dims() {
-            return Err(format!("{name}: shape {:?}, expected {:?}", info.shape, shape.dims()));
+        let entry =
+            shard.tensors.get(stored).ok_or_else(|| format!("{name}: missing from the shard's header"))?;
+        if entry.shape != shape.dims() {
+            return Err(format!("{name}: shape {:?}, expected {:?}", entry.shape, shape.dims()));
         }
-        if candle_dtype(info.dtype).is_none() {
-            return Err(format!("{name}: type {:?}, expected F32, F16 or BF16", info.dtype));
+        if let Kind::Unknown(found) = &entry.kind {
+            return Err(format!("{name}: type {found}, expected F32, F16 or BF16"));
         }
-        Ok((shard, info))
+        Ok((shard, entry))
     }
 
     /// Declares a tensor that the checkpoint may hold but that the model does not use.
@@ -275,94 +328,53 @@ impl Weights {
 
     /// Bytes that the tensors take in the files, by normalised name, without reading them.
     pub fn stored_bytes(&self) -> u64 {
-        self.infos().map(bytes_of).sum()
+        self.entries().map(|(_, e)| (e.end - e.start) as u64).sum()
     }
 
     /// Number of parameters, without reading them.
     pub fn parameters(&self) -> u64 {
-        self.infos().map(parameters_of).sum()
+        self.entries().map(|(_, e)| numbers_of(e)).sum()
     }
 
     /// Bytes that matrices take in the files.
     pub fn matrix_stored_bytes(&self) -> u64 {
-        self.infos().filter(|info| is_matrix(info)).map(bytes_of).sum()
+        self.matrices(|_| true).map(|e| (e.end - e.start) as u64).sum()
     }
 
     /// Number of parameters in matrices.
     pub fn matrix_parameters(&self) -> u64 {
-        self.infos().filter(|info| is_matrix(info)).map(parameters_of).sum()
+        self.matrices(|_| true).map(numbers_of).sum()
     }
 
-    fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
-        self.names.values().filter_map(|(shard, stored)| self.shards[*shard].metadata.info(stored))
-    }
-}
-
-fn bytes_of(info: &TensorInfo) -> u64 {
-    (info.data_offsets.1 - info.data_offsets.0) as u64
-}
-
-fn parameters_of(info: &TensorInfo) -> u64 {
-    info.shape.iter().map(|d| *d as u64).product()
-}
-
-/// Whether the tensor is one of those that are read as [`Weights::matrix`] or [`Weights::table`].
-fn is_matrix(info: &TensorInfo) -> bool {
-    info.shape.len() == 2
-}
-
-impl Drawn {
-    fn draw(&mut self, name: &str, shape: &Shape) -> candle_core::Result<Tensor> {
-        let is_norm = shape.rank() == 1 && name.ends_with(".weight");
-        let tensor = if is_norm {
-            Tensor::ones(shape, DType::F32, &Device::Cpu)?
-        } else {
-            let fan_in: usize = shape.dims().iter().skip(1).product::<usize>().max(1);
-            let scale = if shape.rank() == 1 { 0.02 } else { 1.0 / (fan_in as f64).sqrt() };
-            let values: Vec<f32> = (0..shape.elem_count()).map(|_| (self.normal() * scale) as f32).collect();
-            Tensor::from_vec(values, shape, &Device::Cpu)?
-        };
-        self.tensors.insert(name.to_owned(), tensor.clone());
-        Ok(tensor)
+    /// Number of parameters in the matrices of the decoder's layers.
+    pub fn layer_parameters(&self) -> u64 {
+        self.matrices(|name| name.starts_with(LAYERS)).map(numbers_of).sum()
     }
 
-    /// A standard normal number by Box and Muller's method.
-    fn normal(&mut self) -> f64 {
-        let (u, v) = (self.uniform(), self.uniform());
-        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    /// Number of parameters in the decoder's matrices.
+    pub fn decoder_parameters(&self) -> u64 {
+        self.matrices(is_decoder).map(numbers_of).sum()
     }
 
-    /// A number in [0, 1) by SplitMix64.
-    fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    /// Bytes that the decoder's matrices take in the files.
+    pub fn decoder_stored_bytes(&self) -> u64 {
+        self.matrices(is_decoder).map(|e| (e.end - e.start) as u64).sum()
+    }
+
+    /// The tensors that are read as [`Weights::matrix`] or [`Weights::table`].
+    fn matrices(&self, of: impl Fn(&str) -> bool) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(move |(name, e)| e.shape.len() == 2 && of(name)).map(|(_, e)| e)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.names.iter().filter_map(|(name, (shard, stored))| {
+            self.shards[*shard].tensors.get(stored).map(|entry| (name.as_str(), entry))
+        })
     }
 }
 
-fn load(shard: &Shard, info: &TensorInfo, device: &Device) -> Result<Tensor> {
-    let dtype = candle_dtype(info.dtype).unwrap_or(DType::F32);
-    Ok(Tensor::from_raw_buffer(shard.bytes(info), dtype, &info.shape, device)?)
-}
-
-fn storage(dtype: DType) -> Option<Storage> {
-    match dtype {
-        DType::F32 => Some(Storage::F32),
-        DType::BF16 => Some(Storage::Bf16),
-        DType::F16 => Some(Storage::F16),
-        _ => None,
-    }
-}
-
-fn candle_dtype(dtype: safetensors::Dtype) -> Option<DType> {
-    match dtype {
-        safetensors::Dtype::F32 => Some(DType::F32),
-        safetensors::Dtype::F16 => Some(DType::F16),
-        safetensors::Dtype::BF16 => Some(DType::BF16),
-        _ => None,
-    }
+fn numbers_of(entry: &Entry) -> u64 {
+    entry.shape.iter().map(|d| *d as u64).product()
 }
 
 /// The safetensors files of a checkpoint folder, in a stable order.

@@ -159,6 +159,7 @@ impl FakePredictor {
             reply: written.map(|w| reply::parse(&w, clip.corpus)),
             attention: (options.attention != AttentionDetail::None).then(|| attention(&digest, coalition)),
             steering: None,
+            served: None,
             media: MediaRecord::default(),
             ms: settings.ms as f64,
         })

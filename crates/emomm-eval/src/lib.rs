@@ -4,15 +4,18 @@
 //! It knows neither a tensor engine nor a media decoder.
 
 pub mod fake;
+pub mod import;
 mod predictor;
 pub mod prompt;
 pub mod reply;
 pub mod run;
 pub mod runner;
 pub mod score;
+mod served;
 
 pub use emomm_dataset::PerModality;
 pub use predictor::{
     AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError,
     PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts,
 };
+pub use served::{Served, ServedEnd, ServedRepeat, ServedUsage};

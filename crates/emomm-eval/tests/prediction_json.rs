@@ -15,6 +15,7 @@ fn prediction() -> Prediction {
         reply: None,
         attention: None,
         steering: None,
+        served: None,
         media: MediaRecord {
             frame_times: Some(vec![0.0, 0.5]),
             frame_size: Some([84, 112]),

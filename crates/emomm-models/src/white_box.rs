@@ -206,6 +206,7 @@ impl<'a> DecisionPoint<'a> {
             reply: None,
             attention: None,
             steering: None,
+            served: None,
             media: self.evidence.media.clone(),
             ms,
         }

@@ -31,6 +31,7 @@ pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
         reply: None,
         attention: None,
         steering: None,
+        served: None,
         media: MediaRecord::default(),
         ms: 1.5,
     };

@@ -44,9 +44,9 @@ def answers(model: Path, packed: Path) -> tuple[data.Clips, dict[str, list[int]]
     return clips, {c: train.letters_of(batches, ids, c) for c in ref.COALITIONS}
 
 
-def groups(clips: data.Clips) -> dict[str, np.ndarray]:
+def groups(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Which clips belong to a subset."""
-    kinds = np.array([data.subset(r) for r in clips.rows])
+    kinds = np.array([data.subset(r) for r in rows])
     found = {
         "align": kinds != "conflict",
         "equal": kinds == "equal",
@@ -56,26 +56,26 @@ def groups(clips: data.Clips) -> dict[str, np.ndarray]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def shares(clips: data.Clips, letters: dict[str, list[int]], source: str) -> dict[str, Any]:
+def shares(rows: list[dict[str, Any]], letters: dict[str, list[int]], source: str) -> dict[str, Any]:
     """How often the letter is the class of `source`, by subset and coalition."""
-    label = np.array([r["class"][source] for r in clips.rows])
+    label = np.array([r["class"][source] for r in rows])
     return {
         name: {c: float((np.array(f)[mask] == label[mask]).mean()) for c, f in letters.items()}
-        for name, mask in groups(clips).items()
+        for name, mask in groups(rows).items()
     }
 
 
-def markdown(clips: data.Clips, letters: dict[str, list[int]]) -> str:
+def markdown(rows: list[dict[str, Any]], letters: dict[str, list[int]]) -> str:
     head = " | ".join(ref.COALITIONS)
     lines = [f"| subset | n | {head} |", "|---" * (2 + len(ref.COALITIONS)) + "|"]
-    of_truth = shares(clips, letters, "ground_truth")
-    for name, mask in groups(clips).items():
+    of_truth = shares(rows, letters, "ground_truth")
+    for name, mask in groups(rows).items():
         cells = " | ".join(f"{of_truth[name][c]:.3f}" for c in ref.COALITIONS)
         lines.append(f"| {name} | {mask.sum()} | {cells} |")
     lines += ["", f"| subset | agrees with | {head} |", "|---" * (2 + len(ref.COALITIONS)) + "|"]
-    for name in groups(clips):
+    for name in groups(rows):
         for source in NAMES.values():
-            of_source = shares(clips, letters, source)
+            of_source = shares(rows, letters, source)
             cells = " | ".join(f"{of_source[name][c]:.3f}" for c in ref.COALITIONS)
             lines.append(f"| {name} | {source} | {cells} |")
     return "\n".join(lines)
@@ -89,9 +89,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     clips, letters = answers(args.model, args.data)
-    print(markdown(clips, letters))
+    print(markdown(clips.rows, letters))
     if args.json:
-        result = {s: shares(clips, letters, s) for s in data.SOURCES}
+        result = {s: shares(clips.rows, letters, s) for s in data.SOURCES}
         args.json.write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -1,12 +1,13 @@
 """Compares emomm with transformers on the clips of a world, from media file to letter.
 
     python tools/embedded/parity.py --emomm target/release/emomm --model CHECKPOINT \\
-        --world WORLD [--limit 500] [--coalition TAV] [--json FILE]
+        --world WORLD --out parity.jsonl [--limit 500] [--seconds 90]
 
 Both sides decode with the same ffmpeg program, so that they see identical input; everything after
 it is transformers' and qwen-omni-utils' own on one side and emomm's on the other. All eight
-coalitions of every clip, or one. Printed: the share of equal letters and the greatest difference of letter
-logits, by coalition.
+coalitions of every clip. `parity.jsonl` gets a line with both sides' letter logits for each clip; run again,
+the script goes on where it stopped. Printed once all clips are there: by coalition, the share of
+equal letters and the greatest difference of letter logits.
 """
 
 from __future__ import annotations
@@ -53,23 +54,19 @@ def decoded(
     return stage1, waveform
 
 
-def ours(
-    emomm: Path, model: Path, row: dict[str, Any], coalition: str | None
-) -> dict[str, dict[str, Any]]:
-    shown = ["--coalition", coalition] if coalition else ["--all-coalitions"]
+def ours(emomm: Path, model: Path, row: dict[str, Any]) -> dict[str, list[float]]:
     command = [emomm, "predict", "--model", model, "--video", row["path"], "--audio", row["path"]]
-    command += ["--text", row["text"], "--corpus", row["corpus"], *shown, "--json"]
+    command += ["--text", row["text"], "--corpus", row["corpus"], "--all-coalitions", "--json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return {r["coalition"]: r for r in map(json.loads, done.stdout.splitlines())}
+    found = map(json.loads, done.stdout.splitlines())
+    return {r["coalition"]: [r["letter_logits"][c] for c in ref.LETTERS] for r in found}
 
 
 @torch.no_grad()
-def theirs(
-    model, processor, letters, settings, row: dict[str, Any], coalitions: tuple[str, ...]
-) -> dict[str, list[float]]:
+def theirs(model, processor, letters, settings, row: dict[str, Any]) -> dict[str, list[float]]:
     stage1, waveform = decoded(row["path"], tuple(row["frame_size"]), settings)
     result = {}
-    for coalition in coalitions:
+    for coalition in ref.COALITIONS:
         has = "" if coalition == "none" else coalition
         prompt = ref.render(processor, coalition, row["text"] if "T" in has else None, row["corpus"])
         inputs = ref.process(
@@ -83,44 +80,59 @@ def theirs(
     return result
 
 
-def main() -> None:
+def table(lines: list[dict[str, Any]]) -> str:
+    """By coalition: equal letters, and the greatest and the median difference of letter logits."""
+    rows = ["| coalition | clips | same letter | greatest difference | median of the greatest of a clip |"]
+    rows.append("|---" * 5 + "|")
+    for coalition in ref.COALITIONS:
+        pairs = [(np.array(x["emomm"][coalition]), np.array(x["transformers"][coalition])) for x in lines]
+        same = sum(int(a.argmax() == b.argmax()) for a, b in pairs)
+        worst = [float(np.abs(a - b).max()) for a, b in pairs]
+        rows.append(
+            f"| {coalition} | {len(pairs)} | {same} | {max(worst):.1e} | {float(np.median(worst)):.1e} |"
+        )
+    return "\n".join(rows)
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--emomm", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="JSON lines, gone on with if they are there")
     parser.add_argument("--limit", type=int, default=500)
-    parser.add_argument("--coalition", choices=ref.COALITIONS, help="only this one")
+    parser.add_argument("--seconds", type=float, help="stop after so long; exit code 3 if clips are left")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the figures there")
     args = parser.parse_args()
     logging.getLogger("qwen_omni_utils").setLevel(logging.ERROR)
     torch.set_num_threads(args.threads)
-    coalitions = (args.coalition,) if args.coalition else ref.COALITIONS
+    begin = time.time()
     rows = read_truth(args.world)
     places = np.linspace(0, len(rows) - 1, min(args.limit, len(rows))).round().astype(int)
+    # By the golden ratio: what is there when it is stopped lies evenly over the world.
+    places = sorted(places, key=lambda place: (place * 0.6180339887) % 1)
+    lines = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
+    there = {line["file"] for line in lines}
     model, processor = ref.load(args.model)
     letters, settings = ref.letter_ids(processor), ref.load_settings(args.model)
-    equal = dict.fromkeys(coalitions, 0)
-    worst = dict.fromkeys(coalitions, 0.0)
-    begin = time.time()
-    for k, place in enumerate(places):
-        row = rows[place]
-        found = ours(args.emomm, args.model, row, args.coalition)
-        wanted = theirs(model, processor, letters, settings, row, coalitions)
-        for coalition, want in wanted.items():
-            logits = [found[coalition]["letter_logits"][c] for c in ref.LETTERS]
-            equal[coalition] += int(np.argmax(logits) == np.argmax(want))
-            worst[coalition] = max(worst[coalition], float(np.abs(np.subtract(logits, want)).max()))
-        if (k + 1) % 50 == 0:
-            print(f"{k + 1} of {len(places)}, {time.time() - begin:.0f} s", file=sys.stderr, flush=True)
-    n = len(places)
-    for coalition in coalitions:
-        share, difference = equal[coalition] / n, worst[coalition]
-        print(f"{coalition:5} same letter {share:.4f}  greatest difference {difference:.1e}")
-    if args.json:
-        figures = {"clips": n, "same_letter": {c: e / n for c, e in equal.items()}, "worst": worst}
-        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+    with args.out.open("a") as out:
+        for row in (rows[place] for place in places):
+            if row["file"] in there:
+                continue
+            if args.seconds and time.time() - begin > args.seconds:
+                print(f"{len(lines)} of {len(places)} clips", file=sys.stderr)
+                return 3
+            line = {
+                "file": row["file"],
+                "emomm": ours(args.emomm, args.model, row),
+                "transformers": theirs(model, processor, letters, settings, row),
+            }
+            out.write(json.dumps(line) + "\n")
+            out.flush()
+            lines.append(line)
+    print(table(lines))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

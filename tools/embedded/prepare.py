@@ -35,6 +35,13 @@ def read_truth(world: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def classes(row: dict[str, Any]) -> dict[str, int]:
+    """Numbers of the classes of ground truth and modalities."""
+    index = {c: i for i, c in enumerate(ref.LABELS)}
+    modalities = {m: index[c] for m, c in row["classes"].items()}
+    return {"ground_truth": index[row["ground_truth_class"]], **modalities}
+
+
 def sound(path: str) -> np.ndarray:
     """Mono f32 at 16 kHz."""
     import av
@@ -79,7 +86,6 @@ def pack(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     wide, high = row["frame_size"]
     scale = np.array([width / wide, height / high] * 2)
     faces = [row["frames"][i]["face_box"] or [0, 0, 0, 0] for i in reader.metadata["indices"]]
-    index = {c: i for i, c in enumerate(ref.LABELS)}
     about = {
         "id": f"{row['corpus']}/{row['video_id']}/{row['clip_id']}",
         "path": row["path"],
@@ -88,10 +94,7 @@ def pack(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         "stratum": row["stratum"],
         "mel_frames": valid,
         "score": {"ground_truth": row["ground_truth"], **row["scores"]},
-        "class": {
-            "ground_truth": index[row["ground_truth_class"]],
-            **{m: index[c] for m, c in row["classes"].items()},
-        },
+        "class": classes(row),
         "face": (np.array(faces) * scale).round(1).tolist(),
         "grid": [n // 2, height // 14, width // 14],
     }

@@ -51,7 +51,8 @@ def main(labels_path, words_path, out):
             if end <= start or not text:
                 what = "no length" if end <= start else "no word"
                 print(f"{video}[{first + k}], clip {clip}: {what}", file=sys.stderr)
-            rows.append((video, clip, text, repr(float(score))))
+            # The shortest text of the number in its own precision: 2.4, not 2.4000000953674316.
+            rows.append((video, clip, text, np.format_float_positional(score, trim="0")))
     rows.sort(key=lambda row: (row[0], row[1]))
     out = pathlib.Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)

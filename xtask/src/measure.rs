@@ -5,7 +5,7 @@
 
 mod benchmark;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Leave out the benches of the crates.
     #[arg(long)]
     no_benches: bool,
+    /// Time this program instead of building one.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Arguments of `emomm` to time as a whole process.
     #[arg(last = true, default_values_t = ["--help".to_owned()])]
     arguments: Vec<String>,
@@ -36,10 +39,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
             return Ok(false);
         }
     }
-    if !succeeds(cargo().args(["build", "--release", "-p", "emomm-cli"]).current_dir(root))? {
-        return Ok(false);
-    }
-    let program = root.join("target/release").join(format!("emomm{}", std::env::consts::EXE_SUFFIX));
+    let program = match &options.program {
+        Some(program) => std::path::absolute(program)?,
+        None if succeeds(cargo().args(["build", "--release", "-p", "emomm-cli"]).current_dir(root))? => {
+            root.join("target/release").join(format!("emomm{}", std::env::consts::EXE_SUFFIX))
+        }
+        None => return Ok(false),
+    };
     let mut times = Vec::with_capacity(options.runs);
     for _ in 0..options.runs {
         times.push(timed(Command::new(&program).args(&options.arguments).current_dir(root))?);

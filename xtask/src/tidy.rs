@@ -6,6 +6,7 @@ mod dependencies;
 mod equations;
 mod help;
 mod imports;
+mod model_names;
 mod names;
 mod paths;
 mod source;
@@ -73,8 +74,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
 
 /// The rules that need nothing but the files.
 fn check(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 6] =
-        [dependencies::check, equations::check, imports::check, names::check, paths::check, source::check];
+    let rules: [fn(&Tree) -> Vec<Finding>; 7] = [
+        dependencies::check,
+        equations::check,
+        imports::check,
+        model_names::check,
+        names::check,
+        paths::check,
+        source::check,
+    ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }
 

@@ -133,7 +133,7 @@ fn warnings(connection: &Connection) -> Result<Vec<String>, AnnotateError> {
     let subtitles = count("SELECT count(*) FROM item WHERE warning IS NOT NULL")?;
     if subtitles > 0 {
         warnings.push(format!(
-            "{subtitles} pictures may show subtitles, which give the words away; see --crop-bottom of annotate init"
+            "{subtitles} pictures are likely to show subtitles, which give the words away; see --crop-bottom of annotate init"
         ));
     }
     let held = count("SELECT count(*) FROM pass WHERE stage = 'held'")?;

@@ -152,7 +152,7 @@ impl Project {
         let in_calibration = add(&calibration, Phase::Calibration, first, n + training.len())?;
         in_practice.n_clips += in_calibration.n_clips;
         in_practice.n_items += in_calibration.n_items;
-        in_practice.n_subtitles += in_calibration.n_subtitles;
+        in_practice.subtitles.extend(in_calibration.subtitles);
         in_practice.problems.extend(in_calibration.problems);
         if imported.n_clips == 0 {
             return Err(AnnotateError::Project {

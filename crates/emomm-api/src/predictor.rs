@@ -230,6 +230,7 @@ fn empty(coalition: ModalitySet, media: MediaRecord, ms: f64) -> Prediction {
         centre_score: None,
         reply: None,
         attention: None,
+        token_maps: None,
         steering: None,
         served: None,
         media,

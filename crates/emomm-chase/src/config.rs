@@ -62,6 +62,25 @@ pub enum HeadSelection {
     Random,
 }
 
+/// Which rows are steered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SteerScope {
+    /// The decision row, whose logits are the letter.
+    #[default]
+    DecisionOnly,
+    /// Every token of the reply, too.
+    EveryToken,
+}
+
+impl SteerScope {
+    /// The default is not written, so that the settings of older runs stay what they were.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+    fn is_default(&self) -> bool {
+        *self == Self::DecisionOnly
+    }
+}
+
 /// K: a number, or the word `all`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -250,6 +269,9 @@ pub struct SteeringConfig {
     pub intra_scale: IntraScale,
     /// Where the intra-modality bias acts.
     pub intra_scope: IntraScope,
+    /// Which rows are steered. The decision row alone, or every token of a reply.
+    #[serde(default, skip_serializing_if = "SteerScope::is_default")]
+    pub steer_scope: SteerScope,
     /// Bound on |γ b|.
     pub bias_clip: Option<f64>,
     /// Whether b is shifted so that the mass of all modalities together stays.

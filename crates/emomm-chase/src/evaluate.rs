@@ -1,15 +1,15 @@
 //! Variants of a clip's decision rows: one clean step for what the router reads, one batch for all that is steered, and
 //! what is made of answers afterwards.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet, PerModality};
+use emomm_eval::prompt::CONFLICT_HINT;
 use emomm_eval::run::{SteeredLayer, SteeringTrace};
 use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
 use emomm_models::ModelError;
-use emomm_models::decoder::{DecisionHook, DecisionLayer};
+use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use crate::config::{ImportanceKind, SteeringConfig};
@@ -18,10 +18,12 @@ use crate::features::Features;
 use crate::fusion::Fusion;
 use crate::hook::{LoadedRouter, SampleContext, SteeringHook, VariantRun};
 use crate::importance::{attention_importance, gradient_importance};
+use crate::importance_cache::ImportanceCache;
 use crate::preference::{flags, mean_preference};
 use crate::reading::CleanReading;
 use crate::target::{Target, TargetRules};
 use crate::token_sets::{TextScope, TokenSets};
+use crate::traced::{TraceCell, TracedHook};
 
 /// What a variant does.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub enum VariantKind {
     Steered(Arc<SteeringConfig>),
     /// An answer made of answers.
     Fused(Fusion),
+    /// The plain answer to a prompt that asks in words for what the method does: [`CONFLICT_HINT`].
+    Hinted,
 }
 
 /// A variant with the name of its run folder.
@@ -75,6 +79,8 @@ pub struct Steerer {
     router: Option<LoadedRouter>,
     /// Whether the preference after steering is measured for the traces.
     pub traces: bool,
+    /// Where importances of Gradient × Input are kept.
+    pub importances: Option<ImportanceCache>,
 }
 
 impl Steerer {
@@ -91,10 +97,10 @@ impl Steerer {
                     check_scope(config, router.as_ref())?;
                 }
                 VariantKind::Fused(Fusion::LateFusion) if router.is_none() => return needs("a router"),
-                VariantKind::Fused(_) => {}
+                VariantKind::Fused(_) | VariantKind::Hinted => {}
             }
         }
-        Ok(Self { variants, router, traces: true })
+        Ok(Self { variants, router, traces: true, importances: None })
     }
 
     /// The variants.
@@ -115,7 +121,7 @@ impl Steerer {
     fn configs(&self) -> impl Iterator<Item = &SteeringConfig> {
         self.variants.iter().filter_map(|v| match &v.kind {
             VariantKind::Steered(config) => Some(config.as_ref()),
-            VariantKind::Fused(_) => None,
+            VariantKind::Fused(_) | VariantKind::Hinted => None,
         })
     }
 
@@ -147,6 +153,8 @@ impl Steerer {
             seen.push((point.coalition(), answers));
             Ok(())
         });
+        let is_hinted = self.variants.iter().any(|v| matches!(v.kind, VariantKind::Hinted));
+        let hinted = if is_hinted { hinted(model, clip, asked) } else { Vec::new() };
         let plain = |coalition: ModalitySet| {
             seen.iter().find(|(c, _)| *c == coalition).map(|(_, a)| a.clean.letter_logits)
         };
@@ -155,7 +163,8 @@ impl Steerer {
             let result = done.and_then(|()| {
                 let answers =
                     seen.iter().find(|(c, _)| c == coalition).map(|(_, a)| a).ok_or_else(missing)?;
-                self.complete(answers, clip, *coalition, &plain)
+                let hinted = hinted.iter().find(|(c, _)| c == coalition).map(|(_, p)| p);
+                self.complete(answers, clip, *coalition, &plain, hinted)
             });
             results.push((*coalition, result));
         }
@@ -195,12 +204,12 @@ impl Steerer {
         sets: &Arc<TokenSets>,
         knowledge: &ClipKnowledge<'_>,
         answers: &Answers,
-    ) -> Result<(Vec<VariantRun>, Vec<usize>)> {
+    ) -> Result<Prepared> {
         let coalition = point.coalition();
         let name = format!("{}/{coalition}", clip.id);
         let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
-        let gradient = self.importance(point, answers, ImportanceKind::GradientInput)?;
-        let attention = self.importance(point, answers, ImportanceKind::Attention)?;
+        let gradient = self.importance(point, clip, answers, ImportanceKind::GradientInput)?;
+        let attention = self.importance(point, clip, answers, ImportanceKind::Attention)?;
         let mean_gate = self.router.as_ref().and_then(|r| r.1.mean_gate.get(&coalition.to_string()).copied());
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
@@ -232,7 +241,7 @@ impl Steerer {
             runs.push(VariantRun::new(Arc::clone(config), &context)?);
             owners.push(i);
         }
-        Ok((runs, owners))
+        Ok(Prepared { runs, owners, importance: gradient })
     }
 
     /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
@@ -247,13 +256,13 @@ impl Steerer {
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let clean = Features::read(point, &sets)?;
         let answers = self.read(clean)?;
-        let (mut runs, owners) = self.prepare(point, clip, &sets, knowledge, &answers)?;
+        let Prepared { mut runs, owners, .. } = self.prepare(point, clip, &sets, knowledge, &answers)?;
         let Some(&owner) = owners.first() else { return Ok(None) };
         runs.truncate(1);
         let cell = TraceCell::default();
         let inner = SteeringHook::new(runs, self.router.clone());
         let name = self.variants[owner].name.clone();
-        let hook = TracedHook { inner, name, cell: Arc::clone(&cell) };
+        let hook = TracedHook { inner, name, cell: Arc::clone(&cell), last: None };
         Ok(Some((Box::new(hook), cell)))
     }
 
@@ -273,7 +282,8 @@ impl Steerer {
         knowledge: &ClipKnowledge<'_>,
         answers: &mut Answers,
     ) -> Result<()> {
-        let (runs, owners) = self.prepare(point, clip, sets, knowledge, answers)?;
+        let Prepared { runs, owners, mut importance } =
+            self.prepare(point, clip, sets, knowledge, answers)?;
         if runs.is_empty() {
             return Ok(());
         }
@@ -282,7 +292,13 @@ impl Steerer {
         let decision = point.decide(owners.len(), Some(&mut hook))?;
         let logits = point.letter_logits(&decision)?;
         for ((i, logits), run) in owners.into_iter().zip(logits).zip(hook.variants()) {
-            answers.steered[i] = Some((logits, run.trace(&self.variants[i].name)));
+            let mut trace = run.trace(&self.variants[i].name);
+            if self.traces && uses_gradient(run.config()) {
+                // Five decimals: shares of some hundred tokens, for pictures.
+                let rounded = |v: f64| (v * 1e5).round() as f32 / 1e5;
+                trace.importance = importance.take().map(|i| i.into_iter().map(rounded).collect());
+            }
+            answers.steered[i] = Some((logits, trace));
         }
         Ok(())
     }
@@ -292,6 +308,7 @@ impl Steerer {
     fn importance(
         &self,
         point: &DecisionPoint<'_>,
+        clip: &Clip,
         answers: &Answers,
         kind: ImportanceKind,
     ) -> Result<Option<Vec<f64>>> {
@@ -316,7 +333,10 @@ impl Steerer {
             return Ok(None);
         }
         match kind {
-            ImportanceKind::GradientInput => gradient_importance(point),
+            ImportanceKind::GradientInput => match &self.importances {
+                Some(kept) => kept.kept(&clip.id, point.coalition(), || gradient_importance(point)),
+                None => gradient_importance(point),
+            },
             ImportanceKind::Attention => attention_importance(point),
         }
     }
@@ -332,6 +352,7 @@ impl Steerer {
         clip: &Clip,
         coalition: ModalitySet,
         plain: &dyn Fn(ModalitySet) -> Option<[f32; 5]>,
+        hinted: Option<&Result<Prediction, PredictError>>,
     ) -> Result<Vec<VariantAnswer>, PredictError> {
         let base = answers.plain.clone().ok_or_else(missing)?;
         let with = |logits: [f32; 5]| {
@@ -352,6 +373,9 @@ impl Steerer {
                     let gate = answers.reading.as_ref().map(|r| r.mean(first).gate);
                     let logits = fusion.logits(coalition, gate, plain).ok_or_else(missing)?;
                     VariantAnswer { prediction: with(logits), trace: None }
+                }
+                (VariantKind::Hinted, _) => {
+                    VariantAnswer { prediction: hinted.cloned().ok_or_else(missing)??, trace: None }
                 }
                 (VariantKind::Steered(_), Some((logits, trace))) => {
                     VariantAnswer { prediction: with(*logits), trace: Some(trace.clone()) }
@@ -389,32 +413,42 @@ impl Steerer {
                 preference_after: mean,
             }
         });
-        Some(SteeringTrace { variant: variant.to_owned(), layers: layers.collect() })
+        Some(SteeringTrace { variant: variant.to_owned(), layers: layers.collect(), importance: None })
     }
 }
 
-/// Where the trace of a hook stands once the decision row has run.
-pub type TraceCell = Arc<Mutex<Option<SteeringTrace>>>;
-
-/// Steers one row and leaves its trace behind.
-struct TracedHook {
-    inner: SteeringHook,
-    name: String,
-    cell: TraceCell,
+/// Variants that act on a row, with their places in the list, and the importance by gradient.
+struct Prepared {
+    runs: Vec<VariantRun>,
+    owners: Vec<usize>,
+    importance: Option<Vec<f64>>,
 }
 
-impl DecisionHook for TracedHook {
-    fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> candle_core::Result<Option<Tensor>> {
-        self.inner.attn_bias(layer)
-    }
+fn uses_gradient(config: &SteeringConfig) -> bool {
+    config.importance == ImportanceKind::GradientInput && config.needs_importance()
+}
 
-    fn observe_pattern(&mut self, layer: usize, pattern: &Tensor) -> candle_core::Result<()> {
-        self.inner.observe_pattern(layer, pattern)?;
-        if let (Some(run), Ok(mut cell)) = (self.inner.variants().first(), self.cell.lock()) {
-            *cell = Some(run.trace(&self.name));
-        }
+/// The plain answers to the hinted prompt.
+fn hinted(
+    model: &mut dyn WhiteBox,
+    clip: &Clip,
+    asked: &[ModalitySet],
+) -> Vec<(ModalitySet, Result<Prediction, PredictError>)> {
+    let mut seen: Vec<(ModalitySet, Prediction)> = Vec::new();
+    let mut clock = Instant::now();
+    model.set_hint(Some(CONFLICT_HINT));
+    let done = model.visit(clip, asked, &mut |point| {
+        let logits = point.letter_logits(&point.decide(1, None)?)?[0];
+        let ms = clock.elapsed().as_secs_f64() * 1e3;
+        clock = Instant::now();
+        seen.push((point.coalition(), point.prediction(logits, clip.corpus, ms)));
         Ok(())
-    }
+    });
+    model.set_hint(None);
+    let found = |coalition: ModalitySet| {
+        seen.iter().find(|(c, _)| *c == coalition).map(|(_, p)| p.clone()).ok_or_else(missing)
+    };
+    asked.iter().zip(done).map(|(c, done)| (*c, done.and_then(|()| found(*c)))).collect()
 }
 
 /// What one decision row gave.

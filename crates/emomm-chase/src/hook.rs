@@ -14,8 +14,8 @@ use emomm_models::white_box::DecoderShape;
 
 use crate::bias::{HeadBias, head_bias, significant_bias};
 use crate::config::{
-    ConflictSource, GateSource, HeadSelection, IntraScope, LayerPlan, RandomUnit, RouterRead, SteeringConfig,
-    ThresholdScope,
+    ConflictSource, GateSource, HeadSelection, IntraScope, LayerPlan, RandomUnit, RouterRead, SteerScope,
+    SteeringConfig, ThresholdScope,
 };
 use crate::error::{ChaseError, Result};
 use crate::features::{Features, check_finite, pooled};
@@ -198,7 +198,7 @@ impl VariantRun {
 
     /// What was done, for the log.
     pub fn trace(&self, variant: &str) -> SteeringTrace {
-        SteeringTrace { variant: variant.to_owned(), layers: self.layers.clone() }
+        SteeringTrace { variant: variant.to_owned(), layers: self.layers.clone(), importance: None }
     }
 
     /// Whether the router is asked in the steered step itself.
@@ -422,7 +422,12 @@ impl DecisionHook for SteeringHook {
             let pattern = active.then(|| weights.get(i)?.to_vec2::<f32>()).transpose()?;
             if let Some(pattern) = &pattern {
                 check_finite(layer.layer, pattern)?;
-                if let Some(v) = self.variants.get(i).filter(|v| v.sets.n_keys() != n_keys) {
+                // Rows after the decision see what was generated, too: keys of no modality.
+                let fits = |v: &VariantRun| match v.config.steer_scope {
+                    SteerScope::DecisionOnly => v.sets.n_keys() == n_keys,
+                    SteerScope::EveryToken => v.sets.n_keys() <= n_keys,
+                };
+                if let Some(v) = self.variants.get(i).filter(|v| !fits(v)) {
                     let message = format!("{n_keys} keys, expected the prompt's {}", v.sets.n_keys());
                     return Err(candle_core::Error::Msg(message));
                 }

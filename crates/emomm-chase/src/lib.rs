@@ -13,6 +13,7 @@ mod adamw;
 mod bias;
 mod calibration;
 mod config;
+mod decision_record;
 mod diagnose;
 mod divergence;
 mod error;
@@ -24,6 +25,7 @@ mod fusion;
 mod heads;
 mod hook;
 mod importance;
+mod importance_cache;
 mod intervention;
 pub mod loss;
 mod preference;
@@ -36,6 +38,7 @@ mod significant;
 mod target;
 mod token_sets;
 mod trace;
+mod traced;
 mod train;
 mod training_set;
 
@@ -44,13 +47,14 @@ pub use bias::{HeadBias, head_bias, inter_bias, intra_bias};
 pub use calibration::{Calibration, brier, expected_calibration_error};
 pub use config::{
     AllHeads, ConflictSource, GateSource, HeadCount, HeadSelection, ImportanceKind, IntraForm, IntraScale,
-    IntraScope, LayerPlan, RandomUnit, RouterRead, SteeringConfig, TargetMassForm, ThresholdScope,
-    scaled_first_layer,
+    IntraScope, LayerPlan, RandomUnit, RouterRead, SteerScope, SteeringConfig, TargetMassForm,
+    ThresholdScope, scaled_first_layer,
 };
+pub use decision_record::DecisionRecord;
 pub use diagnose::{DiagnosedSample, Diagnosis, auroc, diagnose};
 pub use divergence::{Smoothing, jsd, kl};
 pub use error::{ChaseError, Result};
-pub use evaluate::{ClipKnowledge, Steerer, TraceCell, Variant, VariantAnswer, VariantKind, model_error};
+pub use evaluate::{ClipKnowledge, Steerer, Variant, VariantAnswer, VariantKind, model_error};
 pub use feature_store::{FeatureStore, StoreKey, StoredRecord};
 pub use features::{FeatureHook, Features, LayerFeatures};
 pub use figures::{ALL, Delta, JudgedSample, SubsetFigures, by_subset};
@@ -58,6 +62,7 @@ pub use fusion::Fusion;
 pub use heads::{divergences, select_heads};
 pub use hook::{LoadedRouter, SampleContext, SteeringHook, VariantRun};
 pub use importance::{attention_importance, gradient_importance};
+pub use importance_cache::ImportanceCache;
 pub use intervention::{BiasValue, Intervention, ModalityWord};
 pub use preference::{PreferenceForm, PreferenceOptions, mean_preference, preference};
 pub use presets::{PRESETS, preset, with_overrides};
@@ -69,6 +74,7 @@ pub use significant::{percentile, significant_tokens};
 pub use target::{LabelLevel, NeutralPolarity, NoneCorrect, Target, TargetKind, TargetRules};
 pub use token_sets::{TextScope, TokenSets};
 pub use trace::{KnockOut, TraceHook, TraceMode};
+pub use traced::TraceCell;
 pub use train::{
     EpochRecord, KeepEpoch, LayerReduction, Precision, TrainOptions, Trained, train, train_step,
 };

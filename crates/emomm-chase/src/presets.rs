@@ -4,7 +4,7 @@ use emomm_dataset::PerModality;
 
 use crate::config::{
     AllHeads, ConflictSource, GateSource, HeadCount, HeadSelection, ImportanceKind, IntraForm, IntraScale,
-    IntraScope, RandomUnit, RouterRead, SteeringConfig, TargetMassForm, ThresholdScope,
+    IntraScope, RandomUnit, RouterRead, SteerScope, SteeringConfig, TargetMassForm, ThresholdScope,
 };
 use crate::divergence::Smoothing;
 use crate::error::{ChaseError, Result};
@@ -65,6 +65,7 @@ fn paper() -> SteeringConfig {
         intra_after_inter: false,
         intra_scale: IntraScale::None,
         intra_scope: IntraScope::Steered,
+        steer_scope: SteerScope::DecisionOnly,
         bias_clip: None,
         preserve_mass: false,
         head_selection: HeadSelection::TopK,

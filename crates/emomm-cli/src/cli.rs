@@ -236,6 +236,10 @@ pub(crate) struct PredictArgs {
     /// Write the rendered prompt there: a file, or with --all-coalitions a folder
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub(crate) prompt_out: Option<PathBuf>,
+    /// Write the decision row there: attention, residuals, letters by layer (logit lens); a safetensors file, or with
+    /// --all-coalitions a folder
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    pub(crate) decision_out: Option<PathBuf>,
     /// Steer the decision row as this TOML file says
     #[arg(long, value_name = "FILE")]
     pub(crate) steer: Option<PathBuf>,

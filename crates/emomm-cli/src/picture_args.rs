@@ -22,7 +22,8 @@ pub(crate) struct PictureArgs {
     /// The band as shares of the height from the top, 0.8-1 without this option; it reaches one edge of the frame
     #[arg(long, value_name = "FROM-TO")]
     pub(crate) subtitle_rows: Option<Rows>,
-    /// Show the person alone: drop (the background's tokens), blank (its pixels) or suppress (attention to it)
+    /// Show the person alone: drop (the background's tokens), blank (its pixels) or suppress (attention to it);
+    /// observe only records where the person is
     #[arg(long, value_name = "READING", value_parser = reading)]
     pub(crate) person: Option<PersonReading>,
     /// Masks of persons that are known, as `emomm synth` writes them; without it a network looks for the person
@@ -38,8 +39,9 @@ impl PictureArgs {
             (None, _) => PersonSource::Network,
             (Some(_), None) => {
                 let message = "--person-masks without a person-only reading";
-                return Err(Failure::new(ExitStatus::Usage, message)
-                    .with_hint("say with --person how the person is shown: drop, blank or suppress"));
+                return Err(Failure::new(ExitStatus::Usage, message).with_hint(
+                    "say with --person how the person is shown: drop, blank, suppress or observe",
+                ));
             }
             (Some(path), Some(_)) => {
                 PersonSource::Truth(Arc::new(TruthMasks::read(path).map_err(unreadable)?))
@@ -109,7 +111,7 @@ pub(crate) fn treatment(word: &str) -> Result<SubtitleTreatment, String> {
 
 /// A person-only reading on the command line.
 pub(crate) fn reading(word: &str) -> Result<PersonReading, String> {
-    word.parse().map_err(|_| "expected drop, blank or suppress".to_owned())
+    word.parse().map_err(|_| "expected drop, blank, suppress or observe".to_owned())
 }
 
 /// Two shares of the height, as `0.8-1`.

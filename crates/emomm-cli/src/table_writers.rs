@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use emomm_report::table::latex_escaped;
+
 /// A value of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Cell {
@@ -89,14 +91,14 @@ pub(crate) fn latex(tables: &[Table]) -> String {
     let mut blocks = Vec::new();
     for table in tables {
         let mut block = "\\begin{table}\n\\centering\n".to_owned();
-        let _ = writeln!(block, "\\caption{{{}}}", latex_text(&table.caption));
+        let _ = writeln!(block, "\\caption{{{}}}", latex_escaped(&table.caption));
         let _ = writeln!(block, "\\begin{{tabular}}{{l{}}}\n\\toprule", "r".repeat(table.columns.len()));
         for column in &table.columns {
-            let _ = write!(block, " & {}", latex_text(column));
+            let _ = write!(block, " & {}", latex_escaped(column));
         }
         block.push_str(" \\\\\n\\midrule\n");
         for (row, cells) in &table.rows {
-            block.push_str(&latex_text(row));
+            block.push_str(&latex_escaped(row));
             for cell in cells {
                 let _ = write!(block, " & {}", cell.text("--"));
             }
@@ -106,21 +108,6 @@ pub(crate) fn latex(tables: &[Table]) -> String {
         blocks.push(block);
     }
     blocks.join("\n")
-}
-
-/// Text whose special characters are printed as they are.
-fn latex_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
-            '\\' => out.push_str("\\textbackslash{}"),
-            '~' => out.push_str("\\textasciitilde{}"),
-            '^' => out.push_str("\\textasciicircum{}"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// Tables of GitHub's Markdown, each under a line with its caption.

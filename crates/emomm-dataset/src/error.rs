@@ -118,6 +118,14 @@ mod building {
             /// What the reader said.
             message: String,
         },
+        /// A sequence of the CMU Multimodal SDK that cannot be read.
+        #[error("{}: {message}", path.display())]
+        Sequence {
+            /// The file.
+            path: PathBuf,
+            /// What is wrong with it.
+            message: String,
+        },
         /// An option outside its range.
         #[error("{option} is {found}, expected {expected}")]
         Option {
@@ -156,6 +164,9 @@ mod building {
                     Some("correct the files, or choose another policy for such rows".to_owned())
                 }
                 Self::Spreadsheet { .. } => Some("save the sheet as CSV".to_owned()),
+                Self::Sequence { .. } => {
+                    Some("tools/mosi/csd_to_label_csv.py turns labels and words into label.csv".to_owned())
+                }
                 Self::Option { expected, .. } => Some(format!("give {expected}")),
                 Self::Version { .. } => Some("build the benchmark again with this version".to_owned()),
             }

@@ -116,15 +116,6 @@ fn unimodal_labels_find_their_clips_by_name() {
 }
 
 #[test]
-fn files_of_the_sdk_are_named_with_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("CMU_MOSI_Opinion_Labels.csd"), b"\x89HDF").unwrap();
-    let error = read_mosi(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("(.csd)"), "{error}");
-    assert!(error.hint().unwrap().contains("csd_to_label_csv.py"));
-}
-
-#[test]
 fn votes_are_averaged_and_mapped() {
     let content = "seq,clip,T_1,T_2,T_3,T_4,T_5,A_1,A_2,A_3,A_4,A_5,V_1,V_2,V_3,V_4,V_5\n\
                    1,_dI--aB_x-1_1,1,1,1,0,0,1,1,1,1,1,0,0,0,0,1\n\
@@ -192,6 +183,17 @@ fn a_small_sheet_that_unpacks_to_much_is_refused() {
     let error = mmsa_with("bomb.xlsx", &bytes).unwrap_err();
     assert!(matches!(error, DatasetError::TooLarge { what: "unpacked bytes", .. }), "{error}");
     assert!(mmsa_with("text.xlsx", b"no archive").is_err());
+}
+
+/// Fifty kilobytes of formats without end would take a gigabyte.
+#[test]
+fn a_small_sheet_of_many_formats_is_refused() {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("xl/styles.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(&b"<xf/>".repeat(500_000)).unwrap();
+    let error = mmsa_with("formats.xlsx", &archive.finish().unwrap().into_inner()).unwrap_err();
+    assert!(matches!(error, DatasetError::TooLarge { what: "bytes of styles", .. }), "{error}");
 }
 
 /// A cell in the last corner would be a dense range of 17 billion cells.

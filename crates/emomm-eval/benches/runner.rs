@@ -38,7 +38,7 @@ fn play(folder: &Path, coalitions: &[ModalitySet], attention: AttentionDetail) {
     let header = RunHeader::new(plan, Places::default(), None);
     let writer = LogWriter::create(folder, &header).expect("an empty folder");
     let predict = PredictOptions { attention, ..PredictOptions::default() };
-    let options = RunnerOptions { predict, jobs: 2, timeout: None, fail_on: None, keeps_heads: false };
+    let options = RunnerOptions { predict, jobs: 2, timeout: None, fail_on: None, keeps_tensors: false };
     let open: Arc<OpenPredictor> = Arc::new(|| Ok(Box::new(FakePredictor::new(FakeSettings::default()))));
     let mut sink = RecordSink::new(writer);
     let stop = Stop::new();

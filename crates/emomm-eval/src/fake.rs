@@ -14,10 +14,14 @@ use crate::predictor::{
     AttentionDetail, AttentionSummary, Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions,
     Prediction, Predictor, TokenCounts,
 };
+use crate::token_maps::{TokenMaps, TokenPlaces};
 use crate::{prompt, reply};
 
 /// Tokens of a made-up modality.
 const TOKENS: usize = 16;
+
+/// Where the tokens of a made-up picture lie: steps, rows, columns.
+const TOKEN_GRID: [usize; 3] = [2, 2, 4];
 
 /// Layers and heads of made-up attention.
 const LAYERS: usize = 4;
@@ -158,6 +162,8 @@ impl FakePredictor {
             centre_score: label.map(|l| clip.corpus.centre_score(l)),
             reply: written.map(|w| reply::parse(&w, clip.corpus)),
             attention: (options.attention != AttentionDetail::None).then(|| attention(&digest, coalition)),
+            token_maps: (options.attention == AttentionDetail::Full)
+                .then(|| token_maps(&digest, coalition, options.importance)),
             steering: None,
             served: None,
             media: MediaRecord::default(),
@@ -187,6 +193,31 @@ fn attention(digest: &[u8], coalition: ModalitySet) -> AttentionSummary {
         mass.get(m).as_ref().map(|layers| layers.iter().map(per_token).collect())
     });
     AttentionSummary { nmas, mass }
+}
+
+/// The mass of [`attention`], spread over the tokens in proportions that the digest says.
+fn token_maps(digest: &[u8], coalition: ModalitySet, with_importance: bool) -> TokenMaps {
+    let mass = attention(digest, coalition).mass;
+    let weight = |token: usize| f32::from(digest[token % digest.len()]) + 1.0;
+    let whole: f32 = (0..TOKENS).map(weight).sum();
+    let by_token = |heads: &Vec<f32>| {
+        let mean = heads.iter().sum::<f32>() / heads.len() as f32;
+        (0..TOKENS).map(|token| mean * weight(token) / whole).collect::<Vec<f32>>()
+    };
+    let has_video = coalition.contains(Modality::Video);
+    TokenMaps {
+        attention: PerModality::from_fn(|m| {
+            mass.get(m).as_ref().map(|layers| layers.iter().map(by_token).collect())
+        }),
+        places: has_video.then(|| TokenPlaces {
+            grid: TOKEN_GRID,
+            numbers: (0..TOKENS as u32).collect(),
+            person: None,
+            face: None,
+        }),
+        importance: (has_video && with_importance)
+            .then(|| (0..TOKENS).map(|token| weight(token + 1) / whole).collect()),
+    }
 }
 
 impl Predictor for FakePredictor {

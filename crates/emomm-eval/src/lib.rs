@@ -12,6 +12,7 @@ pub mod run;
 pub mod runner;
 pub mod score;
 mod served;
+mod token_maps;
 
 pub use emomm_dataset::PerModality;
 pub use predictor::{
@@ -19,3 +20,4 @@ pub use predictor::{
     PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts,
 };
 pub use served::{Served, ServedEnd, ServedRepeat, ServedUsage};
+pub use token_maps::{TokenMaps, TokenPlaces, relative_entropy, share_inside};

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::reply::Reply;
 use crate::run::SteeringTrace;
 use crate::served::Served;
+use crate::token_maps::TokenMaps;
 
 /// The evidence of one sample. A modality that is `None` does not exist for this clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,9 @@ impl Clip {
 pub struct PredictOptions {
     /// How much of the decision row's attention to return.
     pub attention: AttentionDetail,
+    /// Whether to return the importance of visual tokens as well, Eq. (24) and (25): a way back through the decoder for each
+    /// coalition with video. Goes with [`AttentionDetail::Full`].
+    pub importance: bool,
     /// Whether to continue after the decision ("Score: x") and parse the reply.
     pub generate: bool,
     /// Most tokens to generate, the letter included.
@@ -47,7 +51,7 @@ pub struct PredictOptions {
 
 impl Default for PredictOptions {
     fn default() -> Self {
-        Self { attention: AttentionDetail::None, generate: false, max_new_tokens: 32 }
+        Self { attention: AttentionDetail::None, importance: false, generate: false, max_new_tokens: 32 }
     }
 }
 
@@ -59,7 +63,7 @@ pub enum AttentionDetail {
     None,
     /// nMAS and mass per layer, head and modality.
     Summary,
-    /// The same; a runner keeps all heads instead of their means.
+    /// The same, and attention by token; a runner keeps both in tensors beside the log.
     Full,
 }
 
@@ -101,7 +105,7 @@ pub struct TokenCounts {
 }
 
 /// Attention of the decision row, by layer and head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttentionSummary {
     /// nMAS, Eq. (5): mean attention per token of the modality, `[layer][head]`.
     pub nmas: PerModality<Option<Vec<Vec<f32>>>>,
@@ -189,6 +193,9 @@ pub struct Prediction {
     /// Attention of the decision row; `None` unless asked for.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub attention: Option<AttentionSummary>,
+    /// Attention and importance by token; `None` unless attention was asked for in full. Not part of the JSON.
+    #[serde(skip)]
+    pub token_maps: Option<TokenMaps>,
     /// What a steering did to the decision row; `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steering: Option<SteeringTrace>,

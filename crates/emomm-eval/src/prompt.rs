@@ -85,6 +85,26 @@ impl Prompt {
     }
 }
 
+/// The line of the control `prompt_hint`: what CHASE does with attention, asked for in words.
+pub const CONFLICT_HINT: &str = "Hint: the modalities may contradict each other. Decide which of them shows the true \
+    sentiment, and follow that one.";
+
+/// Stands above the form of the answer; a hint goes before it.
+const OUTPUT_FORMAT: &str = "Output format (exactly):";
+
+impl Prompt {
+    /// The same prompt with a line of its own before the form of the answer.
+    #[must_use]
+    pub fn with_hint(mut self, hint: &str) -> Self {
+        for part in &mut self.parts {
+            if let Part::Instruction(text) = part {
+                *text = text.replacen(OUTPUT_FORMAT, &format!("{hint}\n{OUTPUT_FORMAT}"), 1);
+            }
+        }
+        self
+    }
+}
+
 /// Why a prompt could not be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PromptError {
@@ -248,6 +268,15 @@ mod tests {
 
     fn sets(corpus: Corpus) -> [String; 5] {
         Sentiment::ALL.map(|class| score_set(corpus, class))
+    }
+
+    #[test]
+    fn a_hint_is_one_line_more_and_nothing_else() {
+        let plain = build(Corpus::ChSims, "AV".parse().unwrap(), None).unwrap();
+        let hinted = plain.clone().with_hint(CONFLICT_HINT).plain_text();
+        let line = format!("{CONFLICT_HINT}\n");
+        assert!(hinted.contains(&format!("{line}{OUTPUT_FORMAT}")), "{hinted}");
+        assert_eq!(hinted.replacen(&line, "", 1), plain.plain_text());
     }
 
     #[test]

@@ -14,6 +14,7 @@ fn prediction() -> Prediction {
         centre_score: Some(0.4),
         reply: None,
         attention: None,
+        token_maps: None,
         steering: None,
         served: None,
         media: MediaRecord {

@@ -16,7 +16,7 @@ use emomm_eval::MediaRecord;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::front_end::Encoded;
+use crate::front_end::{Encoded, Regions};
 use crate::vision::Grid;
 
 /// Raised whenever an entry's content or an encoder's arithmetic changes.
@@ -65,6 +65,8 @@ struct Beside {
     grid: Option<[usize; 3]>,
     kept: Option<Vec<u32>>,
     suppressed: Vec<u32>,
+    #[serde(default)]
+    regions: Regions,
     record: MediaRecord,
 }
 
@@ -84,15 +86,17 @@ impl EncoderCache {
         Ok(cache)
     }
 
-    /// The encoding of a medium: kept, or made now and kept. A folder that cannot be written costs time, not the answer.
+    /// The encoding of a medium: kept, or made now and kept. `treatment` says what is done to it before the model sees it; it is
+    /// empty where nothing is. A folder that cannot be written costs time, not the answer.
     pub fn encoded<E>(
         &self,
         medium: Medium,
         file: &Path,
+        treatment: &str,
         device: &Device,
         encode: impl FnOnce() -> Result<Encoded, E>,
     ) -> Result<Encoded, E> {
-        let Ok(path) = self.path(medium, file) else { return encode() };
+        let Ok(path) = self.path(medium, file, treatment) else { return encode() };
         if let Some(found) = read(&path, device) {
             // Used now: the last to go.
             let _ = File::options().append(true).open(&path).and_then(|f| f.set_modified(SystemTime::now()));
@@ -107,9 +111,10 @@ impl EncoderCache {
         Ok(made)
     }
 
-    fn path(&self, medium: Medium, file: &Path) -> io::Result<PathBuf> {
+    fn path(&self, medium: Medium, file: &Path, treatment: &str) -> io::Result<PathBuf> {
         let mut hasher = Sha256::new();
-        for part in [FORMAT, medium.name(), &self.settings] {
+        let treatment = (!treatment.is_empty()).then_some(treatment);
+        for part in [FORMAT, medium.name(), &self.settings].into_iter().chain(treatment) {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
@@ -133,6 +138,7 @@ impl EncoderCache {
             grid: encoded.grid.map(|g| [g.t, g.h, g.w]),
             kept: encoded.kept.clone(),
             suppressed: encoded.suppressed.clone(),
+            regions: encoded.regions.clone(),
             record: encoded.record.clone(),
         };
         let json = serde_json::to_string(&beside)?;
@@ -211,6 +217,7 @@ fn read(path: &Path, device: &Device) -> Option<Encoded> {
         grid: beside.grid.map(|[t, h, w]| Grid { t, h, w }),
         kept: beside.kept,
         suppressed: beside.suppressed,
+        regions: beside.regions,
         record: beside.record,
     })
 }
@@ -230,7 +237,8 @@ mod tests {
         let values: Vec<f32> = (0..12).map(|i| seed + i as f32 / 7.0).collect();
         let embeddings = Tensor::from_vec(values, (3, 4), &Device::Cpu).unwrap();
         let grid = Some(Grid { t: 1, h: 2, w: 6 });
-        Encoded { embeddings, grid, kept: Some(vec![0, 2, 5]), suppressed: vec![2], record }
+        let regions = Regions { person: Some(vec![true, false, true]), face: None };
+        Encoded { embeddings, grid, kept: Some(vec![0, 2, 5]), suppressed: vec![2], regions, record }
     }
 
     fn values(encoded: &Encoded) -> Vec<Vec<f32>> {
@@ -239,7 +247,7 @@ mod tests {
 
     fn ask(cache: &EncoderCache, medium: Medium, file: &Path, seed: f32) -> (Encoded, bool) {
         let mut was_made = false;
-        let found = cache.encoded(medium, file, &Device::Cpu, || {
+        let found = cache.encoded(medium, file, "", &Device::Cpu, || {
             was_made = true;
             Ok::<_, ()>(encoded(seed))
         });
@@ -265,8 +273,11 @@ mod tests {
         assert_eq!((values(&found), found.record.clone()), (values(&first), first.record.clone()));
         assert_eq!(found.grid.map(|g| (g.t, g.h, g.w)), Some((1, 2, 6)));
         assert_eq!((found.kept, found.suppressed), (first.kept, first.suppressed));
+        assert_eq!(found.regions, first.regions);
         assert!(ask(&cache, Medium::Audio, &file, 2.0).1);
         assert!(ask(&cache, Medium::Video, &other, 2.0).1);
+        let treated = |word: &str| cache.path(Medium::Video, &file, word).unwrap();
+        assert!(treated("crop") != treated("") && treated("crop") != treated("mask"));
         let changed = EncoderCache::open(&at, 1 << 20, "other model").unwrap();
         assert!(ask(&changed, Medium::Video, &file, 2.0).1);
     }
@@ -300,7 +311,7 @@ mod tests {
         let bytes = cache.entries()[0].bytes;
         let cache = EncoderCache::open(&at, bytes * 4, "model").unwrap();
         let past = |file: &Path, seconds: u64| {
-            let path = cache.path(Medium::Video, file).unwrap();
+            let path = cache.path(Medium::Video, file, "").unwrap();
             let when = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
             File::options().append(true).open(path).unwrap().set_modified(when).unwrap();
         };
@@ -324,7 +335,10 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let at = folder.path().join("cache");
         let cache = EncoderCache::open(&at, 1 << 20, "model").unwrap();
-        assert_eq!(cache.encoded(Medium::Video, &file, &Device::Cpu, || Err("broken")).err(), Some("broken"));
+        assert_eq!(
+            cache.encoded(Medium::Video, &file, "", &Device::Cpu, || Err("broken")).err(),
+            Some("broken")
+        );
         assert!(ask(&cache, Medium::Video, &file, 1.0).1);
         fs::remove_dir_all(&at).unwrap();
         fs::write(&at, "a file in the way").unwrap();

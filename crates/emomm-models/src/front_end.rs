@@ -10,6 +10,7 @@ use candle_core::Tensor;
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
+use serde::{Deserialize, Serialize};
 
 use crate::decoder::Decoder;
 use crate::error::Result;
@@ -62,8 +63,19 @@ pub struct Encoded {
     pub kept: Option<Vec<u32>>,
     /// Visual tokens that the decision row may not attend to, by their number in the grid.
     pub suppressed: Vec<u32>,
+    /// What the visual tokens of the whole picture show, where somebody looked.
+    pub regions: Regions,
     /// What was decoded and how.
     pub record: MediaRecord,
+}
+
+/// For each visual token of the whole picture whether it shows a region, in the order of reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regions {
+    /// The person; `None` where nobody looked.
+    pub person: Option<Vec<bool>>,
+    /// The face; `None` where it is not known.
+    pub face: Option<Vec<bool>>,
 }
 
 impl Encoded {
@@ -73,16 +85,17 @@ impl Encoded {
         reading: Option<PersonReading>,
         person: &PersonTokens,
     ) -> candle_core::Result<Self> {
+        let this = Self { regions: person.regions(), ..self };
         match reading {
             Some(PersonReading::Drop) => {
-                let Some(kept) = person.numbers(true) else { return Ok(self) };
-                let numbers = Tensor::from_slice(&kept, kept.len(), self.embeddings.device())?;
-                Ok(Self { embeddings: self.embeddings.index_select(&numbers, 0)?, kept: Some(kept), ..self })
+                let Some(kept) = person.numbers(true) else { return Ok(this) };
+                let numbers = Tensor::from_slice(&kept, kept.len(), this.embeddings.device())?;
+                Ok(Self { embeddings: this.embeddings.index_select(&numbers, 0)?, kept: Some(kept), ..this })
             }
             Some(PersonReading::Suppress) => {
-                Ok(Self { suppressed: person.numbers(false).unwrap_or_default(), ..self })
+                Ok(Self { suppressed: person.numbers(false).unwrap_or_default(), ..this })
             }
-            Some(PersonReading::Blank) | None => Ok(self),
+            Some(PersonReading::Blank | PersonReading::Observe) | None => Ok(this),
         }
     }
 }
@@ -112,6 +125,9 @@ pub trait FrontEnd: Send + Sync {
 
     /// Text of generated tokens.
     fn text(&self, ids: &[u32]) -> Result<String>;
+
+    /// Side of the square of patches that make one visual token.
+    fn patches_per_side(&self) -> usize;
 
     /// Longest prompt and reply together, in tokens.
     fn max_tokens(&self) -> usize;

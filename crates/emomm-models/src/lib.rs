@@ -24,6 +24,7 @@ pub mod predictor;
 pub mod prompt_tree;
 pub mod qwen2_5_omni;
 mod registry;
+pub mod token_maps;
 pub mod vision;
 pub mod vita_1_5;
 pub mod weights;

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use emomm_eval::run::hex;
 use emomm_eval::{PersonRecord, PictureRecord};
-use emomm_media::{PersonMask, RgbImage, SubtitleBand, SubtitleTreatment};
+use emomm_media::{PersonMask, RgbImage, SubtitleBand, SubtitleTreatment, Window};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::error::{ModelError, Result};
+use crate::front_end::Regions;
 
 /// A visual token shows the person if the mean probability in its cell is above this; so does a pixel.
 pub const PERSON_THRESHOLD: f32 = 0.5;
@@ -27,6 +30,8 @@ pub enum PersonReading {
     Blank,
     /// The decision row attends to no visual token of the background.
     Suppress,
+    /// The whole picture as it is: where the person is, is only recorded.
+    Observe,
 }
 
 impl PersonReading {
@@ -36,6 +41,7 @@ impl PersonReading {
             Self::Drop => "drop",
             Self::Blank => "blank",
             Self::Suppress => "suppress",
+            Self::Observe => "observe",
         }
     }
 }
@@ -44,11 +50,10 @@ impl FromStr for PersonReading {
     type Err = ModelError;
 
     fn from_str(word: &str) -> Result<Self> {
-        [Self::Drop, Self::Blank, Self::Suppress].into_iter().find(|r| r.name() == word).ok_or_else(|| {
-            ModelError::request(
-                format!("unknown person-only reading `{word}`"),
-                "expected drop, blank or suppress",
-            )
+        let all = [Self::Drop, Self::Blank, Self::Suppress, Self::Observe];
+        all.into_iter().find(|r| r.name() == word).ok_or_else(|| {
+            let expected = "expected drop, blank, suppress or observe";
+            ModelError::request(format!("unknown reading of the person `{word}`"), expected)
         })
     }
 }
@@ -96,6 +101,18 @@ impl PictureView {
         self.subtitles.treatment == SubtitleTreatment::Keep && self.person.is_none()
     }
 
+    /// All of it in words, for the names of what is kept; empty where pictures stay as they are.
+    pub(crate) fn treatment(&self) -> String {
+        if self.is_plain() {
+            return String::new();
+        }
+        let person = self.person.as_ref().map(|view| match &view.source {
+            PersonSource::Network => format!("{} by the network", view.reading.name()),
+            PersonSource::Truth(masks) => format!("{} by masks {}", view.reading.name(), masks.sha256),
+        });
+        format!("{}, rows {:?}, person {person:?}", self.subtitles.treatment.name(), self.subtitles.rows())
+    }
+
     /// The record of a clip of which `shown` of the visual tokens show the person; `None` where nothing was done.
     pub(crate) fn record(&self, shown: &PersonTokens) -> Option<PictureRecord> {
         (!self.is_plain()).then(|| PictureRecord {
@@ -104,8 +121,8 @@ impl PictureView {
             person: self.person.as_ref().map(|view| PersonRecord {
                 reading: view.reading.name().to_owned(),
                 source: view.source.name().to_owned(),
-                tokens: shown.0.len(),
-                person_tokens: shown.0.iter().filter(|is| **is).count(),
+                tokens: shown.person.len(),
+                person_tokens: shown.person.iter().filter(|is| **is).count(),
             }),
         })
     }
@@ -119,9 +136,13 @@ pub(crate) struct Viewer<'a> {
     indices: &'a [usize],
     /// Rows and columns of visual tokens.
     grid: (usize, usize),
+    /// The part of a shown frame that the grid lies over.
+    window: Window,
     seen: usize,
-    /// For each frame the mean probability in each cell.
+    /// For each frame the mean probability of the person in each cell.
     cells: Vec<Vec<f32>>,
+    /// The same of the face, where masks of it are known.
+    face_cells: Vec<Vec<f32>>,
 }
 
 impl<'a> Viewer<'a> {
@@ -139,7 +160,22 @@ impl<'a> Viewer<'a> {
             Some(PersonSource::Truth(masks)) => Some(masks.of(video, indices)?),
             _ => None,
         };
-        Ok(Self { view, truth, indices, grid, seen: 0, cells: Vec::new() })
+        Ok(Self {
+            view,
+            truth,
+            indices,
+            grid,
+            window: Window::WHOLE,
+            seen: 0,
+            cells: Vec::new(),
+            face_cells: Vec::new(),
+        })
+    }
+
+    /// For a tower that sees a part of each frame.
+    #[must_use]
+    pub(crate) fn seeing(self, window: Window) -> Self {
+        Self { window, ..self }
     }
 
     /// The next frame as the model is to see it.
@@ -152,20 +188,23 @@ impl<'a> Viewer<'a> {
             // A known mask is of the whole frame.
             Some(truth) => {
                 let [from, to] = self.view.subtitles.visible();
-                truth.mask(index).rows(from, to)
+                if let Some(face) = truth.face(index) {
+                    self.face_cells.push(face.rows(from, to).cells_in(self.window, self.grid.0, self.grid.1));
+                }
+                truth.person(index).rows(from, to)
             }
             None => PersonMask::of(&frame),
         };
-        self.cells.push(mask.cells(self.grid.0, self.grid.1));
+        self.cells.push(mask.cells_in(self.window, self.grid.0, self.grid.1));
         // A frame that shows nobody stays as it is: a grey one would say nothing at all.
-        let is_somebody = mask.probability.iter().any(|p| *p > PERSON_THRESHOLD);
+        let is_somebody = mask.is_anybody_in(self.window, PERSON_THRESHOLD);
         match person.reading {
             PersonReading::Blank if is_somebody => mask.blank_background(&frame, PERSON_THRESHOLD, BLANK),
             _ => frame,
         }
     }
 
-    /// Which visual tokens show the person. A token covers `depth` frames; the last frame is repeated.
+    /// Which visual tokens show the person and the face. A token covers `depth` frames; the last frame is repeated.
     pub(crate) fn person_tokens(&self, depth: usize) -> PersonTokens {
         let mean = |frames: &[Vec<f32>]| -> Vec<bool> {
             let n_cells = frames.first().map_or(0, Vec::len);
@@ -176,35 +215,48 @@ impl<'a> Viewer<'a> {
                 .map(|cell| padded().map(|f| f[cell]).sum::<f32>() / depth as f32 > PERSON_THRESHOLD)
                 .collect()
         };
-        PersonTokens(self.cells.chunks(depth.max(1)).flat_map(mean).collect())
+        let tokens = |cells: &[Vec<f32>]| cells.chunks(depth.max(1)).flat_map(mean).collect();
+        PersonTokens { person: tokens(&self.cells), face: tokens(&self.face_cells) }
     }
 }
 
 /// For each visual token whether it shows the person, in the order of the tower's output; empty where nobody looked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PersonTokens(Vec<bool>);
+pub(crate) struct PersonTokens {
+    person: Vec<bool>,
+    /// The face; empty where it is not known.
+    face: Vec<bool>,
+}
 
 impl PersonTokens {
     /// Numbers of the tokens that show the person, or of those that do not; `None` if no token shows it or all do.
     pub(crate) fn numbers(&self, of_person: bool) -> Option<Vec<u32>> {
-        let is_mixed = self.0.iter().any(|is| *is) && self.0.iter().any(|is| !is);
-        let wanted = self.0.iter().enumerate().filter(|(_, is)| **is == of_person);
+        let is_mixed = self.person.iter().any(|is| *is) && self.person.iter().any(|is| !is);
+        let wanted = self.person.iter().enumerate().filter(|(_, is)| **is == of_person);
         is_mixed.then(|| wanted.map(|(number, _)| number as u32).collect())
     }
 
     /// Whether somebody looked and found nobody.
     pub(crate) fn is_nobody(&self) -> bool {
-        !self.0.is_empty() && !self.0.iter().any(|is| *is)
+        !self.person.is_empty() && !self.person.iter().any(|is| *is)
+    }
+
+    /// Both, for what is kept of the picture.
+    pub(crate) fn regions(&self) -> Regions {
+        let known = |marks: &Vec<bool>| (!marks.is_empty()).then(|| marks.clone());
+        Regions { person: known(&self.person), face: known(&self.face) }
     }
 }
 
 /// Known masks of many clips, from a file of JSON lines as `emomm synth` writes it (`truth.jsonl`).
 ///
-/// Of each line `file` (path of the clip, as it ends), `frame_size`, `mask_cell` and `frames` with `person_mask` are read: the
-/// lengths of runs of cells outside and inside by turns, beginning outside.
+/// Of each line `file` (path of the clip, as it ends), `frame_size`, `mask_cell` and `frames` with `person_mask`, and
+/// `face_mask` where it is there, are read: the lengths of runs of cells outside and inside by turns, beginning outside.
 #[derive(Debug, Clone, Default)]
 pub struct TruthMasks {
     path: PathBuf,
+    /// Of the file.
+    sha256: String,
     clips: BTreeMap<String, ClipMasks>,
 }
 
@@ -212,7 +264,7 @@ pub struct TruthMasks {
 struct ClipMasks {
     width: usize,
     height: usize,
-    frames: Vec<Vec<u16>>,
+    frames: Vec<Frame>,
 }
 
 #[derive(Deserialize)]
@@ -223,9 +275,19 @@ struct Line {
     frames: Vec<Frame>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Frame {
     person_mask: Vec<u16>,
+    face_mask: Option<Vec<u16>>,
+}
+
+impl Frame {
+    /// Cells of its masks, where they do not fill the frame.
+    fn misfit(&self, cells: usize) -> Option<usize> {
+        let n = |runs: &Vec<u16>| runs.iter().map(|n| usize::from(*n)).sum::<usize>();
+        let of_masks = std::iter::once(&self.person_mask).chain(&self.face_mask).map(n);
+        of_masks.into_iter().find(|found| *found != cells || *found == 0)
+    }
 }
 
 impl TruthMasks {
@@ -246,19 +308,16 @@ impl TruthMasks {
             let line: Line = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
             let cell = line.mask_cell.max(1);
             let (width, height) = (line.frame_size.0 / cell, line.frame_size.1 / cell);
-            let frames: Vec<Vec<u16>> = line.frames.into_iter().map(|f| f.person_mask).collect();
-            let n_cells = |runs: &Vec<u16>| runs.iter().map(|n| usize::from(*n)).sum::<usize>();
-            if let Some(at) =
-                frames.iter().position(|runs| n_cells(runs) != width * height || n_cells(runs) == 0)
-            {
-                let found = n_cells(&frames[at]);
+            let frames = line.frames;
+            let misfit = frames.iter().enumerate().find_map(|(at, f)| Some((at, f.misfit(width * height)?)));
+            if let Some((at, found)) = misfit {
                 return Err(wrong(format!(
                     "the mask of frame {at} has {found} cells, expected {width} x {height}"
                 )));
             }
             clips.insert(line.file, ClipMasks { width, height, frames });
         }
-        Ok(Self { path: path.to_owned(), clips })
+        Ok(Self { path: path.to_owned(), sha256: hex(&Sha256::digest(text.as_bytes())), clips })
     }
 
     /// The masks of a clip, by the end of its path.
@@ -281,8 +340,15 @@ impl TruthMasks {
 }
 
 impl ClipMasks {
-    fn mask(&self, frame: usize) -> PersonMask {
-        let runs = self.frames.get(frame).map(Vec::as_slice).unwrap_or_default();
+    fn person(&self, frame: usize) -> PersonMask {
+        self.mask(self.frames.get(frame).map_or(&[], |f| &f.person_mask))
+    }
+
+    fn face(&self, frame: usize) -> Option<PersonMask> {
+        self.frames.get(frame)?.face_mask.as_ref().map(|runs| self.mask(runs))
+    }
+
+    fn mask(&self, runs: &[u16]) -> PersonMask {
         let cells = runs.iter().enumerate().flat_map(|(i, n)| {
             let value = if i % 2 == 1 { 1.0 } else { 0.0 };
             std::iter::repeat_n(value, usize::from(*n))
@@ -324,14 +390,42 @@ mod tests {
         }
         // Two frames a token: the person; then half of the time the person, which is not more than a half.
         let tokens = viewer.person_tokens(2);
-        assert_eq!(tokens.0, [false, false, true, true, false, false, false, false]);
+        assert_eq!(tokens.person, [false, false, true, true, false, false, false, false]);
         assert_eq!(tokens.numbers(true), Some(vec![2, 3]));
         assert_eq!(tokens.numbers(false), Some(vec![0, 1, 4, 5, 6, 7]));
         let record = view.record(&tokens).unwrap();
         let person = record.person.unwrap();
         assert_eq!((person.tokens, person.person_tokens, &*person.source), (8, 2, "truth"));
         // One frame a token, the last repeated to fill the depth.
-        assert_eq!(viewer.person_tokens(3).0.len(), 8);
+        assert_eq!(viewer.person_tokens(3).person.len(), 8);
+    }
+
+    #[test]
+    fn looking_changes_nothing_and_knows_the_face_where_the_masks_do() {
+        let with_face =
+            CLIP.replace(r#"{"person_mask":[1,1]}"#, r#"{"person_mask":[0,2],"face_mask":[1,1]}"#);
+        let source = PersonSource::Truth(Arc::new(truth(&with_face).unwrap()));
+        let person = Some(PersonView { reading: PersonReading::Observe, source });
+        let view = PictureView { person, ..PictureView::default() };
+        let mut viewer = Viewer::new(&view, Path::new("c/Raw/v/1.mp4"), &[0], (1, 2)).unwrap();
+        assert_eq!(viewer.show(frame()), frame());
+        let regions = viewer.person_tokens(1).regions();
+        assert_eq!((regions.person, regions.face), (Some(vec![true, true]), Some(vec![false, true])));
+        assert_eq!(PersonTokens::default().regions(), Regions::default());
+        assert!(truth(&with_face.replace("[1,1]", "[1]")).is_err());
+    }
+
+    /// A tower that sees the left half sees nobody, one that sees the right half sees nobody else.
+    #[test]
+    fn a_tower_that_sees_a_part_has_its_tokens_there() {
+        for (columns, expected) in [([0.0, 0.5], false), ([0.5, 1.0], true)] {
+            let view = view(PersonReading::Blank);
+            let viewer = Viewer::new(&view, Path::new("c/Raw/v/1.mp4"), &[0], (1, 2)).unwrap();
+            let mut viewer = viewer.seeing(Window { columns, rows: [0.0, 1.0] });
+            let shown = viewer.show(frame());
+            assert_eq!(viewer.person_tokens(1).person, [expected; 2]);
+            assert_eq!(shown.pixel(0, 0) == Some(BLANK), expected);
+        }
     }
 
     #[test]
@@ -370,5 +464,20 @@ mod tests {
     #[test]
     fn a_plain_view_leaves_no_record() {
         assert!(PictureView::default().record(&PersonTokens::default()).is_none());
+        assert_eq!(PictureView::default().treatment(), "");
+    }
+
+    #[test]
+    fn other_treatments_have_other_words() {
+        let mut words: Vec<String> =
+            [PersonReading::Drop, PersonReading::Observe].map(|r| view(r).treatment()).to_vec();
+        let network = Some(PersonView { reading: PersonReading::Drop, source: PersonSource::Network });
+        words.push(PictureView { person: network, ..PictureView::default() }.treatment());
+        let crop = SubtitleBand::new(SubtitleTreatment::Crop, 0.8, 1.0).unwrap();
+        words.push(PictureView { subtitles: crop, ..PictureView::default() }.treatment());
+        let n = words.len();
+        words.sort();
+        words.dedup();
+        assert_eq!((words.len(), words.iter().any(String::is_empty)), (n, false));
     }
 }

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
     AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
-    prompt, reply,
+    TokenMaps, prompt, reply,
 };
 use emomm_media::MediaError;
 
@@ -19,7 +19,9 @@ use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
 use crate::encoder_cache::{EncoderCache, Medium};
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
-use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk};
+use crate::importance::token_importance_after;
+use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk_from};
+use crate::token_maps::{attention_by_token, token_places};
 use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
 
 /// A loaded model with its way of decoding media.
@@ -29,6 +31,8 @@ pub struct ClipPredictor<F> {
     reader: MediaReader,
     cache: Option<Arc<EncoderCache>>,
     cost: Cell<TokenCost>,
+    /// A line of its own in every prompt.
+    hint: Option<String>,
 }
 
 /// Media of one clip; `Err` where they could not be read or were not asked for.
@@ -40,7 +44,7 @@ struct ClipMedia {
 impl<F: FrontEnd> ClipPredictor<F> {
     /// Wraps a loaded model.
     pub fn new(front_end: F, reader: MediaReader) -> Self {
-        Self { front_end: Arc::new(front_end), reader, cache: None, cost: Cell::default() }
+        Self { front_end: Arc::new(front_end), reader, cache: None, cost: Cell::default(), hint: None }
     }
 
     /// The model.
@@ -48,11 +52,13 @@ impl<F: FrontEnd> ClipPredictor<F> {
         &self.front_end
     }
 
-    /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read.
+    /// Calls `leaf` with the index and the decision point of every coalition whose evidence could be read. A tree that is
+    /// read backwards keeps the inputs of all layers.
     fn walk(
         &self,
         clip: &Clip,
         coalitions: &[ModalitySet],
+        is_read_backwards: bool,
         leaf: &mut dyn FnMut(usize, &DecisionPoint<'_>) -> Result<()>,
     ) -> Vec<Result<(), PredictError>> {
         let media = self.encode(clip, coalitions);
@@ -75,12 +81,13 @@ impl<F: FrontEnd> ClipPredictor<F> {
         let mut visit = |i: usize, prefill: &Prefill| {
             let coalition = coalitions[owners[i]];
             let mut point = DecisionPoint::new(coalition, decoder, &rows[i], prefill, &embeddings, letters)?;
-            point.evidence = media.record(coalition);
+            point.evidence = media.record(coalition, self.front_end.patches_per_side());
             point.suppressed = media.suppressed(coalition, &rows[i]);
             results[owners[i]] = Some(leaf(owners[i], &point).map_err(predict_error));
             Ok(())
         };
-        let walked = walk(decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
+        let root = if is_read_backwards { decoder.root_keeping_inputs() } else { decoder.root() };
+        let walked = walk_from(&root, decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
         if let Ok(cost) = &walked {
             let mut sum = self.cost.get();
             sum += TokenCost {
@@ -111,18 +118,19 @@ impl<F: FrontEnd> ClipPredictor<F> {
         }
     }
 
-    /// An encoding from the cache, if there is one. What is done to pictures is no part of its keys.
+    /// An encoding from the cache, if there is one.
     fn kept(&self, medium: Medium, path: &Path, encode: impl FnOnce() -> Result<Encoded>) -> Result<Encoded> {
-        let is_plain = medium == Medium::Audio || self.reader.picture.is_plain();
-        match self.cache.as_ref().filter(|_| is_plain) {
-            Some(cache) => cache.encoded(medium, path, self.front_end.decoder().device(), encode),
-            None => encode(),
-        }
+        let Some(cache) = &self.cache else { return encode() };
+        let treatment = match medium {
+            Medium::Video => self.reader.picture.treatment(),
+            Medium::Audio => String::new(),
+        };
+        cache.encoded(medium, path, &treatment, self.front_end.decoder().device(), encode)
     }
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
         let evidence = media.evidence(coalition)?;
-        let prompt = build_prompt(clip, coalition).map_err(predict_error)?;
+        let prompt = self.prompt(clip, coalition).map_err(predict_error)?;
         let mut row = self.front_end.row(&prompt, evidence).map_err(predict_error)?;
         if let Some(kept) = evidence.video.and_then(|v| v.kept.as_ref()) {
             row = row.with_video_tokens(kept);
@@ -138,6 +146,14 @@ impl<F: FrontEnd> ClipPredictor<F> {
             return Err(predict_error(ModelError::request(message, hint)));
         }
         Ok(row)
+    }
+
+    fn prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
+        let plain = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
+        Ok(match &self.hint {
+            Some(hint) => plain.with_hint(hint),
+            None => plain,
+        })
     }
 
     /// Reads the letters, the attention and, if wanted, the reply of one coalition.
@@ -160,20 +176,47 @@ impl<F: FrontEnd> ClipPredictor<F> {
             return Err(ModelError::NotFinite { path: self.front_end.folder().to_owned(), letter_logits });
         }
         let reply = if options.generate {
-            let text = self.generate(point.row(), point.prefill(), decision, options.max_new_tokens)?;
+            let later = steering.as_deref_mut().filter(|hook| hook.continues());
+            let text =
+                self.generate(point.row(), point.prefill(), decision, options.max_new_tokens, later)?;
             Some(reply::parse(&text, clip.corpus))
         } else {
             None
         };
+        let importance = if options.importance { self.importance(point)? } else { None };
         let ms = clock.elapsed().as_secs_f64() * 1e3;
         *clock = Instant::now();
         let plain = point.prediction(letter_logits, clip.corpus, ms);
-        Ok(Prediction { reply, attention: recorder.map(|r| r.summary()), ..plain })
+        let token_maps = match &recorder {
+            Some(recorder) if options.attention == AttentionDetail::Full => Some(TokenMaps {
+                attention: attention_by_token(recorder.patterns(), point.layout()),
+                places: point.evidence.token_places.clone(),
+                importance,
+            }),
+            _ => None,
+        };
+        Ok(Prediction { reply, attention: recorder.map(|r| r.summary()), token_maps, ..plain })
     }
 
-    /// Greedy continuation after the decision, on the decision's own rows: the prefix is not copied. The decision row
-    /// alone is steered.
-    fn generate(&self, row: &PromptRow, prefill: &Prefill, first: Decision, most: usize) -> Result<String> {
+    /// Î_k of the visual tokens, of the answer without steering, as Algorithm 1 takes it; `None` without video.
+    fn importance(&self, point: &DecisionPoint<'_>) -> Result<Option<Vec<f32>>> {
+        let (letters, media) = (self.front_end.letters(), point.media());
+        let decoder = self.front_end.decoder();
+        let found =
+            token_importance_after(decoder, &letters, point.row(), point.prefill(), media, Modality::Video)?;
+        Ok(found.map(|f| f.normalised))
+    }
+
+    /// Greedy continuation after the decision, on the decision's own rows: the prefix is not copied. Later rows are steered
+    /// where `hook` is given.
+    fn generate(
+        &self,
+        row: &PromptRow,
+        prefill: &Prefill,
+        first: Decision,
+        most: usize,
+        mut hook: Option<&mut (dyn DecisionHook + 'static)>,
+    ) -> Result<String> {
         let decoder = self.front_end.decoder();
         let most = most.min(self.front_end.max_tokens().saturating_sub(row.tokens.len()).max(1));
         let mut next_position = row.positions.max().map_or(0, |p| p + 1);
@@ -189,7 +232,8 @@ impl<F: FrontEnd> ClipPredictor<F> {
                 break;
             }
             let next = decoder.embed(&[token])?;
-            decision = decoder.resume(prefill, &decision, &next, [next_position; 3], None)?;
+            let hook = hook.as_mut().map(|h| &mut **h as &mut dyn DecisionHook);
+            decision = decoder.resume(prefill, &decision, &next, [next_position; 3], hook)?;
             next_position += 1;
         }
         self.front_end.text(&ids)
@@ -198,7 +242,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
 
 impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
-        Ok(self.front_end.render(&build_prompt(clip, coalition).map_err(predict_error)?))
+        Ok(self.front_end.render(&self.prompt(clip, coalition).map_err(predict_error)?))
     }
 
     fn predict(
@@ -217,6 +261,7 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
                 .with_picture(self.reader.picture.clone()),
             cache: self.cache.clone(),
             cost: Cell::default(),
+            hint: self.hint.clone(),
         }))
     }
 
@@ -228,6 +273,10 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
 impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
     fn keep_encodings(&mut self, cache: Arc<EncoderCache>) {
         self.cache = Some(cache);
+    }
+
+    fn set_hint(&mut self, hint: Option<&str>) {
+        self.hint = hint.map(str::to_owned);
     }
 
     fn shape(&self) -> DecoderShape {
@@ -244,7 +293,7 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
         coalitions: &[ModalitySet],
         visit: &mut Visit<'_>,
     ) -> Vec<Result<(), PredictError>> {
-        self.walk(clip, coalitions, &mut |_, point| visit(point))
+        self.walk(clip, coalitions, false, &mut |_, point| visit(point))
     }
 
     fn predict_steered(
@@ -256,7 +305,7 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
     ) -> Vec<Result<Prediction, PredictError>> {
         let mut clock = Instant::now();
         let mut predictions: Vec<Option<Prediction>> = vec![None; coalitions.len()];
-        let done = self.walk(clip, coalitions, &mut |i, point| {
+        let done = self.walk(clip, coalitions, options.importance, &mut |i, point| {
             let hook = steering(point)?;
             predictions[i] = Some(self.answer(clip, point, options, hook, &mut clock)?);
             Ok(())
@@ -291,7 +340,7 @@ impl ClipMedia {
     }
 
     /// What a prediction of the coalition says of its evidence.
-    fn record(&self, coalition: ModalitySet) -> EvidenceRecord {
+    fn record(&self, coalition: ModalitySet, patches_per_side: usize) -> EvidenceRecord {
         // A row exists, so its evidence does.
         let evidence = self.evidence(coalition).unwrap_or_default();
         let mut media = evidence.video.map(|v| v.record.clone()).unwrap_or_default();
@@ -299,7 +348,8 @@ impl ClipMedia {
             media.add_sound(&audio.record);
         }
         let grid_thw = evidence.video.and_then(|v| v.grid).map(|g| [g.t, g.h, g.w]);
-        EvidenceRecord { grid_thw, media }
+        let token_places = evidence.video.and_then(|v| token_places(v, patches_per_side));
+        EvidenceRecord { grid_thw, media, token_places }
     }
 
     fn embeddings(&self) -> MediaEmbeddings {
@@ -327,10 +377,6 @@ impl DecisionHook for SteerAndRecord<'_, '_> {
         }
         self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.observe_pattern(layer, pattern))
     }
-}
-
-fn build_prompt(clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
-    Ok(prompt::build(clip.corpus, coalition, clip.text.as_deref())?)
 }
 
 fn missing(modality: Modality) -> ModelError {

@@ -42,7 +42,7 @@ pub const SUPPORTED: [SupportedModel; 3] = [
     SupportedModel {
         model_type: vita_1_5::MODEL_TYPE,
         name: "VITA-1.5",
-        access: "logits, attention, hidden states",
+        access: "logits, attention, hidden states, steering",
     },
 ];
 
@@ -68,6 +68,10 @@ pub struct ModelSummary {
     pub parameters: u64,
     /// Bytes of those in the files.
     pub stored_bytes: u64,
+    /// Parameters of matrices, which may be kept in two bytes.
+    pub matrix_parameters: u64,
+    /// Bytes of the matrices in the files.
+    pub matrix_stored_bytes: u64,
     /// Decoder layers L.
     pub n_layers: usize,
     /// Query heads H.
@@ -79,13 +83,24 @@ pub struct ModelSummary {
 }
 
 impl ModelSummary {
-    /// Bytes of the weights in a compute type.
-    pub fn weight_bytes(&self, dtype: ComputeType) -> u64 {
-        self.parameters * dtype.bytes()
+    /// Bytes of the weights in memory.
+    ///
+    /// On the processor `f32` keeps matrices that are stored in two bytes as they are, and what is no matrix is f32
+    /// whatever the type.
+    pub fn weight_bytes(&self, device: DeviceKind, dtype: ComputeType) -> u64 {
+        if device != DeviceKind::Cpu {
+            return self.parameters * dtype.bytes();
+        }
+        let matrices = match dtype {
+            ComputeType::F32 => self.matrix_stored_bytes,
+            _ => self.matrix_parameters * dtype.bytes(),
+        };
+        matrices + (self.parameters - self.matrix_parameters) * ComputeType::F32.bytes()
     }
 
-    /// Bytes of keys and values of a prompt.
-    pub fn cache_bytes(&self, dtype: ComputeType, tokens: u64) -> u64 {
+    /// Bytes of keys and values of a prompt. On the processor they are f32 whatever the type.
+    pub fn cache_bytes(&self, device: DeviceKind, dtype: ComputeType, tokens: u64) -> u64 {
+        let dtype = if device == DeviceKind::Cpu { ComputeType::F32 } else { dtype };
         self.cache_values_per_token * dtype.bytes() * tokens
     }
 }
@@ -140,6 +155,8 @@ pub fn inspect(folder: &Path) -> Result<ModelSummary> {
         model_type,
         parameters: weights.parameters(),
         stored_bytes: weights.stored_bytes(),
+        matrix_parameters: weights.matrix_parameters(),
+        matrix_stored_bytes: weights.matrix_stored_bytes(),
         n_layers: decoder.n_layers,
         n_heads: decoder.n_heads,
         hidden_size: decoder.hidden_size,

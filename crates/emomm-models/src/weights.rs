@@ -275,17 +275,40 @@ impl Weights {
 
     /// Bytes that the tensors take in the files, by normalised name, without reading them.
     pub fn stored_bytes(&self) -> u64 {
-        self.infos().map(|i| (i.data_offsets.1 - i.data_offsets.0) as u64).sum()
+        self.infos().map(bytes_of).sum()
     }
 
     /// Number of parameters, without reading them.
     pub fn parameters(&self) -> u64 {
-        self.infos().map(|i| i.shape.iter().map(|d| *d as u64).product::<u64>()).sum()
+        self.infos().map(parameters_of).sum()
+    }
+
+    /// Bytes that matrices take in the files.
+    pub fn matrix_stored_bytes(&self) -> u64 {
+        self.infos().filter(|info| is_matrix(info)).map(bytes_of).sum()
+    }
+
+    /// Number of parameters in matrices.
+    pub fn matrix_parameters(&self) -> u64 {
+        self.infos().filter(|info| is_matrix(info)).map(parameters_of).sum()
     }
 
     fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
         self.names.values().filter_map(|(shard, stored)| self.shards[*shard].metadata.info(stored))
     }
+}
+
+fn bytes_of(info: &TensorInfo) -> u64 {
+    (info.data_offsets.1 - info.data_offsets.0) as u64
+}
+
+fn parameters_of(info: &TensorInfo) -> u64 {
+    info.shape.iter().map(|d| *d as u64).product()
+}
+
+/// Whether the tensor is one of those that are read as [`Weights::matrix`] or [`Weights::table`].
+fn is_matrix(info: &TensorInfo) -> bool {
+    info.shape.len() == 2
 }
 
 impl Drawn {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
-use emomm_eval::{Clip, MediaRecord, PredictError, PredictOptions, Prediction, Predictor};
+use emomm_eval::{Clip, MediaRecord, PredictError, PredictOptions, Prediction, Predictor, TokenPlaces};
 
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
 use crate::encoder_cache::EncoderCache;
@@ -53,6 +53,9 @@ pub type Visit<'a> = dyn FnMut(&DecisionPoint<'_>) -> Result<()> + 'a;
 pub trait WhiteBox: Predictor {
     /// Keeps what the towers make of files in a folder that runs share.
     fn keep_encodings(&mut self, _cache: Arc<EncoderCache>) {}
+
+    /// Puts a line of its own into every prompt from now on, or takes it out again.
+    fn set_hint(&mut self, hint: Option<&str>);
 
     /// Sizes of the decoder.
     fn shape(&self) -> DecoderShape;
@@ -102,6 +105,8 @@ pub struct EvidenceRecord {
     pub grid_thw: Option<[usize; 3]>,
     /// What was decoded and how.
     pub media: MediaRecord,
+    /// Where the visual tokens lie in the picture.
+    pub token_places: Option<TokenPlaces>,
 }
 
 impl<'a> DecisionPoint<'a> {
@@ -205,6 +210,7 @@ impl<'a> DecisionPoint<'a> {
             centre_score: label.map(|l| corpus.centre_score(l)),
             reply: None,
             attention: None,
+            token_maps: None,
             steering: None,
             served: None,
             media: self.evidence.media.clone(),

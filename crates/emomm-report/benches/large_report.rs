@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use emomm_dataset::{ModalitySet, Sentiment};
 use emomm_eval::run::{Record, Run};
+use emomm_report::chase::Beside;
 use emomm_report::study::{Origin, Study};
 use emomm_report::{ReportOptions, report};
 use made_up::{MadeUp, attention, manifest, record, write_run};
@@ -37,7 +38,8 @@ fn main() {
     let study = Study::new(&manifest, vec![("run".to_owned(), run)], Origin::default()).expect("a study");
     let options = ReportOptions { version: "bench".to_owned(), ..ReportOptions::default() };
     let out = folder.path().join("report");
-    let written = report(&study, BTreeMap::new(), &options, &out).expect("a report");
+    let written =
+        report(&study, None, &Beside::default(), BTreeMap::new(), &options, &out).expect("a report");
     let seconds = start.elapsed().as_secs_f64();
     let peak = peak_kib();
     println!(

@@ -20,6 +20,8 @@ pub struct Written {
     pub page_bytes: usize,
     /// Files beside it.
     pub n_files: usize,
+    /// What was left out because it could not be read.
+    pub notes: Vec<String>,
 }
 
 /// Writes the report to `out`: a file if its name ends in `.html` or `.htm`, else a folder with `index.html`.
@@ -35,7 +37,12 @@ pub fn write(content: &Content<'_>, out: &Path, force: bool) -> Result<Written, 
                 make_folder(folder)?;
             }
             put(out, whole.html.as_bytes())?;
-            return Ok(Written { page: out.to_owned(), page_bytes: whole.html.len(), n_files: 0 });
+            return Ok(Written {
+                page: out.to_owned(),
+                page_bytes: whole.html.len(),
+                n_files: 0,
+                notes: Vec::new(),
+            });
         }
         let stem = out.file_stem().map_or_else(|| "report".to_owned(), |s| s.to_string_lossy().into_owned());
         let beside = format!("{stem}_files");
@@ -91,7 +98,7 @@ fn write_split(
     }
     // The page comes last: it never stands there without its files.
     put(page_file, split.html.as_bytes())?;
-    Ok(Written { page: page_file.to_owned(), page_bytes: split.html.len(), n_files })
+    Ok(Written { page: page_file.to_owned(), page_bytes: split.html.len(), n_files, notes: Vec::new() })
 }
 
 fn make_folder(path: &Path) -> Result<(), ReportError> {

@@ -7,12 +7,12 @@ use emomm_eval::score::ScoreOptions;
 
 use crate::analysis::Analysis;
 use crate::bundle::{Written, write};
-use crate::chase::chase_content;
-use crate::content::{figures, tables};
+use crate::chase::{Beside, chase_content};
+use crate::content::{figures, heat_figures, tables};
 use crate::error::ReportError;
 use crate::page::Content;
 use crate::page::media::ClipMedia;
-use crate::study::Study;
+use crate::study::{Heats, Study};
 
 /// What a report leaves open.
 #[derive(Debug, Clone, Default)]
@@ -27,29 +27,47 @@ pub struct ReportOptions {
     pub version: String,
 }
 
-/// Analyses a study and writes its report to `out`. `media` are shown in the cards of the clips they belong to.
+/// Analyses a study and writes its report to `out`. `media` are shown in the cards of the clips they belong to. The page on
+/// CHASE is that of `chase`, a study of variants of its own, or else that of the study itself.
 pub fn report(
     study: &Study,
+    chase: Option<&Study>,
+    beside: &Beside,
     media: BTreeMap<usize, ClipMedia>,
     options: &ReportOptions,
     out: &Path,
 ) -> Result<Written, ReportError> {
     let analysis = Analysis::of(study, options.scores)?;
+    let of_clip = |(index, media): (&usize, &ClipMedia)| {
+        Some((study.clips.get(*index)?.id.clone(), media.frames.clone()))
+    };
+    let beside = &Beside { frames: media.iter().filter_map(of_clip).collect(), ..beside.clone() };
+    let on_chase = match chase {
+        Some(variants) => {
+            chase_content(variants, &Analysis::of(variants, options.scores)?, &options.scores, beside)?
+        }
+        None => chase_content(study, &analysis, &options.scores, beside)?,
+    };
     let names: Vec<&str> = study.runs.iter().map(|r| r.name.as_str()).collect();
     let title = if options.title.is_empty() {
         format!("emomm report: {}", names.join(", "))
     } else {
         options.title.clone()
     };
+    let heats = Heats::read(study);
+    let mut figures = figures(study, &analysis);
+    figures.extend(heat_figures(study, &heats, &media));
     let content = Content {
         title,
         study,
         analysis: &analysis,
         tables: tables(study, &analysis),
-        figures: figures(study, &analysis),
+        figures,
         media,
-        chase: chase_content(study, &analysis, &options.scores)?,
+        heats: &heats,
+        chase: on_chase,
         version: options.version.clone(),
     };
-    write(&content, out, options.force)
+    let written = write(&content, out, options.force)?;
+    Ok(Written { notes: heats.problems.clone(), ..written })
 }

@@ -36,6 +36,14 @@ pub enum SynthError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Another process writes into the folder.
+    #[error("{holder} writes into {}", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+        /// Who holds its lock.
+        holder: String,
+    },
     /// The operating system refused a file or a process.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
@@ -76,6 +84,9 @@ impl SynthError {
                 "a world is resumed only with the options that it was begun with; take another folder"
             }
             Self::Foreign { .. } => "take a new or empty folder",
+            Self::Busy { .. } => {
+                "wait until it has ended, or take another folder; the lock ends with its process"
+            }
             Self::Encode { .. } => "`emomm doctor` lists ffmpeg's encoders; libx264 and aac are needed",
             Self::Damaged { .. } => "delete the file; the clips that it tells of are made again",
             Self::Media(error) => return error.hint(),

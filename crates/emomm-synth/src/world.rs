@@ -100,8 +100,8 @@ impl Plan {
 /// What an earlier run with the same settings has finished is kept.
 ///
 /// # Errors
-/// [`SynthError::OtherWorld`] or [`SynthError::Foreign`] if the folder holds something else; the first error of a clip
-/// otherwise.
+/// [`SynthError::OtherWorld`] or [`SynthError::Foreign`] if the folder holds something else, [`SynthError::Busy`] if
+/// another process writes into it; the first error of a clip otherwise.
 pub fn write_world(
     folder: &Path,
     settings: WorldSettings,
@@ -115,7 +115,7 @@ pub fn write_world(
         let reason = "it was built without the encoder libx264 or aac".to_owned();
         return Err(MediaError::FfmpegUnusable { program: ffmpeg.program().to_owned(), reason }.into());
     }
-    WorldFile::new(settings, ffmpeg.version()).claim(folder)?;
+    let _lock = WorldFile::new(settings, ffmpeg.version()).claim(folder)?;
     let writer = Writer { plan: &plan, folder, ffmpeg, unfinished: folder.join(UNFINISHED) };
     make_folder(&writer.unfinished)?;
     for (path, text) in plan.label_files() {

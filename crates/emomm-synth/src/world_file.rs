@@ -10,6 +10,7 @@ use crate::error::SynthError;
 use crate::parameters::{self, WORLD_VERSION, strength};
 use crate::plan::WorldSettings;
 use crate::world::{io, make_folder, replace};
+use crate::world_lock::{LOCK_FILE, WorldLock};
 
 /// The file's name in the folder of a world.
 pub const WORLD_FILE: &str = "world.json";
@@ -75,20 +76,26 @@ impl WorldFile {
         }
     }
 
-    /// Takes the folder for this world, or finds it taken.
-    pub(crate) fn claim(&self, folder: &Path) -> Result<(), SynthError> {
+    /// Takes the folder for this world, or finds it taken. Nobody else writes into it as long as the lock lives.
+    pub(crate) fn claim(&self, folder: &Path) -> Result<WorldLock, SynthError> {
         make_folder(folder)?;
         let path = folder.join(WORLD_FILE);
-        if path.is_file() {
-            return self.check(&path);
+        if !path.is_file() {
+            let entries = fs::read_dir(folder).map_err(io("read", folder))?;
+            if entries.flatten().any(|entry| entry.file_name() != LOCK_FILE) && !path.is_file() {
+                return Err(SynthError::Foreign { folder: folder.to_owned() });
+            }
         }
-        if fs::read_dir(folder).map_err(io("read", folder))?.next().is_some() {
-            return Err(SynthError::Foreign { folder: folder.to_owned() });
+        let lock = WorldLock::take(folder)?;
+        if path.is_file() {
+            self.check(&path)?;
+            return Ok(lock);
         }
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|e| SynthError::Damaged { path: path.clone(), detail: e.to_string() })?;
         bytes.push(b'\n');
-        replace(&path, &bytes)
+        replace(&path, &bytes)?;
+        Ok(lock)
     }
 
     fn check(&self, path: &Path) -> Result<(), SynthError> {

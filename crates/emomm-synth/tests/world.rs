@@ -193,6 +193,31 @@ fn a_folder_with_other_files_is_left_alone() {
     assert_eq!(contents(folder.path()).len(), 1);
 }
 
+/// The lock is of the file that is open, so that a second writer in the same process meets it as another process would.
+#[test]
+fn a_second_writer_is_refused_and_harms_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = tempfile::tempdir().unwrap();
+    let refusals = std::sync::atomic::AtomicUsize::new(0);
+    let ffmpeg = Ffmpeg::locate().unwrap();
+    let written = write_world(folder.path(), settings(11), &ffmpeg, 1, &|_| {
+        let error = write(folder.path(), 11, 1).unwrap_err();
+        assert!(matches!(error, SynthError::Busy { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        refusals.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(written.unwrap().done, 2 * CLIPS);
+    assert_eq!(refusals.into_inner(), 2 * CLIPS + 1);
+    // The lock is free again, nothing was made twice, and the files are those of a world that one process made.
+    assert_eq!(write(folder.path(), 11, 1).unwrap().kept, 2 * CLIPS);
+    write(alone.path(), 11, 2).unwrap();
+    let relative = |root: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+        let all = contents(root);
+        all.into_iter().map(|(p, bytes)| (p.strip_prefix(root).unwrap().to_owned(), bytes)).collect()
+    };
+    assert!(relative(folder.path()) == relative(alone.path()));
+}
+
 /// FNV-1a.
 fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))

@@ -14,15 +14,19 @@ const SHARED: [&str; 3] = ["decoder", "vision", "audio"];
 const UNKNOWN_TO_DECODER: [&str; 5] =
     ["crate::vision", "crate::audio", "crate::layout", "emomm_dataset", "emomm_eval"];
 
-/// Checks every file of the model crate.
-pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let models: Vec<&str> = tree
-        .paths()
+/// The folders of models, each as often as it has files.
+pub(super) fn models(tree: &Tree) -> Vec<&str> {
+    tree.paths()
         .filter_map(|p| p.strip_prefix(SOURCE).ok())
         .filter_map(|p| p.parent().filter(|parent| parent.components().count() == 1))
         .filter_map(Path::to_str)
         .filter(|folder| !SHARED.contains(folder))
-        .collect();
+        .collect()
+}
+
+/// Checks every file of the model crate.
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let models = models(tree);
     let mut findings = Vec::new();
     for file in tree.rust() {
         let Ok(inside) = file.path.strip_prefix(SOURCE) else { continue };

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use emomm_media::{
-    AudioDerivative, DecodeLimits, Ffmpeg, MediaError, VideoDerivative, derive_audio, derive_both,
-    derive_video,
+    AudioDerivative, DecodeLimits, Ffmpeg, MediaError, SubtitleRows, VideoDerivative, derive_audio,
+    derive_both, derive_video, find_subtitles,
 };
 use rusqlite::{Transaction, params};
 
@@ -37,7 +37,7 @@ pub struct ImportOptions {
 type Split = (usize, Vec<NewItem>, Vec<String>);
 
 /// What was imported and what was not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
     /// Clips that are there now.
     pub n_clips: usize,
@@ -45,8 +45,18 @@ pub struct Imported {
     pub n_items: usize,
     /// What was wrong with which clip; the rest of the clip is there.
     pub problems: Vec<String>,
-    /// Clips in whose picture subtitles are likely.
-    pub n_subtitles: usize,
+    /// Where the subtitles begin in pictures that are likely to show some, as shares of the height from the top.
+    pub subtitles: Vec<f64>,
+}
+
+impl Imported {
+    /// The share of the height below which the subtitles of all but the lowest twentieth of these pictures lie, in
+    /// hundredths: what `--crop-bottom` should be. `None` without subtitles.
+    pub fn crop_against_subtitles(&self) -> Option<f64> {
+        let mut tops = self.subtitles.clone();
+        tops.sort_by(f64::total_cmp);
+        tops.get(tops.len() / 20).map(|top| ((1.0 - top) * 100.0).ceil() / 100.0)
+    }
 }
 
 /// A view of a clip, ready to be stored.
@@ -56,6 +66,7 @@ struct NewItem {
     file: Option<NewFile>,
     condition: String,
     warning: Option<String>,
+    subtitles: Option<SubtitleRows>,
 }
 
 struct NewFile {
@@ -102,7 +113,7 @@ pub fn import(
     let mut rows = Vec::new();
     for (index, items, problems) in split {
         imported.problems.extend(problems);
-        imported.n_subtitles += usize::from(items.iter().any(|i| i.warning.is_some()));
+        imported.subtitles.extend(items.iter().filter_map(|item| item.subtitles).map(|rows| rows.from));
         if !items.is_empty() {
             imported.n_clips += 1;
             imported.n_items += items.len();
@@ -123,7 +134,14 @@ fn items_of(
     let limits = DecodeLimits { threads: 1, ..DecodeLimits::default() };
     let mut items = Vec::new();
     let mut problems = Vec::new();
-    let item = |view, text, file, condition: String| NewItem { view, text, file, condition, warning: None };
+    let item = |view, text, file, condition: String| NewItem {
+        view,
+        text,
+        file,
+        condition,
+        warning: None,
+        subtitles: None,
+    };
     let text = clip.text.trim();
     if text.is_empty() {
         problems.push(format!("{}: no transcript", clip.name()));
@@ -160,12 +178,18 @@ fn items_of(
                 let is_cropped = crop_bottom > 0.0;
                 let condition =
                     if is_cropped { format!("cropped by {crop_bottom}") } else { "plain".to_owned() };
-                let mut item = item(View::Video, None, Some(file), condition);
-                // Films and series carry their words in the picture.
-                if !is_cropped && clip.language.starts_with("zh") {
-                    item.warning = Some("subtitles are likely".to_owned());
-                }
-                items.push(item);
+                // Films and series carry their words in the picture. What is looked at is what will be shown.
+                let subtitles =
+                    find_subtitles(ffmpeg, &project.blob_path(&file.blob), &limits).ok().flatten();
+                let warning = subtitles.map(|rows| {
+                    format!(
+                        "subtitles are likely from {:.0} to {:.0} % of the height",
+                        100.0 * rows.from,
+                        100.0 * rows.to
+                    )
+                });
+                let item = item(View::Video, None, Some(file), condition);
+                items.push(NewItem { warning, subtitles, ..item });
             }
             Err(error) => problems.push(format!("{}: video: {error}", clip.name())),
         }
@@ -249,7 +273,14 @@ pub fn import_prepared(
                 }
             };
             let condition = "plain".to_owned();
-            items.push(NewItem { view: view.view, text: view.text.clone(), file, condition, warning: None });
+            items.push(NewItem {
+                view: view.view,
+                text: view.text.clone(),
+                file,
+                condition,
+                warning: None,
+                subtitles: None,
+            });
         }
         rows.push((prepared.clip.clone(), items));
     }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use emomm_annotate::Settings;
+use emomm_annotate::export::{ExportOptions, export};
 use serde_json::json;
 
 use crate::support::{Client, TestProject, plain_settings};
@@ -89,6 +90,40 @@ async fn from_invitation_to_the_last_label() {
     assert_eq!(project.count("SELECT count(*) FROM answer"), 3 * (2 + 3 + 5));
     let checks = emomm_annotate::verify::verify(&project.project).unwrap();
     assert!(checks.iter().all(|c| c.failed == 0), "{checks:?}");
+}
+
+#[tokio::test]
+async fn a_last_pass_shows_all_modalities_together() {
+    let settings = Settings { multimodal_pass: true, must_play: true, ..plain_settings() };
+    let project = TestProject::new(2, 1, &settings);
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    let mut views = Vec::new();
+    for pass in 0..4 {
+        if pass > 0 {
+            client.pass_guide().await;
+        }
+        for i in 0..2 {
+            let (id, view) = client.item().await.unwrap();
+            if view == "multimodal" {
+                let page = client.get("/work").await;
+                assert!(page.text().contains("All of CANARYM"), "the words stand beside the picture");
+                assert!(client.get(&format!("/media/{id}")).await.text().contains("CANARYM"));
+                let unseen = json!({ "id": id, "key": format!("unseen-{i}"), "label": 1 });
+                let reply = client.json("/api/submit", &unseen).await;
+                assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "it must be played first");
+            }
+            views.push(view);
+            assert_eq!(client.answer(&id, &format!("together-{pass}-{i}"), 1).await.status, StatusCode::OK);
+        }
+    }
+    assert_eq!(views, ["text", "text", "audio", "audio", "video", "video", "multimodal", "multimodal"]);
+    assert!(client.get("/work").await.text().contains("All done"));
+    let folder = project.folder.path().join("labels");
+    export(&project.project, &folder, ExportOptions { min_votes: 1, adjudicated: false, raw: false })
+        .unwrap();
+    let aggregated = std::fs::read_to_string(folder.join("aggregated_cmu-mosi.csv")).unwrap();
+    assert_eq!(aggregated.lines().filter(|line| line.contains("multimodal")).count(), 2, "{aggregated}");
 }
 
 fn right_label(project: &TestProject, id: &str) -> i64 {

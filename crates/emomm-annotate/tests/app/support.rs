@@ -83,13 +83,28 @@ pub(crate) fn clip(index: usize) -> PreparedClip {
     }
 }
 
+/// Everything of an invented clip at once, with a canary of its own.
+fn together(index: usize) -> PreparedView {
+    let canary = canary(index, View::Multimodal);
+    PreparedView {
+        view: View::Multimodal,
+        text: Some(format!("All of {canary}")),
+        file: Some((format!("{canary}{}", "0123456789".repeat(30)).into_bytes(), "video/mp4")),
+    }
+}
+
 impl TestProject {
     /// `n_clips` clips of main work, then training and calibration as the settings say.
     pub(crate) fn new(n_clips: usize, n_annotators: usize, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let project = Project::create(&folder.path().join("project"), settings).unwrap();
-        let clips: Vec<PreparedClip> =
+        let mut clips: Vec<PreparedClip> =
             (0..n_clips + settings.training + settings.calibration).map(clip).collect();
+        if settings.multimodal_pass {
+            for (index, prepared) in clips.iter_mut().enumerate() {
+                prepared.views.push(together(index));
+            }
+        }
         let (main, practice) = clips.split_at(n_clips);
         let (training, calibration) = practice.split_at(settings.training);
         let mut first_seq = 1;

@@ -66,7 +66,13 @@ fn open_canary(project: &TestProject, account: &str) -> Option<String> {
 #[tokio::test]
 async fn no_response_ever_holds_a_foreign_canary() {
     let n_requests = std::env::var("EMOMM_WALK").ok().and_then(|n| n.parse().ok()).unwrap_or(N_REQUESTS);
-    let settings = Settings { repeat_share: 0.2, repeat_distance: 2, undo_depth: 3, ..plain_settings() };
+    let settings = Settings {
+        repeat_share: 0.2,
+        repeat_distance: 2,
+        undo_depth: 3,
+        multimodal_pass: true,
+        ..plain_settings()
+    };
     let project = TestProject::new(N_CLIPS, N_ANNOTATORS, &settings);
     let app = project.app();
     let mut clients = vec![("nobody".to_owned(), Client::new(&app))];
@@ -170,7 +176,7 @@ async fn no_response_ever_holds_a_foreign_canary() {
         for (name, value) in &reply.headers {
             write!(seen, "\n{name}: {}", String::from_utf8_lossy(value.as_bytes())).unwrap();
         }
-        for view in View::UNIMODAL {
+        for view in View::UNIMODAL.into_iter().chain([View::Multimodal]) {
             for clip in 0..N_CLIPS {
                 let canary = canary(clip, view);
                 if seen.contains(&canary) {

@@ -147,7 +147,7 @@ impl Stage {
             jobs: self.jobs,
             timeout: None,
             fail_on: None,
-            keeps_heads: false,
+            keeps_tensors: false,
         };
         run(items, &open, &mut RecordSink::new(writer), &options, &Stop::new(), &mut Nobody).unwrap()
     }

@@ -2,5 +2,6 @@
 
 mod case;
 mod identities;
+mod sources;
 mod steering;
 mod training;

@@ -128,18 +128,16 @@ fn table(report: &CompareReport) -> String {
             line(&mut out, name, part);
         }
     }
-    let _ = writeln!(
-        out,
-        "\nAfter Holm over {} comparisons ({}):",
-        report.holm.comparisons.len(),
-        report.holm.name
-    );
-    for comparison in &report.holm.comparisons {
-        let _ = writeln!(
-            out,
-            "{:<24} p {:.4}, adjusted {:.4}",
-            comparison.name, comparison.p_value, comparison.adjusted
-        );
+    for family in [&report.holm, &report.holm_macro_f1, &report.holm_mae] {
+        let _ =
+            writeln!(out, "\nAfter Holm over {} comparisons ({}):", family.comparisons.len(), family.name);
+        for comparison in &family.comparisons {
+            let _ = writeln!(
+                out,
+                "{:<24} p {:.4}, adjusted {:.4}",
+                comparison.name, comparison.p_value, comparison.adjusted
+            );
+        }
     }
     out
 }

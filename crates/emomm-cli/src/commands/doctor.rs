@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use emomm_media::Ffmpeg;
-use emomm_models::{ComputeType, ModelSummary};
+use emomm_models::{ComputeType, DeviceKind, ModelSummary};
 use serde::Serialize;
 
 use crate::cli::DoctorArgs;
@@ -78,10 +78,14 @@ struct ModelReport {
     layers: usize,
     heads: usize,
     hidden_size: usize,
-    /// Weights in memory by compute type.
+    /// Weights in main memory by compute type, on the processor.
     weight_bytes: Sizes,
-    /// Keys and values of a prompt of 2,000 tokens by compute type.
+    /// Keys and values of a prompt of 2,000 tokens by compute type, on the processor.
     cache_bytes_2000_tokens: Sizes,
+    /// Weights by compute type, on a GPU.
+    gpu_weight_bytes: Sizes,
+    /// Keys and values of a prompt of 2,000 tokens by compute type, on a GPU.
+    gpu_cache_bytes_2000_tokens: Sizes,
 }
 
 #[derive(Debug, Serialize)]
@@ -193,8 +197,10 @@ fn model_report(folder: &Path, summary: &ModelSummary) -> ModelReport {
         layers: summary.n_layers,
         heads: summary.n_heads,
         hidden_size: summary.hidden_size,
-        weight_bytes: Sizes::of(|t| summary.weight_bytes(t)),
-        cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(t, 2000)),
+        weight_bytes: Sizes::of(|t| summary.weight_bytes(DeviceKind::Cpu, t)),
+        cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(DeviceKind::Cpu, t, 2000)),
+        gpu_weight_bytes: Sizes::of(|t| summary.weight_bytes(DeviceKind::Cuda, t)),
+        gpu_cache_bytes_2000_tokens: Sizes::of(|t| summary.cache_bytes(DeviceKind::Cuda, t, 2000)),
     }
 }
 
@@ -252,10 +258,19 @@ fn model_text(out: &mut String, model: &ModelReport) {
         model.heads,
         model.hidden_size
     );
-    let (w, c) = (&model.weight_bytes, &model.cache_bytes_2000_tokens);
-    for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)] {
-        let (weights, cache) = (gigabytes(weights), gigabytes(cache));
-        let _ = writeln!(out, "           --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}");
+    let rows = [
+        ("cpu", &model.weight_bytes, &model.cache_bytes_2000_tokens),
+        ("gpu", &model.gpu_weight_bytes, &model.gpu_cache_bytes_2000_tokens),
+    ];
+    for (device, w, c) in rows {
+        for (name, weights, cache) in [("f32", w.f32, c.f32), ("bf16", w.bf16, c.bf16), ("f16", w.f16, c.f16)]
+        {
+            let (weights, cache) = (gigabytes(weights), gigabytes(cache));
+            let _ = writeln!(
+                out,
+                "           {device} --dtype {name:<4}  weights {weights}, 2,000 tokens {cache}"
+            );
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use emomm_api::{ServedName, Server};
+use emomm_chase::{ClipKnowledge, DecisionRecord};
 use emomm_dataset::ModalitySet;
 use emomm_eval::run::ModelId;
 use emomm_eval::{
@@ -12,7 +13,8 @@ use emomm_eval::{
 };
 use emomm_media::{DecodeLimits, check_file};
 use emomm_models::LoadOptions;
-use emomm_models::picture::PictureView;
+use emomm_models::decoder::DecisionHook;
+use emomm_models::white_box::WhiteBox;
 
 use crate::cli::PredictArgs;
 use crate::commands::chase::steer::SteerFile;
@@ -35,6 +37,7 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
     let most = if served.is_some() { served_args::SERVED_TOKENS } else { MAX_NEW_TOKENS };
     let options = PredictOptions {
         attention: if args.attention { AttentionDetail::Summary } else { AttentionDetail::None },
+        importance: false,
         generate: args.generate || served.is_some(),
         max_new_tokens: args.max_new_tokens.unwrap_or(most) as usize,
     };
@@ -50,7 +53,15 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
         limits: DecodeLimits::default(),
     };
     let spinner = printer.spinner("loading the model");
-    let mut predictor = open(args, &folder, &load, picture, printer)?;
+    let mut model = emomm_models::open_with_picture(&folder, &load, picture)?;
+    let steering = steering(args, &folder, printer)?;
+    if let Some(path) = &args.decision_out {
+        write_decisions(model.as_mut(), steering.as_ref(), &clip, &coalitions, (path, args.all_coalitions))?;
+    }
+    let mut predictor: Box<dyn Predictor> = match steering {
+        Some(file) => Box::new(file.wrap(model)?),
+        None => model,
+    };
     if let Some(path) = &args.prompt_out {
         write_prompts(predictor.as_ref(), &clip, &coalitions, path, args.all_coalitions)?;
     }
@@ -71,6 +82,7 @@ fn ask(
 ) -> Result<ExitStatus, Failure> {
     let white_box = [
         ("--attention", args.attention),
+        ("--decision-out", args.decision_out.is_some()),
         ("--steer", args.steer.is_some()),
         ("--person", args.picture.person.is_some()),
     ];
@@ -93,22 +105,52 @@ fn ask(
     show(results, args.json, printer)
 }
 
-/// The model, steered if that is asked for.
-fn open(
-    args: &PredictArgs,
-    folder: &Path,
-    load: &LoadOptions,
-    picture: PictureView,
-    printer: &Printer,
-) -> Result<Box<dyn Predictor>, Failure> {
-    let model = emomm_models::open_with_picture(folder, load, picture)?;
-    let Some(steer) = &args.steer else { return Ok(model) };
+/// What steers, if that is asked for.
+fn steering(args: &PredictArgs, folder: &Path, printer: &Printer) -> Result<Option<SteerFile>, Failure> {
+    let Some(steer) = &args.steer else { return Ok(None) };
     let digest = || {
         ModelId::sha256_of(folder)
             .map_err(|e| Failure::new(ExitStatus::Model, format!("{}: {e}", folder.display())))
     };
-    let file = SteerFile::read(steer, args.router.as_deref(), &digest, printer)?;
-    Ok(Box::new(file.wrap(model)?))
+    Ok(Some(SteerFile::read(steer, args.router.as_deref(), &digest, printer)?))
+}
+
+/// Runs each decision row once and writes what is seen of it. A coalition that cannot be shown has no file; its prediction
+/// says why.
+fn write_decisions(
+    model: &mut dyn WhiteBox,
+    steering: Option<&SteerFile>,
+    clip: &Clip,
+    coalitions: &[ModalitySet],
+    (path, many): (&Path, bool),
+) -> Result<(), Failure> {
+    let hint = "--decision-out takes a file in an existing folder, or with --all-coalitions a folder, that may be written";
+    if many {
+        std::fs::create_dir_all(path).map_err(|e| {
+            Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display())).with_hint(hint)
+        })?;
+    }
+    let steerer = steering.map(SteerFile::steerer).transpose()?;
+    let knowledge = ClipKnowledge { target: &|_| None, other: &|_| None };
+    let mut failure = None;
+    model.visit(clip, coalitions, &mut |point| {
+        let file =
+            if many { path.join(format!("{}.safetensors", point.coalition())) } else { path.to_owned() };
+        let written = (|| {
+            let mut hook = match &steerer {
+                Some(steerer) => steerer.hook(point, clip, &knowledge)?.map(|(hook, _)| hook),
+                None => None,
+            };
+            let hook = hook.as_mut().map(|h| &mut **h as &mut dyn DecisionHook);
+            let about = [("clip", clip.id.clone()), ("coalition", point.coalition().to_string())];
+            DecisionRecord::of(point, hook)?.write(&file, &about)
+        })();
+        if let Err(error) = written {
+            failure.get_or_insert(error);
+        }
+        Ok(())
+    });
+    failure.map_or(Ok(()), |error| Err(Failure::from(error).with_hint(hint)))
 }
 
 /// Prints what succeeded on stdout and each distinct error once on stderr; the exit status is that of the first error.

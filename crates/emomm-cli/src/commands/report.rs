@@ -7,6 +7,7 @@ use clap::Args;
 use emomm_eval::score::{ClusterBy, ScoreOptions};
 use emomm_media::Ffmpeg;
 use emomm_metrics::{Acc2, BootstrapOptions, ConflictReading, Unparsed};
+use emomm_report::chase::Beside;
 use emomm_report::page::media::{ClipMedia, load_media};
 use emomm_report::study::{Study, StudyRun};
 use emomm_report::{ReportOptions, inputs, report};
@@ -24,6 +25,9 @@ pub(crate) struct ReportArgs {
     /// Where the report goes: a folder, or one file if the name ends in .html
     #[arg(long, value_name = "DIR|FILE.html")]
     pub(crate) out: PathBuf,
+    /// Folder that `chase eval` wrote, for the page on CHASE; the other pages are those of the runs
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) chase: Option<PathBuf>,
     /// Folder of the benchmark; where the first run's log says it lay without this option
     #[arg(long, value_name = "BENCH")]
     pub(crate) bench: Option<PathBuf>,
@@ -58,6 +62,12 @@ pub(crate) struct ReportArgs {
 
 pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let study = inputs::open(&args.runs, args.bench.as_deref())?;
+    let chase = args
+        .chase
+        .as_ref()
+        .map(|f| inputs::open(std::slice::from_ref(f), args.bench.as_deref()))
+        .transpose()?;
+    let beside = Beside::read(args.chase.as_ref().unwrap_or(&args.runs[0]))?;
     let bootstrap = BootstrapOptions {
         n_resamples: args.resamples as usize,
         seed: args.seed,
@@ -77,9 +87,12 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Fa
     };
     let media = if args.include_media { media(&study, printer)? } else { BTreeMap::new() };
     let spinner = printer.spinner("computing tables and figures");
-    let written = report(&study, media, &options, &args.out);
+    let written = report(&study, chase.as_ref(), &beside, media, &options, &args.out);
     spinner.finish_and_clear();
     let written = written?;
+    for note in &written.notes {
+        printer.talk(&format!("note: attention by token is left out: {note}"));
+    }
     let n: usize = study.runs.iter().map(|r| r.run.records().len()).sum();
     let failed = n - study.runs.iter().map(StudyRun::n_answered).sum::<usize>();
     if args.json {

@@ -25,6 +25,9 @@ pub(crate) struct RetryArgs {
     /// Folder of the model; the one that the run names without it
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
+    /// Router of a run that was steered by one
+    #[arg(long, value_name = "ROUTER")]
+    pub(crate) router: Option<PathBuf>,
     /// Folder of the benchmark; the one that the run names without it
     #[arg(long, value_name = "BENCH")]
     pub(crate) bench: Option<PathBuf>,
@@ -62,7 +65,7 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let served = Model::ask_again(place, &header, path, &args.access, args.jobs as usize, printer)?;
     let model = match served {
         Some(model) => model,
-        None => Model::again(place, &header.plan.settings, printer)?,
+        None => Model::again(place, args.router.as_deref(), &header.plan.settings, printer)?,
     };
     let (writer, header, records) = LogWriter::reopen(path)?;
     let asked = |status: RecordStatus| {
@@ -79,14 +82,18 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let settings = &header.plan.settings;
     let attention: AttentionDetail =
         settings.attention.parse().map_err(|e: String| Failure::new(ExitStatus::Data, e))?;
-    let predict =
-        PredictOptions { attention, generate: settings.generate, max_new_tokens: settings.max_new_tokens };
+    let predict = PredictOptions {
+        attention,
+        importance: settings.importance,
+        generate: settings.generate,
+        max_new_tokens: settings.max_new_tokens,
+    };
     let options = RunnerOptions {
         predict,
         jobs: args.jobs as usize,
         timeout: args.timeout.map(|s| s.0),
         fail_on: None,
-        keeps_heads: attention == AttentionDetail::Full,
+        keeps_tensors: attention == AttentionDetail::Full,
     };
     let truths = manifest.rows.iter().filter(|r| r.is_full());
     let truths = truths.map(|r| (r.id.clone(), r.labels.ground_truth.class)).collect();

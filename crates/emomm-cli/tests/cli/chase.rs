@@ -62,9 +62,13 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 
 /// Runs a command with model, benchmark and cache, then words, then paths under the folder.
 fn chase(command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
+    chase_with(&golden(), command, folder, words, paths)
+}
+
+fn chase_with(model: &Path, command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
     let under = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let mut all = vec!["chase".to_owned(), command.to_owned()];
-    all.extend(["--model".to_owned(), golden().to_str().unwrap().to_owned()]);
+    all.extend(["--model".to_owned(), model.to_str().unwrap().to_owned()]);
     all.extend(["--bench".to_owned(), under("bench"), "--features".to_owned(), under("features")]);
     all.extend(words.iter().map(|w| (*w).to_owned()));
     all.extend(paths.iter().map(|p| under(p)));
@@ -84,14 +88,14 @@ fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
     let words = [
         "--variants",
         "paper,two_pass,shuffled_router,oracle_gate,constant_gate,always_on,random_heads,late_fusion,contrast,\
-         calibration,video_boost,fixed_heads,two_pass+random_gate@3",
+         calibration,video_boost,fixed_heads,two_pass+random_gate@3,prompt_hint",
         "--json",
         "--out",
         out.to_str().unwrap(),
     ];
     let first = steered("eval", &words).objects().remove(0);
     let variants = first["variants"].as_array().unwrap();
-    assert_eq!(variants.len(), 14);
+    assert_eq!(variants.len(), 15);
     assert_eq!(variants[0]["name"], "baseline");
     for variant in variants {
         let name = variant["name"].as_str().unwrap();
@@ -115,9 +119,63 @@ fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
     }
     assert!(variants[0]["all"]["delta"]["value"].as_f64().unwrap().abs() < 1e-12);
     let index: Value = serde_json::from_slice(&std::fs::read(out.join("chase.json")).unwrap()).unwrap();
-    assert_eq!(index["variants"].as_array().unwrap().len(), 14);
+    assert_eq!(index["variants"].as_array().unwrap().len(), 15);
     assert_eq!(index["figures"], first);
     assert_eq!(steered("eval", &words).objects().remove(0), first);
+}
+
+/// Every step again on a checkpoint of the other family that can be steered, by the same commands: features, router, variants,
+/// diagnosis, a steered prediction.
+#[test]
+fn another_family_is_trained_and_steered_by_the_same_commands() {
+    let folder = place();
+    let model = golden().join("../../../vita_1_5/inside/checkpoint");
+    let vita =
+        |command: &str, words: &[&str], paths: &[&str]| chase_with(&model, command, folder, words, paths);
+    let read = vita("features", &["--limit", "2", "--json"], &[]).objects().remove(0);
+    assert!(read["n_clips"].as_u64().unwrap() >= 2 && read["n_failed"] == 0, "{read}");
+    let trained = vita("train", &["--epochs", "2", "--limit", "4", "--json", "--out"], &["vita-router"]);
+    let printed = trained.objects().remove(0);
+    assert_eq!(printed["history"].as_array().unwrap().len(), 2, "{printed}");
+    assert!(printed["n_train"].as_u64().unwrap() > 4, "{printed}");
+
+    let router = folder.join("vita-router");
+    let router = router.to_str().unwrap();
+    let variants = "paper,two_pass,always_on,random_heads,oracle_gate";
+    let words = ["--router", router, "--limit", "2", "--variants", variants, "--json", "--out"];
+    let evaluated = vita("eval", &words, &["vita-eval"]).objects().remove(0);
+    let named = evaluated["variants"].as_array().unwrap();
+    assert_eq!(named.len(), 6);
+    for variant in named {
+        assert_eq!((&variant["all"]["n"], &variant["n_failed"]), (&8.into(), &0.into()), "{variant}");
+    }
+    let log = |name: &str| -> Vec<Value> {
+        let log = std::fs::read_to_string(folder.join("vita-eval").join(name).join("log.jsonl")).unwrap();
+        log.lines().skip(1).map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let (plain, steered) = (log("baseline"), log("always_on"));
+    // Three layers, of which the second and third may be steered; under every coalition of two or three something changes.
+    for (before, after) in plain.iter().zip(&steered) {
+        assert_eq!(after["steering"]["layers"].as_array().unwrap().last().unwrap()["layer"], 3);
+        assert_ne!(before["letter_logits"], after["letter_logits"], "{after}");
+    }
+    let words = ["--router", router, "--limit", "2", "--split", "test", "--json"];
+    assert_eq!(vita("diagnose", &words, &[]).objects()[0]["rows"].as_array().unwrap().len(), 4);
+
+    std::fs::write(folder.join("vita.toml"), "router = \"vita-router\"\nconflict_threshold = 0.0\n").unwrap();
+    let clip = media::file("clip.mp4");
+    let predict = |more: &[&std::ffi::OsStr]| {
+        let words = ["predict", "--text", "hello", "--json", "--attention", "--video"];
+        let words = words.map(std::ffi::OsString::from).into_iter().chain([clip.clone().into()]);
+        let words =
+            words.chain(["--audio".into(), clip.clone().into(), "--model".into(), model.clone().into()]);
+        run(words.chain(more.iter().map(std::ffi::OsString::from))).objects().remove(0)
+    };
+    let (plain, steered) =
+        (predict(&[]), predict(&["--steer".as_ref(), folder.join("vita.toml").as_os_str()]));
+    assert_eq!(plain["nmas"]["audio"].as_array().unwrap().len(), 3);
+    assert_ne!(plain["letter_logits"], steered["letter_logits"]);
+    assert!(steered["steering"]["layers"].as_array().unwrap().iter().any(|l| l["steered"] == true));
 }
 
 #[test]
@@ -143,6 +201,123 @@ fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     assert_eq!((trace["window"].as_u64(), trace["n_layers"].as_u64()), (Some(2), Some(4)));
     let text = &trace["groups"][0]["modalities"]["video"];
     assert_eq!(text.as_array().map(Vec::len), Some(3), "{trace}");
+}
+
+#[test]
+fn a_static_bias_is_chosen_on_the_validation_split_and_measuring_there_is_warned_of() {
+    let grid =
+        "static_bias = [{ text = 0.0, audio = 0.0, video = 9.0 }, { text = 9.0, audio = 0.0, video = 0.0 }]";
+    let words = ["--tune=static_bias", "--split", "valid", "--grid", grid, "--json"];
+    let sweep = steered("sweep", &words).objects().remove(0);
+    assert_eq!((sweep["n_points"].as_u64(), sweep["base"].as_str()), (Some(2), Some("baseline")));
+    let chosen = std::fs::read_to_string(place().join("router/static_bias.toml")).unwrap();
+    assert!(chosen.contains("[static_bias]") && chosen.contains("9.0"), "{chosen}");
+    let eval = |split: &str| {
+        let out = place().join(format!("static-{split}"));
+        steered(
+            "eval",
+            &["--variants", "static_bias", "--split", split, "--json", "--out", out.to_str().unwrap()],
+        )
+    };
+    assert!(eval("valid").stderr.contains("its figures here are no evidence"));
+    let test = eval("test");
+    assert!(!test.stderr.contains("no evidence"), "{test}");
+    assert_eq!(test.objects()[0]["variants"][1]["name"], "static_bias");
+    steered("sweep", &["--tune", "--development", "--split", "train,valid"]).refused(2, &["train split"]);
+}
+
+#[test]
+fn a_decision_row_can_be_had_in_full() {
+    let folder = place();
+    let file = folder.join("row.safetensors");
+    let steer = folder.join("hide.toml");
+    std::fs::write(
+        &steer,
+        "preset = \"baseline\"\n[[intervention]]\nmodality = \"video\"\nbias = \"-inf\"\n",
+    )
+    .unwrap();
+    let clip = media::file("clip.mp4");
+    let row = |words: &[&str]| {
+        let fixed = ["predict", "--model", golden().to_str().unwrap(), "--video", clip.to_str().unwrap()]
+            .map(str::to_owned);
+        let more = ["--text", "hello", "--json", "--decision-out", file.to_str().unwrap()].map(str::to_owned);
+        let words = words.iter().map(|w| (*w).to_owned());
+        let answer = run(fixed.into_iter().chain(more).chain(words).collect::<Vec<_>>()).objects().remove(0);
+        let bytes = std::fs::read(&file).unwrap();
+        // Safetensors by hand: length of the header, header, data.
+        let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+        let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+        let header: Value = serde_json::from_slice(header).unwrap();
+        assert_eq!(header["__metadata__"]["coalition"], "TV");
+        let tensor = |name: &str| -> (Vec<usize>, &[u8]) {
+            let numbers = |key: &str| -> Vec<usize> {
+                header[name][key].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
+            };
+            let place = numbers("data_offsets");
+            (numbers("shape"), &data[place[0]..place[1]])
+        };
+        let floats = |name: &str| -> (Vec<usize>, Vec<f32>) {
+            let (shape, data) = tensor(name);
+            (shape, data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        };
+        let classes = tensor("token_classes").1.to_vec();
+        (answer, floats("attention"), floats("letter_logits"), floats("residuals").0, classes)
+    };
+    let video_mass = |(shape, values): &(Vec<usize>, Vec<f32>), classes: &[u8]| -> f32 {
+        let n = shape[2];
+        values.iter().enumerate().filter(|(i, _)| classes[i % n] == 2).map(|(_, v)| v).sum()
+    };
+    for (words, sees) in [(&[][..], true), (&["--steer", steer.to_str().unwrap()][..], false)] {
+        let (answer, attention, letters, residuals, classes) = row(words);
+        assert_eq!(attention.0[0] + 1, letters.0[0]);
+        assert_eq!((letters.0[1], residuals[0], classes.len()), (5, letters.0[0], attention.0[2]));
+        // Every head's row sums to 1; the last letters are those of the answer.
+        for row in attention.1.chunks(attention.0[2]) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        for (i, letter) in ["A", "B", "C", "D", "E"].iter().enumerate() {
+            let last = letters.1[letters.1.len() - 5 + i];
+            let said = answer["letter_logits"][letter].as_f64().unwrap() as f32;
+            assert!((last - said).abs() < 1e-4, "{last} {said}");
+        }
+        assert_eq!(video_mass(&attention, &classes) > 0.0, sees);
+    }
+}
+
+#[test]
+fn a_steered_run_is_retried_with_its_router() {
+    let folder = place();
+    let (steer, out) = (folder.join("retry.toml"), folder.join("steered-run"));
+    std::fs::write(&steer, "conflict_threshold = 0.0\n").unwrap();
+    let under = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut words = vec!["eval".to_owned(), "--model".to_owned(), golden().to_str().unwrap().to_owned()];
+    words.extend(["--bench".to_owned(), under("bench"), "--out".to_owned(), under("steered-run")]);
+    words.extend(["--steer".to_owned(), under("retry.toml"), "--router".to_owned(), under("router")]);
+    words.extend(["--limit", "1", "--coalitions", "TV", "--cache", "off"].map(str::to_owned));
+    let done = run(words);
+    assert_eq!(done.code, Some(0), "{done}");
+    // The one answer is made an error.
+    let log = out.join("log.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let (header, record) = text.trim_end().split_once('\n').unwrap();
+    let record: Value = serde_json::from_str(record).unwrap();
+    let mut failed = record.clone();
+    failed["status"] = Value::from("error");
+    failed["letter_logits"] = Value::Null;
+    std::fs::write(&log, format!("{header}\n{failed}\n")).unwrap();
+    let retry = |router: Option<&str>| {
+        let mut words = vec!["retry".to_owned(), under("steered-run")];
+        words.extend(router.into_iter().flat_map(|r| ["--router".to_owned(), under(r)]));
+        run(words)
+    };
+    retry(None).refused(2, &["expected --router"]);
+    retry(Some("nowhere")).refused(3, &["nowhere"]);
+    let again = retry(Some("router"));
+    assert_eq!(again.code, Some(0), "{again}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let last: Value = serde_json::from_str(text.trim_end().lines().last().unwrap()).unwrap();
+    assert_eq!(last["letter_logits"], record["letter_logits"]);
+    assert_eq!(last["steering"], record["steering"]);
 }
 
 #[test]

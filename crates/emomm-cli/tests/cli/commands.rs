@@ -26,11 +26,19 @@ fn the_demo_goes_from_world_to_figures_and_does_nothing_twice() {
     // A header, and sixteen clips under eight coalitions.
     let log = std::fs::read_to_string(&run).unwrap();
     assert_eq!(log.lines().count(), 1 + 16 * 8);
-    assert!(Path::new(first["report"].as_str().unwrap()).is_file(), "{first}");
+    let page = std::fs::read_to_string(first["report"].as_str().unwrap()).unwrap();
+    for id in ["figure-chase-gain", "figure-chase-trace", "table-chase-variants", "table-chase-detection"] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    assert!(page.contains("is no evidence"), "a demo's figures are called what they are");
+    assert!(Path::new(first["router"].as_str().unwrap()).join("router.safetensors").is_file());
+    let steered = first["steering"]["rows"].as_array().unwrap();
+    assert!(steered.iter().any(|r| r["variant"] == "two_pass" && r["acc"].is_number()), "{first}");
     let rows = first["figures"]["accuracy"].as_array().unwrap();
     assert!(rows.iter().any(|r| r["subset"] == "conflict" && r["n"].as_u64() > Some(0)), "{first}");
     let second = demo();
     assert_eq!(first["figures"], second["figures"]);
+    assert_eq!(first["steering"], second["steering"]);
     assert_eq!(std::fs::read_to_string(&run).unwrap(), log);
     assert!(!cache.exists(), "the demo wrote outside of its folder");
 }
@@ -114,11 +122,25 @@ fn the_doctor_weighs_a_checkpoint() {
     let parameters = model["parameters"].as_u64().unwrap();
     assert_eq!(model["stored_bytes"], parameters * 4);
     assert_eq!(model["weight_bytes"]["f32"], parameters * 4);
-    assert_eq!(model["weight_bytes"]["bf16"], parameters * 2);
-    // Keys and values, four layers, two heads of 16, two bytes.
-    assert_eq!(model["cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 2 * 2000);
+    assert_eq!(model["gpu_weight_bytes"]["bf16"], parameters * 2);
+    // On the processor only matrices become smaller.
+    let smaller = model["weight_bytes"]["bf16"].as_u64().unwrap();
+    assert!(smaller > parameters * 2 && smaller < parameters * 3, "{model}");
+    // Keys and values, four layers, two heads of 16; four bytes on the processor, two on a GPU.
+    assert_eq!(model["cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 4 * 2000);
+    assert_eq!(model["gpu_cache_bytes_2000_tokens"]["f16"], 2 * 4 * 2 * 16 * 2 * 2000);
     let plain = finish(emomm().args(["doctor", "--model"]).arg(golden()));
     assert!(plain.stdout.contains(&parameters.to_string()), "{plain}");
+}
+
+/// What is stored in two bytes stays so: f32 takes no more than bf16.
+#[test]
+fn the_doctor_knows_that_two_bytes_stay_two() {
+    let objects = finish(emomm().args(["doctor", "--json", "--model", "embedded"])).objects();
+    let (model, weights) = (&objects[0]["model"], &objects[0]["model"]["weight_bytes"]);
+    assert_eq!(model["stored_bytes"], model["parameters"].as_u64().unwrap() * 2);
+    assert_eq!(weights["f32"], weights["bf16"]);
+    assert!(weights["f32"].as_u64().unwrap() < model["gpu_weight_bytes"]["f32"].as_u64().unwrap(), "{model}");
 }
 
 #[test]

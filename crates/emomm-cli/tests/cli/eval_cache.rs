@@ -60,7 +60,7 @@ fn records_are_the_same_with_and_without_the_cache() {
     let kept = ["--cache", cache.to_str().unwrap()];
     let (first, _) = run("first", &kept);
     let entries = || {
-        let shelves = fs::read_dir(&cache).unwrap().map(|e| e.unwrap().path());
+        let shelves = fs::read_dir(&cache).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir());
         let files = shelves.flat_map(|s| fs::read_dir(s).unwrap().map(|e| e.unwrap().path()));
         let mut files: Vec<_> = files.collect();
         files.sort();
@@ -75,4 +75,27 @@ fn records_are_the_same_with_and_without_the_cache() {
     let n = |key: &str| tokens[key].as_u64().unwrap();
     assert!(n("floor") <= n("read") && n("read") * 10 <= n("floor") * 11, "{tokens}");
     assert!(n("read") < n("separate"), "{tokens}");
+}
+
+/// Two processes that begin at once fill one cache: each has the records of an undisturbed run, and no half entry stays.
+#[test]
+fn two_processes_share_a_cache_at_the_same_time() {
+    let folder = tempdir().unwrap();
+    let bench = bench(folder.path());
+    let (undisturbed, _) = records(&bench, &folder.path().join("alone"), &["--cache", "off"]);
+    let cache = folder.path().join("cache");
+    let kept = ["--cache", cache.to_str().unwrap()];
+    let outs = ["first", "second", "third"].map(|name| folder.path().join(name));
+    let found = std::thread::scope(|scope| {
+        let started = outs.each_ref().map(|out| scope.spawn(|| records(&bench, out, &kept).0));
+        started.map(|process| process.join().unwrap())
+    });
+    for records in &found {
+        assert_eq!(records, &undisturbed);
+    }
+    let shelves = fs::read_dir(&cache).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir());
+    let files: Vec<_> = shelves.flat_map(|s| fs::read_dir(s).unwrap().map(|e| e.unwrap().path())).collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files.iter().all(|f| f.extension().is_some_and(|e| e == "safetensors")), "{files:?}");
+    assert!(cache.join("digests.json").is_file());
 }

@@ -72,6 +72,8 @@ pub enum Layout {
     Mmsa,
     /// `OpinionLevelSentiment.csv` and transcripts of segments.
     MosiOriginal,
+    /// `CMU_MOSI_Opinion_Labels.csd` and words of the CMU Multimodal SDK.
+    MosiSequences,
     /// A folder with `metadata.csv`, `metadata.jsonl` or `metadata.parquet`.
     Folder,
 }

@@ -6,7 +6,9 @@
 mod ch_sims;
 mod clip;
 mod folder;
+mod hdf5;
 mod mosi;
+mod mosi_sequences;
 mod speakers;
 mod spreadsheet;
 mod table;

@@ -1,14 +1,15 @@
-//! CMU-MOSI in the MMSA layout and in the original one.
+//! CMU-MOSI in the MMSA layout, in the original one, and as sequences of the CMU Multimodal SDK.
 //!
 //! Original: `OpinionLevelSentiment.csv` (no header, CRLF; `start,end,video_id,segment,score`, segments from 1) and
 //! `Raw/{Video,Audio/WAV_16000,Transcript}/Segmented`. Video ids contain `-` and `_`; paths are made from ids, so that
 //! no stem has to be taken apart.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ch_sims::{LABEL_FILE_HINT, label_file, read_nine_columns};
 use super::clip::{CorpusInfo, Layout, RawClip, Reading, SourceFile, is_id};
+use super::mosi_sequences::{SequenceFiles, read_sequences};
 use super::table::{Table, encoding_finding, malformed, read_csv};
 use super::text_file::read_text;
 use crate::corpus::Corpus;
@@ -23,13 +24,10 @@ const VIDEO: &str = "Raw/Video/Segmented";
 const AUDIO: &str = "Raw/Audio/WAV_16000/Segmented";
 const TRANSCRIPT: &str = "Raw/Transcript/Segmented";
 
-/// What to do with files of the SDK, which are HDF5.
-const SDK_HINT: &str = "tools/mosi/csd_to_label_csv.py turns the SDK's labels and words into label.csv";
-
 /// Clips whose media hold other segments than their name says: this one runs over segments 45 to 63 too.
 const FAULTY: [(&str, &str); 1] = [("2WGyTLYerpo", "44")];
 
-/// Reads CMU-MOSI from its folder, whichever of the two layouts it has.
+/// Reads CMU-MOSI from its folder, whichever of the layouts it has.
 pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
     let folders = ["MOSI", "Raw", "CMU_MOSI"];
     let mut info = CorpusInfo {
@@ -54,17 +52,13 @@ pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
             info.root.clone_from(&labels_in);
         }
         read_original(info, &labels_in.join(LABELS))?
+    } else if let Some((root, files)) = sequence_files(folder, &folders) {
+        info.layout = Layout::MosiSequences;
+        info.root = root;
+        read_sequences(info, &files)?
     } else {
-        let expected = format!("label.csv or {LABELS}, here or in MOSI or Raw");
-        let (expected, hint) = if holds_sdk_files(folder) {
-            (
-                format!("{expected}; found files of the CMU Multimodal SDK (.csd), which are not read"),
-                SDK_HINT,
-            )
-        } else {
-            (expected, LABEL_FILE_HINT)
-        };
-        return Err(DatasetError::Layout { path: folder.to_owned(), expected, hint });
+        let expected = format!("label.csv, {LABELS} or CMU_MOSI_Opinion_Labels.csd, here or in MOSI or Raw");
+        return Err(DatasetError::Layout { path: folder.to_owned(), expected, hint: LABEL_FILE_HINT });
     };
     let faulty = |clip: &&RawClip| FAULTY.contains(&(clip.video_id.as_str(), clip.clip_id.as_str()));
     let known: Vec<Finding> = reading
@@ -79,10 +73,15 @@ pub fn read_mosi(folder: &Path) -> Result<Reading, DatasetError> {
     Ok(reading)
 }
 
-/// Whether a folder holds sequences of the CMU Multimodal SDK.
-fn holds_sdk_files(folder: &Path) -> bool {
-    let is_sequence = |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csd"));
-    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| is_sequence(&entry.path())))
+/// Files of the SDK in `folder` or in one of `folders` below it, with the folder they lie in.
+fn sequence_files(folder: &Path, folders: &[&str]) -> Option<(PathBuf, SequenceFiles)> {
+    let mut roots = std::iter::once(folder.to_owned()).chain(folders.iter().map(|f| folder.join(f)));
+    roots.find_map(|root| SequenceFiles::find(&root).map(|files| (root, files)))
+}
+
+/// Picture and sound of a segment, relative to the root.
+pub(super) fn media_paths(video: &str, segment: &str) -> (String, String) {
+    (format!("{VIDEO}/{video}_{segment}.mp4"), format!("{AUDIO}/{video}_{segment}.wav"))
 }
 
 fn read_original(corpus: CorpusInfo, path: &Path) -> Result<Reading, DatasetError> {
@@ -105,6 +104,7 @@ fn read_original(corpus: CorpusInfo, path: &Path) -> Result<Reading, DatasetErro
             ));
             continue;
         }
+        let (video_path, audio_path) = media_paths(video_id, clip_id);
         let clip = RawClip {
             video_id: video_id.to_owned(),
             clip_id: clip_id.to_owned(),
@@ -115,8 +115,8 @@ fn read_original(corpus: CorpusInfo, path: &Path) -> Result<Reading, DatasetErro
             official_split: None,
             speaker: None,
             language: None,
-            video_path: Some(format!("{VIDEO}/{video_id}_{clip_id}.mp4")),
-            audio_path: Some(format!("{AUDIO}/{video_id}_{clip_id}.wav")),
+            video_path: Some(video_path),
+            audio_path: Some(audio_path),
             file: file.clone(),
             row: row.number,
         };

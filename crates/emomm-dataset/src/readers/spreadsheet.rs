@@ -19,6 +19,9 @@ use crate::error::DatasetError;
 /// ones; a sheet of 2,000 clips with fifteen votes has 3 MB.
 const MAX_UNPACKED: u64 = 32 << 20;
 
+/// Most bytes that the styles may unpack to, of which the reader holds 150 for five. A sheet that people made has 0.1 MB.
+const MAX_STYLES: u64 = 2 << 20;
+
 /// Most files in an archive.
 const MAX_FILES: usize = 1000;
 
@@ -97,7 +100,12 @@ fn check_size(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
     let mut left = MAX_UNPACKED;
     for index in 0..archive.len() {
         let file = archive.by_index(index).map_err(|e| failed(e.to_string()))?;
+        let is_styles = file.name_raw().to_ascii_lowercase().ends_with(b"styles.xml");
         let unpacked = copy(&mut file.take(left + 1), &mut sink()).map_err(|e| failed(e.to_string()))?;
+        if is_styles && unpacked > MAX_STYLES {
+            let limit = MAX_STYLES;
+            return Err(DatasetError::TooLarge { path: path.to_owned(), what: "bytes of styles", limit });
+        }
         left = left.checked_sub(unpacked).ok_or_else(|| DatasetError::TooLarge {
             path: path.to_owned(),
             what: "unpacked bytes",

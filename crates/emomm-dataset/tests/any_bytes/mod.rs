@@ -17,7 +17,7 @@ use emomm_dataset::readers::{
 pub(crate) type Reader = fn(&[u8]) -> bool;
 
 /// Every reader of files that people give us, under the name of its fuzz target; true if the bytes were accepted.
-pub(crate) const READERS: [(&str, Reader); 10] = [
+pub(crate) const READERS: [(&str, Reader); 11] = [
     ("ch_sims", ch_sims),
     ("mmsa", mmsa),
     ("opinions", opinions),
@@ -26,6 +26,7 @@ pub(crate) const READERS: [(&str, Reader); 10] = [
     ("sheet", sheet),
     ("metadata", metadata),
     ("parquet", parquet),
+    ("sequences", sequences),
     ("speakers", speakers),
     ("manifest", manifest),
 ];
@@ -108,6 +109,17 @@ pub(crate) fn parquet(bytes: &[u8]) -> bool {
     in_folder(&[("metadata.parquet", bytes)], |folder| {
         read_folder(folder, &FolderOptions::default()).is_ok_and(used)
     })
+}
+
+/// Labels or words of the CMU Multimodal SDK, the other file being as it should.
+pub(crate) fn sequences(bytes: &[u8]) -> bool {
+    let labels = include_bytes!("../../../../tests/golden/sequences/plain/CMU_MOSI_Opinion_Labels.csd");
+    let words = include_bytes!("../../../../tests/golden/sequences/plain/CMU_MOSI_TimestampedWords.csd");
+    let read = |labels: &[u8], words: &[u8]| {
+        let files = [("CMU_MOSI_Opinion_Labels.csd", labels), ("CMU_MOSI_TimestampedWords.csd", words)];
+        in_folder(&files, |folder| read_mosi(folder).is_ok_and(used))
+    };
+    read(bytes, words) | read(labels, bytes)
 }
 
 /// The file of speakers, and tables to be matched.

@@ -305,6 +305,7 @@ fn record(
         centre_score: label.map(|l| corpus.centre_score(l)),
         reply: Some(reply),
         attention: None,
+        token_maps: None,
         steering: None,
         served: (!repeats.is_empty()).then(|| Served { repeats, ..Served::default() }),
         media: MediaRecord::default(),

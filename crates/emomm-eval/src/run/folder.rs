@@ -9,8 +9,7 @@ use super::error::RunError;
 use super::header::RunHeader;
 use super::reader;
 use super::record::{Record, RecordStatus};
-use super::tensors;
-use crate::predictor::AttentionSummary;
+use super::tensors::{KeptAttention, Shard};
 
 /// The log's file.
 pub const LOG_FILE: &str = "log.jsonl";
@@ -71,12 +70,39 @@ impl Run {
         at.ok().map(|at| &self.records[at])
     }
 
-    /// Attention of a record by head; `None` unless the run kept it.
-    pub fn heads(&self, record: &Record) -> Result<Option<AttentionSummary>, RunError> {
-        let file = record.attention.as_ref().and_then(|a| a.tensors.as_deref());
-        // A name from the log stays within the folder.
-        let name = file.and_then(|f| Path::new(f).file_name());
-        name.map(|n| tensors::read(&self.folder.join(ATTENTION_FOLDER).join(n), &record.key)).transpose()
+    /// Attention of a record by head and token; `None` unless the run kept it.
+    pub fn kept_attention(&self, record: &Record) -> Result<Option<KeptAttention>, RunError> {
+        let Some(path) = self.shard(record) else { return Ok(None) };
+        Shard::read(&path)?.tensors()?.of(&record.key).map(Some)
+    }
+
+    /// Calls `visit` with the attention of each of `records` that was kept. Every file is read once, so the order is that
+    /// of the files.
+    pub fn visit_kept_attention<'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a Record>,
+        visit: &mut dyn FnMut(&'a Record, KeptAttention),
+    ) -> Result<(), RunError> {
+        let mut by_file: BTreeMap<PathBuf, Vec<&Record>> = BTreeMap::new();
+        for record in records {
+            if let Some(path) = self.shard(record) {
+                by_file.entry(path).or_default().push(record);
+            }
+        }
+        for (path, records) in by_file {
+            let shard = Shard::read(&path)?;
+            let tensors = shard.tensors()?;
+            for record in records {
+                visit(record, tensors.of(&record.key)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a record's tensors. A name from the log stays within the folder.
+    fn shard(&self, record: &Record) -> Option<PathBuf> {
+        let file = record.attention.as_ref()?.tensors.as_deref()?;
+        Some(self.folder.join(ATTENTION_FOLDER).join(Path::new(file).file_name()?))
     }
 
     /// Records in the log that a later one, or a changed plan, has replaced.

@@ -49,6 +49,9 @@ pub struct Settings {
     pub media: BTreeMap<String, Value>,
     /// `none`, `summary` or `full`.
     pub attention: String,
+    /// Whether the importance of visual tokens was computed; absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub importance: bool,
     /// Whether the model wrote a reply.
     pub generate: bool,
     /// Most tokens of a reply.

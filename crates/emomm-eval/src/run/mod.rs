@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN/log.jsonl   the truth: a header line, then one record a line, append-only, acknowledged after fsync
-//! RUN/attention/  attention by head in sharded safetensors, referenced by the records' keys; may be absent
+//! RUN/attention/  attention by head and by token in sharded safetensors, referenced by the records' keys; may be absent
 //! RUN/run.lock    held by the process that writes
 //! ```
 //!
@@ -22,6 +22,7 @@
 
 mod attention;
 mod diff;
+mod digest_memo;
 mod error;
 mod export;
 mod folder;
@@ -40,7 +41,8 @@ mod sink;
 mod tensors;
 mod writer;
 
-pub use attention::LayerAttention;
+pub use attention::{LayerAttention, RegionAttention, SpatialAttention};
+pub use digest_memo::DigestMemo;
 pub use error::RunError;
 pub use export::ExportedRun;
 pub use folder::{ATTENTION_FOLDER, LOG_FILE, Run};
@@ -55,4 +57,5 @@ pub use record::{Record, RecordError, RecordStatus, SteeredLayer, SteeringTrace}
 pub use repeats::{RepeatFigures, repeat_figures};
 pub use rescore::reparsed;
 pub use sink::RecordSink;
+pub use tensors::KeptAttention;
 pub use writer::LogWriter;

@@ -6,8 +6,10 @@ use std::str::FromStr;
 use emomm_dataset::{ModalitySet, PerModality, Sentiment, VocabularyError};
 use serde::{Deserialize, Serialize};
 
-use super::attention::LayerAttention;
-use crate::predictor::{MediaRecord, PredictError, PredictErrorKind, Prediction, TokenCounts, letter_map};
+use super::attention::{LayerAttention, SpatialAttention};
+use crate::predictor::{
+    MediaRecord, PredictError, PredictErrorKind, Prediction, TokenCost, TokenCounts, letter_map,
+};
 use crate::served::{Served, ServedEnd};
 
 /// How a record ended. Only `ok` has an answer.
@@ -148,6 +150,10 @@ pub struct SteeringTrace {
     pub variant: String,
     /// The layers that the router read, ascending.
     pub layers: Vec<SteeredLayer>,
+    /// Importance of each video token, Eq. (25), in the order of the prompt; kept for one variant of those that ran
+    /// together, where it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<Vec<f32>>,
 }
 
 /// One (clip, coalition). The field names are the JSON contract of `log.jsonl`.
@@ -181,6 +187,10 @@ pub struct Record {
     pub reply_notes: Vec<String>,
     /// Tokens of the prompt by class.
     pub tokens: Option<TokenCounts>,
+    /// What reading the prompts of the whole call cost, in tokens. It stands in the first record of a call; absent in others,
+    /// and for a model that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_cost: Option<TokenCost>,
     /// Temporal, vertical and horizontal patches of the video before merging.
     pub grid_thw: Option<[usize; 3]>,
     /// What was decoded.
@@ -221,6 +231,7 @@ impl Record {
             reply_score: None,
             reply_notes: Vec::new(),
             tokens: None,
+            token_cost: None,
             grid_thw: None,
             media: None,
             ms: 0.0,
@@ -269,6 +280,9 @@ impl Record {
                 if wrote { "no letter could be read from the reply" } else { "neither letter nor reply" };
             (RecordStatus::ParseError, Some(RecordError::new("parse", message)))
         };
+        let spatial = prediction.token_maps.as_ref().and_then(SpatialAttention::of);
+        let attention = prediction.attention.as_ref();
+        let attention = attention.map(|a| LayerAttention { spatial, ..LayerAttention::of(a) });
         Self {
             key,
             sample,
@@ -283,11 +297,12 @@ impl Record {
             reply_score: reply.reply_score,
             reply_notes: reply.reply_notes,
             tokens: prediction.tokens,
+            token_cost: None,
             grid_thw: prediction.grid_thw,
             media: Some(prediction.media),
             ms: if prediction.ms.is_finite() { prediction.ms } else { 0.0 },
             error,
-            attention: prediction.attention.as_ref().map(LayerAttention::of),
+            attention,
             steering: prediction.steering,
             served: prediction.served,
         }
@@ -350,6 +365,10 @@ fn implausible(prediction: &Prediction, coalition: ModalitySet) -> Option<Record
     let values = tables.flat_map(|t| [&t.text, &t.audio, &t.video]).flatten().flatten().flatten();
     if values.into_iter().any(|v| !v.is_finite()) {
         return Some(RecordError::new("not_finite", "attention is not finite"));
+    }
+    let importance = prediction.token_maps.as_ref().and_then(|m| m.importance.as_ref());
+    if importance.is_some_and(|values| values.iter().any(|v| !v.is_finite())) {
+        return Some(RecordError::new("not_finite", "the importance of visual tokens is not finite"));
     }
     None
 }

@@ -40,8 +40,8 @@ pub struct RunnerOptions {
     pub timeout: Option<Duration>,
     /// When to end because too much fails.
     pub fail_on: Option<FailOn>,
-    /// Whether attention by head is kept beside the log.
-    pub keeps_heads: bool,
+    /// Whether attention by head and token is kept beside the log.
+    pub keeps_tensors: bool,
 }
 
 /// Why a run ended.
@@ -182,7 +182,7 @@ impl Crew {
             slot: Arc::clone(&slot),
             open: Arc::clone(&self.open),
             options: self.options.predict,
-            keeps_heads: self.options.keeps_heads,
+            keeps_tensors: self.options.keeps_tensors,
             messages: self.sender.clone(),
         };
         self.workers.push(slot);

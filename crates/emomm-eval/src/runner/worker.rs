@@ -10,13 +10,11 @@ use emomm_dataset::ModalitySet;
 use super::item::WorkItem;
 use super::shared::{Queue, Slot};
 use super::supervisor::OpenPredictor;
-use crate::predictor::{
-    AttentionSummary, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
-};
-use crate::run::{Record, RecordError, RecordStatus};
+use crate::predictor::{PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost};
+use crate::run::{KeptAttention, Record, RecordError, RecordStatus};
 
-/// A record, and the attention by head where it is kept.
-pub(super) type Done = (Record, Option<AttentionSummary>);
+/// A record, and the attention by head and token where it is kept.
+pub(super) type Done = (Record, Option<KeptAttention>);
 
 /// What a worker has to say.
 pub(super) enum Message {
@@ -36,7 +34,7 @@ pub(super) struct Work {
     pub(super) slot: Arc<Slot>,
     pub(super) open: Arc<OpenPredictor>,
     pub(super) options: PredictOptions,
-    pub(super) keeps_heads: bool,
+    pub(super) keeps_tensors: bool,
     pub(super) messages: SyncSender<Message>,
 }
 
@@ -99,18 +97,26 @@ impl Work {
             let (key, sample) = (wanted.key.clone(), item.clip.id.clone());
             match outcome {
                 Answer::Predicted(outcome) => {
-                    let heads = outcome.as_ref().as_ref().ok().filter(|_| self.keeps_heads);
-                    let heads = heads.and_then(|p| p.attention.clone());
+                    let kept = outcome.as_ref().as_ref().ok().filter(|_| self.keeps_tensors);
+                    let kept = kept.and_then(|p| {
+                        let heads = p.attention.clone()?;
+                        Some(KeptAttention { heads, tokens: p.token_maps.clone() })
+                    });
                     let record = Record::of(key, sample, wanted.coalition, *outcome);
-                    let heads = heads.filter(|_| record.status == RecordStatus::Ok);
-                    (record, heads)
+                    let kept = kept.filter(|_| record.status == RecordStatus::Ok);
+                    (record, kept)
                 }
                 Answer::Failed(error) => {
                     (Record::failed(key, sample, wanted.coalition, RecordStatus::Error, error), None)
                 }
             }
         });
-        Message::Done(records.collect(), opened.cost() - before)
+        let mut records: Vec<Done> = records.collect();
+        let cost = opened.cost() - before;
+        if let Some((first, _)) = records.first_mut().filter(|_| cost != TokenCost::default()) {
+            first.token_cost = Some(cost);
+        }
+        Message::Done(records, cost)
     }
 
     /// Asks for some coalitions of a clip. After a panic nobody knows the predictor's state: the next one is new.

@@ -1,7 +1,7 @@
 //! Two sets of answers to the same samples: paired differences, tests by cluster, flips.
 //!
 //! Differences are second minus first. Intervals draw whole clusters; p-values swap the two answers of whole clusters,
-//! and are those of McNemar's exact test where every cluster holds one sample. The p-values of one figure over the
+//! and are those of McNemar's exact test where every cluster holds one sample. The p-values of each figure over the
 //! subsets are a family and are corrected after Holm.
 
 use std::collections::BTreeMap;
@@ -158,6 +158,10 @@ pub struct CompareReport {
     pub corpora: BTreeMap<String, ComparedPart>,
     /// p-values of Acc over the subsets, corrected after Holm.
     pub holm: Family,
+    /// Those of macro F1.
+    pub holm_macro_f1: Family,
+    /// Those of MAE.
+    pub holm_mae: Family,
     /// How it was computed.
     pub options: CompareOptions,
     /// Rows that were left out because only one side has them.
@@ -186,10 +190,15 @@ pub fn compare(
     let subsets = parts(&top, options, super::rows::subset_words)?;
     let corpora = parts(&top, options, |row| vec![row.corpus.name.clone()])?;
     let coalitions = parts(&pairs, options, |row| vec![row.coalition.to_string()])?;
-    let comparisons = subsets
-        .iter()
-        .filter_map(|(name, part)| Some(Comparison { name: format!("{name}, acc"), p_value: part.acc?.p? }));
-    let holm = Family::adjust("accuracy by subset", comparisons.collect())?;
+    let family = |title: &str, word: &str, of: fn(&ComparedPart) -> Option<Difference>| {
+        let comparisons = subsets.iter().filter_map(|(name, part)| {
+            Some(Comparison { name: format!("{name}, {word}"), p_value: of(part)?.p? })
+        });
+        Family::adjust(title, comparisons.collect())
+    };
+    let holm = family("accuracy by subset", "acc", |part| part.acc)?;
+    let holm_macro_f1 = family("macro F1 by subset", "macro_f1", |part| part.macro_f1)?;
+    let holm_mae = family("MAE by subset", "mae", |part| part.mae)?;
     let flipped = top.iter().filter(|(a, b)| is_right(a) != is_right(b)).map(|(a, b)| FlippedRow {
         sample: a.id.clone(),
         coalition: a.coalition,
@@ -205,6 +214,8 @@ pub fn compare(
         coalitions,
         corpora,
         holm,
+        holm_macro_f1,
+        holm_mae,
         options: *options,
         n_left_out,
     })

@@ -61,8 +61,12 @@ pub(super) fn by_cluster<'a, T: Default>(
 
 /// The figures of the sum of all clusters, with intervals from sums over drawn clusters.
 ///
-/// A resample costs O(clusters), however many rows they hold.
-pub(super) fn intervals<T: Default + for<'a> std::ops::AddAssign<&'a T>, const S: usize>(
+/// `clusters` holds what is known of each cluster, which are drawn as wholes. A resample costs O(clusters), however many rows
+/// they hold.
+///
+/// # Errors
+/// Options that no bootstrap can follow.
+pub fn intervals<T: Default + for<'a> std::ops::AddAssign<&'a T>, const S: usize>(
     clusters: &[T],
     options: BootstrapOptions,
     figures: impl Fn(&T) -> [Option<Figure>; S],

@@ -39,7 +39,7 @@ pub use compare::{
     CompareError, CompareOptions, CompareReport, ComparedPart, Difference, FlipCounts, FlippedRow, compare,
 };
 pub use error::{Fault, ScoreFileError};
-pub use interval::{ClusterBy, Interval};
+pub use interval::{ClusterBy, Interval, intervals};
 pub use modality_values::{PsmvBySubset, PsmvFigures, PsmvReport};
 pub use of_run::{RecordColumn, of_run};
 pub use rows::ScoreRow;

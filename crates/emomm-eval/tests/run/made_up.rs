@@ -30,6 +30,7 @@ pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
         centre_score: Some(-0.4),
         reply: None,
         attention: None,
+        token_maps: None,
         steering: None,
         served: None,
         media: MediaRecord::default(),

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use emomm_dataset::Modality;
 use emomm_eval::run::{LogWriter, Run};
 use emomm_eval::runner::{Ending, RunnerOptions};
+use emomm_eval::{AttentionDetail, PredictOptions};
 
 use crate::stage::{Spectator, fake, header, options, play, records};
 
@@ -53,12 +55,13 @@ fn asked_twice_it_waits_for_nobody() {
 #[test]
 fn attention_by_head_is_kept_beside_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let options = RunnerOptions { keeps_heads: true, ..options(2) };
+    let options = RunnerOptions { keeps_tensors: true, ..options(2) };
     play(folder.path(), &header(6), &fake(""), &options, &mut Spectator::default());
     let run = Run::open(folder.path()).unwrap();
     let plain = records(6, "", &crate::stage::options(1));
     for (record, plain) in run.records().iter().zip(&plain) {
-        let heads = run.heads(record).unwrap().unwrap();
+        let kept = run.kept_attention(record).unwrap().unwrap();
+        let heads = kept.heads;
         let attention = record.attention.as_ref().unwrap();
         for (m, layers) in heads.nmas.iter() {
             let means = attention.nmas.get(m);
@@ -69,9 +72,48 @@ fn attention_by_head_is_kept_beside_the_log() {
                 assert!((sum / layer.len() as f64 - mean).abs() < 1e-12);
             }
         }
-        assert_eq!(run.heads(plain).unwrap(), None);
+        assert_eq!(run.kept_attention(plain).unwrap(), None);
         assert_eq!(attention.nmas, plain.attention.as_ref().unwrap().nmas);
     }
+}
+
+/// What single tokens take adds up to what their modality takes, and comes back as it was kept.
+#[test]
+fn attention_by_token_is_kept_when_it_is_asked_for_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let predict =
+        PredictOptions { attention: AttentionDetail::Full, importance: true, ..PredictOptions::default() };
+    let options = RunnerOptions { keeps_tensors: true, predict, ..options(2) };
+    play(folder.path(), &header(6), &fake(""), &options, &mut Spectator::default());
+    let run = Run::open(folder.path()).unwrap();
+    let mut seen = 0;
+    run.visit_kept_attention(run.records(), &mut |record, kept| {
+        seen += 1;
+        assert_eq!(run.kept_attention(record).unwrap().as_ref(), Some(&kept));
+        let attention = record.attention.as_ref().unwrap();
+        let Some(maps) = kept.tokens else {
+            // Nothing is shown, so no token belongs to a modality.
+            return assert!(record.coalition.is_empty());
+        };
+        for (m, layers) in maps.attention.iter() {
+            assert_eq!(layers.is_some(), record.coalition.contains(m));
+            let masses = attention.mass.get(m).as_ref().into_iter().flatten();
+            for (layer, mass) in layers.iter().flatten().zip(masses) {
+                let sum: f64 = layer.iter().map(|v| f64::from(*v)).sum();
+                assert!((sum - mass).abs() < 1e-6, "{sum} {mass}");
+            }
+        }
+        let has_video = record.coalition.contains(Modality::Video);
+        assert_eq!((maps.importance.is_some(), maps.places.is_some()), (has_video, has_video));
+        let spatial = attention.spatial.as_ref();
+        assert_eq!(spatial.is_some(), has_video);
+        if let Some(spatial) = spatial {
+            assert!(spatial.entropy.iter().flatten().all(|e| (0.0..=1.0).contains(e)));
+            assert!(spatial.importance_entropy.is_some() && spatial.person.is_none());
+        }
+    })
+    .unwrap();
+    assert_eq!(seen, 6 * 8);
 }
 
 /// With nothing to wait for but the disk, many clips share one sync.

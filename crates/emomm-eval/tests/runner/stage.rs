@@ -49,7 +49,7 @@ pub(crate) fn options(jobs: usize) -> RunnerOptions {
         jobs,
         timeout: None,
         fail_on: None,
-        keeps_heads: false,
+        keeps_tensors: false,
     }
 }
 
@@ -91,8 +91,8 @@ pub(crate) fn play(
         item.wanted.retain(|w| !records.iter().any(|r| r.key == w.key));
     }
     items.retain(|item| !item.wanted.is_empty());
-    let mut sink = if options.keeps_heads {
-        RecordSink::with_heads(writer, folder).unwrap()
+    let mut sink = if options.keeps_tensors {
+        RecordSink::with_tensors(writer, folder).unwrap()
     } else {
         RecordSink::new(writer)
     };

@@ -9,6 +9,20 @@ use network::{NETWORK, SIDE};
 use crate::image::RgbImage;
 use crate::resize::resize_bicubic;
 
+/// A part of a picture, as shares of its width and of its height.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// First column and end.
+    pub columns: [f64; 2],
+    /// First row and end.
+    pub rows: [f64; 2],
+}
+
+impl Window {
+    /// The whole picture.
+    pub const WHOLE: Self = Self { columns: [0.0, 1.0], rows: [0.0, 1.0] };
+}
+
 /// The probability that a pixel shows the person.
 ///
 /// # Shapes
@@ -63,7 +77,13 @@ impl PersonMask {
     /// # Shapes
     /// → `[rows][columns]`; pixels that a border of cells cuts count in both by their area.
     pub fn cells(&self, rows: usize, columns: usize) -> Vec<f32> {
-        let (across, down) = (shares(self.width, columns), shares(self.height, rows));
+        self.cells_in(Window::WHOLE, rows, columns)
+    }
+
+    /// As [`PersonMask::cells`], for a grid that lies over a part of the picture.
+    pub fn cells_in(&self, window: Window, rows: usize, columns: usize) -> Vec<f32> {
+        let across = shares(self.width, window.columns, columns);
+        let down = shares(self.height, window.rows, rows);
         let mut cells = Vec::with_capacity(rows * columns);
         for of_row in &down {
             for of_column in &across {
@@ -76,6 +96,19 @@ impl PersonMask {
             }
         }
         cells
+    }
+
+    /// Whether the person is more likely than `threshold` anywhere in a part of the picture.
+    pub fn is_anybody_in(&self, window: Window, threshold: f32) -> bool {
+        let inside = |index: usize, size: usize, [from, to]: [f64; 2]| {
+            let (start, end) = (index as f64 / size as f64, (index + 1) as f64 / size as f64);
+            start < to && end > from
+        };
+        self.probability.iter().enumerate().any(|(index, probability)| {
+            *probability > threshold
+                && inside(index % self.width, self.width, window.columns)
+                && inside(index / self.width, self.height, window.rows)
+        })
     }
 
     /// The probability at a place, each in 0..1 of the width and of the height.
@@ -98,12 +131,13 @@ impl PersonMask {
     }
 }
 
-/// For each of `cells` equal parts of `pixels`, the pixels it covers with their weights, which add up to 1.
-fn shares(pixels: usize, cells: usize) -> Vec<Vec<(usize, f64)>> {
-    let side = pixels as f64 / cells as f64;
+/// For each of `cells` equal parts of `window` in `pixels`, the pixels it covers with their weights, which add up to 1.
+fn shares(pixels: usize, window: [f64; 2], cells: usize) -> Vec<Vec<(usize, f64)>> {
+    let [from, to] = window.map(|share| share * pixels as f64);
+    let side = (to - from) / cells as f64;
     (0..cells)
         .map(|cell| {
-            let (start, end) = (cell as f64 * side, (cell + 1) as f64 * side);
+            let (start, end) = (from + cell as f64 * side, from + (cell + 1) as f64 * side);
             let last = (end.ceil() as usize).min(pixels);
             let covered = |pixel: usize| (end.min((pixel + 1) as f64) - start.max(pixel as f64)).max(0.0);
             (start as usize..last).map(|pixel| (pixel, covered(pixel) / side)).collect()
@@ -128,6 +162,23 @@ mod tests {
         assert!((two[0] - 2.0 / 3.0).abs() < 1e-6 && two[1].abs() < 1e-6, "{two:?}");
         // A grid finer than the mask repeats its values.
         assert_eq!(known.cells(4, 3)[9..], [1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_grid_may_lie_over_a_part() {
+        // The middle two of four columns, cut into two; the lower row alone.
+        let known = mask(4, &[0, 0, 0, 0, 0, 255, 0, 255]);
+        let window = Window { columns: [0.25, 0.75], rows: [0.5, 1.0] };
+        assert_eq!(known.cells_in(window, 1, 2), [1.0, 0.0]);
+        assert_eq!(known.cells_in(window, 1, 1), [0.5]);
+        // A border within a pixel takes its part.
+        let window = Window { columns: [0.375, 1.0], rows: [0.0, 1.0] };
+        let cell = known.cells_in(window, 1, 1)[0];
+        assert!((cell - (0.5 + 1.0) / 5.0).abs() < 1e-6, "{cell}");
+        assert_eq!(known.cells_in(Window::WHOLE, 2, 4), known.cells(2, 4));
+        assert!(known.is_anybody_in(Window { columns: [0.0, 1.0], rows: [0.5, 1.0] }, 0.5));
+        assert!(!known.is_anybody_in(Window { columns: [0.0, 1.0], rows: [0.0, 0.5] }, 0.5));
+        assert!(!known.is_anybody_in(Window { columns: [0.5, 0.75], rows: [0.0, 1.0] }, 0.5));
     }
 
     #[test]

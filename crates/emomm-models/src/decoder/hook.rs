@@ -28,6 +28,12 @@ pub trait DecisionHook {
     /// `[variant, head, key]`, f32. A bias of −∞ removes the key, as long as one key is left.
     fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> Result<Option<Tensor>>;
 
+    /// Whether the hook also acts on the rows of the tokens that are generated after the decision. Their keys are those of
+    /// the prompt, followed by what was generated.
+    fn continues(&self) -> bool {
+        false
+    }
+
     /// Sees the attention that the layer really used, after bias and softmax: `[variant, head, key]`, f32.
     fn observe_pattern(&mut self, _layer: usize, _pattern: &Tensor) -> Result<()> {
         Ok(())

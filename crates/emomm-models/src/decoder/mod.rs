@@ -33,7 +33,7 @@ use crate::linear::Linear;
 use crate::norm::RmsNorm;
 use crate::weights::Weights;
 
-/// A decoder of the Qwen2 family with its embeddings and output matrix.
+/// A decoder with its embeddings and output matrix.
 #[derive(Debug)]
 pub struct Decoder {
     config: DecoderConfig,
@@ -237,7 +237,11 @@ impl Decoder {
         Ok(Decision { logits: self.unembed(&resid)?, resid_final: resid, tail: Tail(caches) })
     }
 
-    fn unembed(&self, resid: &Tensor) -> Result<Tensor> {
+    /// Logits of residuals, whichever layer they come from: the last norm and the head, so the logit lens.
+    ///
+    /// # Shapes
+    /// `resid [row, hidden]` to `[row, vocabulary]`, f32
+    pub fn unembed(&self, resid: &Tensor) -> Result<Tensor> {
         Ok(self.lm_head.forward(&self.norm.forward(resid)?)?.to_dtype(DType::F32)?)
     }
 }

@@ -11,7 +11,7 @@ use super::chat::{MediaShape, prompt_row, render};
 use super::processor::{FrameScale, log_mel, patchify};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
 
@@ -37,6 +37,10 @@ impl FrontEnd for Omni {
 
     fn text(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer.decode(ids)
+    }
+
+    fn patches_per_side(&self) -> usize {
+        self.config.vision.spatial_merge_size
     }
 
     fn max_tokens(&self) -> usize {
@@ -99,6 +103,7 @@ impl FrontEnd for Omni {
             grid: Some(patches.grid),
             kept: None,
             suppressed: Vec::new(),
+            regions: Regions::default(),
             record,
         };
         Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
@@ -126,7 +131,14 @@ impl FrontEnd for Omni {
             ..MediaRecord::default()
         };
         let embeddings = self.encode_audio(&mel.data, mel.n_frames).map_err(|e| e.in_file(audio))?;
-        Ok(Encoded { embeddings, grid: None, kept: None, suppressed: Vec::new(), record })
+        Ok(Encoded {
+            embeddings,
+            grid: None,
+            kept: None,
+            suppressed: Vec::new(),
+            regions: Regions::default(),
+            record,
+        })
     }
 
     fn render(&self, prompt: &Prompt) -> String {

@@ -18,6 +18,8 @@ pub const MODEL_TYPE: &str = "vita-Qwen2";
 pub const SETTINGS_FILE: &str = "emomm_settings.json";
 /// Settings of the speech encoder, in its folder.
 const TRAIN_YAML: &str = "train.yaml";
+/// Width of the adapter's convolution where the file names none: the default of the authors' code.
+const ADAPTER_KERNEL: usize = 3;
 /// Side of a square of tower states that becomes one token: the pixel shuffle by one half.
 pub(super) const SHUFFLE: usize = 2;
 
@@ -249,7 +251,7 @@ fn audio_config(train: &Section<'_>, output_dim: usize) -> Result<WhaleConfig> {
         n_heads: transformer.size("transformer-attention-heads")?,
         ffn_dim: transformer.size("transformer-linear-units")?,
         chunks,
-        adapter_kernel: model.size_up_to("kernel_size", MOST_PATCH)?,
+        adapter_kernel: model.size_up_to_or("kernel_size", MOST_PATCH, ADAPTER_KERNEL)?,
         adapter_norm: if is("norm", "layer") { AdapterNorm::Layer } else { AdapterNorm::Batch },
         adapter_activation: if is("activation_func", "gelu") {
             AdapterActivation::Gelu
@@ -281,4 +283,86 @@ fn settings(folder: &Path) -> Result<VitaSettings> {
     let text = std::fs::read_to_string(&path).map_err(|e| ModelError::io(&path, e))?;
     let file: File = serde_json::from_str(&text).map_err(|e| ModelError::config(&path, e.to_string()))?;
     Ok(file.vita)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The settings of a training run as PyYAML writes them, with the sizes that are known of the released encoder; see
+    /// `tests/golden/vita_1_5/settings.py`.
+    const RELEASED: &str = include_str!("../../../../tests/golden/vita_1_5/train.yaml");
+    /// The same by an older PyYAML.
+    const IN_BRACES: &str = include_str!("../../../../tests/golden/vita_1_5/train_flow.yaml");
+
+    fn read(text: &str) -> Result<WhaleConfig> {
+        let yaml = plain_yaml::parse(text).unwrap();
+        let path = Path::new("train.yaml");
+        audio_config(&section(path, &yaml)?, 3584)
+    }
+
+    /// Every value but the text over several lines, whose breaks become blanks here.
+    #[test]
+    fn settings_are_read_as_pyyaml_reads_them() {
+        let mut expected: Value =
+            serde_json::from_str(include_str!("../../../../tests/golden/vita_1_5/train.json")).unwrap();
+        let chat = expected["model_conf"].as_object_mut().unwrap().remove("chat_template").unwrap();
+        assert!(chat.as_str().unwrap().contains("answer # briefly"));
+        for text in [RELEASED, IN_BRACES] {
+            let mut found = plain_yaml::parse(text).unwrap();
+            let chat = found["model_conf"].as_object_mut().unwrap().remove("chat_template").unwrap();
+            assert!(chat.as_str().unwrap().contains("answer # briefly"), "{chat}");
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_file_like_the_released_one_is_read() {
+        let expected = WhaleConfig {
+            n_mels: 80,
+            subsampling_dim: 1024,
+            d_model: 1024,
+            n_layers: 24,
+            n_heads: 16,
+            ffn_dim: 4096,
+            chunks: Some(WhaleChunks { size: 4, left: Some(16) }),
+            adapter_kernel: 5,
+            adapter_norm: AdapterNorm::Layer,
+            adapter_activation: AdapterActivation::Gelu,
+            output_dim: 3584,
+        };
+        assert_eq!(read(RELEASED).unwrap(), expected);
+        assert_eq!(read(IN_BRACES).unwrap(), expected);
+        // Chunks of random length are a matter of training.
+        let dynamic =
+            RELEASED.replace("transformer-dynamic-chunks: false", "transformer-dynamic-chunks: true");
+        assert_eq!(read(&dynamic).unwrap(), WhaleConfig { chunks: None, ..expected.clone() });
+        // What the file leaves out has the defaults of the authors' code.
+        let without = |text: &str, key: &str| -> String {
+            let kept = text.lines().filter(|line| !line.trim_start().starts_with(key));
+            kept.collect::<Vec<_>>().join("\n")
+        };
+        let short = without(&without(&without(RELEASED, "norm:"), "activation_func:"), "kernel_size:");
+        let defaults = WhaleConfig {
+            adapter_kernel: 3,
+            adapter_norm: AdapterNorm::Batch,
+            adapter_activation: AdapterActivation::Relu,
+            ..expected
+        };
+        assert_eq!(read(&short).unwrap(), defaults);
+    }
+
+    #[test]
+    fn another_encoder_is_refused() {
+        for (from, to, named) in [
+            ("rel-enc", "abs-enc", "transformer-pos-enc-class"),
+            ("adpter_type: subsampling", "adpter_type: cnn", "adpter_type"),
+            ("subsampling-rate: 4", "subsampling-rate: 6", "subsampling-rate"),
+            ("transformer-concat-after: false", "transformer-concat-after: true", "transformer-concat-after"),
+            ("llm_embed_dim: 3584", "llm_embed_dim: 4096", "llm_embed_dim"),
+        ] {
+            let error = read(&RELEASED.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains("train.yaml"), "{error}");
+        }
+    }
 }

@@ -7,11 +7,12 @@ use emomm_eval::prompt::Prompt;
 use emomm_media::{DecodeLimits, decode_audio, read_frames, scan_video};
 
 use super::chat::{MediaTokens, prompt_row, render};
-use super::processor::{frame_indices, patchify};
+use super::processor::{frame_indices, patchify, visible};
 use super::{SHUFFLE, Vita};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
+use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
 use crate::vision::Grid;
 
@@ -43,17 +44,15 @@ impl FrontEnd for Vita {
         self.tokenizer.decode(ids)
     }
 
+    fn patches_per_side(&self) -> usize {
+        SHUFFLE
+    }
+
     fn max_tokens(&self) -> usize {
         self.config.max_tokens
     }
 
     fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded> {
-        if !reader.picture.is_plain() {
-            return Err(ModelError::request(
-                "VITA-1.5 sees the middle of the whole picture".to_owned(),
-                "leave out the person-only reading and the treatment of the subtitle band",
-            ));
-        }
         let ffmpeg = reader.ffmpeg()?;
         let scan = scan_video(ffmpeg, video, &reader.limits)?;
         let indices = frame_indices(scan.total_frames(), scan.avg_fps);
@@ -71,15 +70,28 @@ impl FrontEnd for Vita {
         // Frames become patches one at a time as they come, so the limit on decoded bytes would count what is not kept.
         let limits = DecodeLimits { max_bytes: u64::MAX, ..reader.limits.clone() };
         let mut patches = Vec::with_capacity(indices.len() * vit.patches() * vit.patch_dim());
+        let shown_height = reader.picture.subtitles.visible_height(scan.height);
+        let side = vit.side() / SHUFFLE;
+        let mut viewer = Viewer::new(&reader.picture, video, &indices, (side, side))?.seeing(visible(
+            scan.width,
+            shown_height,
+            vit,
+        ));
         let complaints = read_frames(ffmpeg, video, &scan, &indices, &limits, |frame| {
-            patches.extend(patchify(&frame, vit));
+            patches.extend(patchify(&viewer.show(frame), vit));
         })?;
+        // A token covers one frame.
+        let person = viewer.person_tokens(1);
         let mut warnings = scan.warnings;
         warnings.extend(complaints.into_iter().filter(|c| !warnings.contains(c)).collect::<Vec<_>>());
+        if person.is_nobody() {
+            warnings.push(format!("{}: no person was found; the whole picture is shown", video.display()));
+        }
         let record = MediaRecord {
             frame_times: Some(indices.iter().map(|i| scan.times_seconds[*i]).collect()),
             frame_size: Some([vit.image_size; 2]),
             sampling: Some(SAMPLING.to_owned()),
+            picture: reader.picture.record(&person),
             ffmpeg: Some(ffmpeg.version().to_owned()),
             warnings,
             ..MediaRecord::default()
@@ -87,7 +99,15 @@ impl FrontEnd for Vita {
         let grid = Grid { t: indices.len(), h: vit.side(), w: vit.side() };
         debug_assert_eq!(grid.patches() / (SHUFFLE * SHUFFLE), tokens);
         let embeddings = self.encode_video(&patches)?;
-        Ok(Encoded { embeddings, grid: Some(grid), kept: None, suppressed: Vec::new(), record })
+        let encoded = Encoded {
+            embeddings,
+            grid: Some(grid),
+            kept: None,
+            suppressed: Vec::new(),
+            regions: Regions::default(),
+            record,
+        };
+        Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
     }
 
     fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded> {
@@ -112,7 +132,14 @@ impl FrontEnd for Vita {
             ..MediaRecord::default()
         };
         let embeddings = self.encode_audio(&features).map_err(|e| e.in_file(audio))?;
-        Ok(Encoded { embeddings, grid: None, kept: None, suppressed: Vec::new(), record })
+        Ok(Encoded {
+            embeddings,
+            grid: None,
+            kept: None,
+            suppressed: Vec::new(),
+            regions: Regions::default(),
+            record,
+        })
     }
 
     fn render(&self, prompt: &Prompt) -> String {
@@ -120,8 +147,11 @@ impl FrontEnd for Vita {
     }
 
     fn row(&self, prompt: &Prompt, evidence: Evidence<'_>) -> Result<PromptRow> {
-        let tokens = |encoded: Option<&Encoded>| encoded.map_or(Ok(0), |e| e.embeddings.dim(0));
-        let media = MediaTokens { video: tokens(evidence.video)?, audio: tokens(evidence.audio)? };
+        // All tokens of the grid, though embeddings may be left of a part of them.
+        let video = evidence.video.and_then(|v| v.grid);
+        let video = video.map_or(0, |grid| grid.patches() / (SHUFFLE * SHUFFLE));
+        let audio = evidence.audio.map_or(Ok(0), |sound| sound.embeddings.dim(0))?;
+        let media = MediaTokens { video, audio };
         prompt_row(prompt, &self.tokenizer, media, self.config.settings)
     }
 }

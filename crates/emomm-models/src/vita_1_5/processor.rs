@@ -1,6 +1,6 @@
 //! Frames to patches, waveform to filter-bank features, as the authors' demonstration does.
 
-use emomm_media::{KaldiFbank, LogFbank, RgbImage, resize_bicubic};
+use emomm_media::{KaldiFbank, LogFbank, RgbImage, Window, resize_bicubic};
 
 use super::config::VitaConfig;
 use crate::error::Result;
@@ -58,6 +58,17 @@ pub fn patchify(frame: &RgbImage, vit: &InternVitConfig) -> Vec<f32> {
     data
 }
 
+/// The part of a frame that [`patchify`] cuts out.
+pub(super) fn visible(width: usize, height: usize, vit: &InternVitConfig) -> Window {
+    let side = vit.image_size;
+    let (width, height) = scaled(width, height, side);
+    let middle = |long: usize| {
+        let first = (long - side) / 2;
+        [first as f64 / long as f64, (first + side) as f64 / long as f64]
+    };
+    Window { columns: middle(width), rows: middle(height) }
+}
+
 /// Width and height once the shorter of them is `side`; the longer is rounded down.
 fn scaled(width: usize, height: usize, side: usize) -> (usize, usize) {
     let long = |long: usize, short: usize| (side as f64 * long as f64 / short.max(1) as f64) as usize;
@@ -92,6 +103,26 @@ mod tests {
         assert_eq!(long, [0, 25, 50, 75, 125, 150, 175, 200, 250, 275, 300, 325, 375, 400, 425, 475]);
         assert_eq!(frame_indices(3, 0.2), [0, 0, 1, 2]);
         assert!(frame_indices(0, 25.0).is_empty());
+    }
+
+    #[test]
+    fn the_middle_of_a_frame_is_visible() {
+        let vit = InternVitConfig {
+            depth: 1,
+            hidden_size: 8,
+            intermediate_size: 8,
+            n_heads: 1,
+            in_channels: 3,
+            image_size: 448,
+            patch_size: 14,
+            layer_norm_eps: 1e-6,
+            qkv_bias: true,
+        };
+        assert_eq!(visible(100, 100, &vit), Window::WHOLE);
+        let wide = visible(480, 360, &vit);
+        assert_eq!(wide, Window { columns: [74.0 / 597.0, 522.0 / 597.0], rows: [0.0, 1.0] });
+        let high = visible(360, 640, &vit);
+        assert_eq!(high, Window { columns: [0.0, 1.0], rows: [174.0 / 796.0, 622.0 / 796.0] });
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Identities that must hold whatever the weights: the seams of the decision row.
+//! Identities that must hold whatever the weights and whatever the family: the seams of the decision row.
 
 use candle_core::{DType, Device, Result, Tensor};
 use emomm_dataset::ModalitySet;
 use emomm_models::decoder::{DecisionHook, DecisionLayer, Decoder, Prefill};
-use emomm_models::prompt_tree::{PromptRow, embed, token_floor, walk};
+use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow, embed, token_floor, walk};
 use emomm_models::qwen2_5_omni::Omni;
 
 use super::cases::{Case, golden_folder, max_difference};
+use super::vita;
 
 /// Sums in another order: products of one row against products of many.
 const SAME: f32 = 1e-5;
@@ -42,18 +43,44 @@ impl DecisionHook for OneKey {
     }
 }
 
-/// Runs `check` on the full coalition's row and prefill of every case.
-fn on_full_prompts(mut check: impl FnMut(&Case, &PromptRow, &Tensor, &Prefill) -> Result<()>) {
-    for case in Case::all() {
-        let (media, shape) = case.media();
-        let rows = case.rows(&shape);
-        let row = &rows[7];
-        let token = embed(&case.model.decoder, &[row.decision_token()], &media).unwrap();
+/// A checkpoint's decoder with the prompts of a clip: all that the identities need to know of a model.
+struct Stage {
+    name: &'static str,
+    decoder: Decoder,
+    media: MediaEmbeddings,
+    rows: Vec<PromptRow>,
+    /// Whether the media are long enough for the tree to save a quarter.
+    is_long: bool,
+}
+
+impl Stage {
+    /// Every golden checkpoint of every family.
+    fn all() -> impl Iterator<Item = Self> {
+        let omni = Case::all().map(|case| {
+            let (media, shape) = case.media();
+            let rows = case.rows(&shape);
+            Self { name: case.name, decoder: case.model.decoder, media, rows, is_long: true }
+        });
+        let vita = vita::CASES.into_iter().map(|name| {
+            let case = vita::Case::open(name);
+            let media = case.media();
+            let rows = case.rows(&media);
+            Self { name, decoder: case.model.decoder, media, rows, is_long: false }
+        });
+        omni.chain(vita)
+    }
+}
+
+/// Runs `check` on the full coalition's row and prefill of every checkpoint.
+fn on_full_prompts(mut check: impl FnMut(&Decoder, &PromptRow, &Tensor, &Prefill) -> Result<()>) {
+    for stage in Stage::all() {
+        let (decoder, row) = (&stage.decoder, &stage.rows[7]);
+        let token = embed(decoder, &[row.decision_token()], &stage.media).unwrap();
         let mut leaf = |_: usize, prefill: &Prefill| {
-            check(&case, row, &token, prefill)?;
+            check(decoder, row, &token, prefill)?;
             Ok(())
         };
-        walk(&case.model.decoder, std::slice::from_ref(row), &media, &mut leaf).unwrap();
+        walk(decoder, std::slice::from_ref(row), &stage.media, &mut leaf).unwrap();
     }
 }
 
@@ -63,8 +90,7 @@ fn values(tensor: &Tensor) -> Vec<u32> {
 
 #[test]
 fn no_hook_equals_a_hook_that_does_nothing_bit_for_bit() {
-    on_full_prompts(|case, row, token, prefill| {
-        let decoder = &case.model.decoder;
+    on_full_prompts(|decoder, row, token, prefill| {
         let without = decoder.decide(prefill, token, row.decision_position(), None).unwrap();
         let with = decoder.decide(prefill, token, row.decision_position(), Some(&mut Nothing)).unwrap();
         assert_eq!(values(&without.logits), values(&with.logits));
@@ -74,8 +100,7 @@ fn no_hook_equals_a_hook_that_does_nothing_bit_for_bit() {
 
 #[test]
 fn zero_bias_equals_no_hook_bit_for_bit() {
-    on_full_prompts(|case, row, token, prefill| {
-        let decoder = &case.model.decoder;
+    on_full_prompts(|decoder, row, token, prefill| {
         let without = decoder.decide(prefill, token, row.decision_position(), None).unwrap();
         let mut zero = OneKey { layer: 1, head: 0, key: 3, values: vec![0.0] };
         let with = decoder.decide(prefill, token, row.decision_position(), Some(&mut zero)).unwrap();
@@ -86,8 +111,7 @@ fn zero_bias_equals_no_hook_bit_for_bit() {
 
 #[test]
 fn a_bias_acts() {
-    on_full_prompts(|case, row, token, prefill| {
-        let decoder = &case.model.decoder;
+    on_full_prompts(|decoder, row, token, prefill| {
         let without = decoder.decide(prefill, token, row.decision_position(), None).unwrap();
         let mut hook = OneKey { layer: 1, head: 0, key: 3, values: vec![8.0] };
         let with = decoder.decide(prefill, token, row.decision_position(), Some(&mut hook)).unwrap();
@@ -98,10 +122,8 @@ fn a_bias_acts() {
 
 #[test]
 fn prefill_and_decision_step_equal_one_full_forward() {
-    for case in Case::all() {
-        let (media, shape) = case.media();
-        let rows = case.rows(&shape);
-        let decoder = &case.model.decoder;
+    for Stage { name, decoder, media, rows, .. } in Stage::all() {
+        let decoder = &decoder;
         let mut leaf = |i: usize, prefill: &Prefill| {
             let row = &rows[i];
             let token = embed(decoder, &[row.decision_token()], &media)?;
@@ -109,7 +131,7 @@ fn prefill_and_decision_step_equal_one_full_forward() {
             let all = embed(decoder, &row.tokens, &media)?;
             let full = decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1)?;
             let difference = max_difference(&step.logits.get(0)?, &full);
-            assert!(difference < SAME, "{} {}: {difference}", case.name, ModalitySet::ALL[i]);
+            assert!(difference < SAME, "{} {}: {difference}", name, ModalitySet::ALL[i]);
             Ok(())
         };
         walk(decoder, &rows, &media, &mut leaf).unwrap();
@@ -118,8 +140,7 @@ fn prefill_and_decision_step_equal_one_full_forward() {
 
 #[test]
 fn batched_variants_equal_single_ones() {
-    on_full_prompts(|case, row, token, prefill| {
-        let decoder = &case.model.decoder;
+    on_full_prompts(|decoder, row, token, prefill| {
         let strengths = [0.0, 1.5, -3.0, f32::NEG_INFINITY, 6.0];
         let rows = token.broadcast_as((strengths.len(), token.dim(1)?))?.contiguous()?;
         let hook = |values: &[f32]| OneKey { layer: 1, head: 1, key: 40, values: values.to_vec() };
@@ -164,10 +185,10 @@ fn minus_infinity_is_a_masked_key() {
             Ok(())
         }
     }
-    on_full_prompts(|case, row, token, prefill| {
+    on_full_prompts(|decoder, row, token, prefill| {
         let inner = OneKey { layer: 0, head: 1, key: 5, values: vec![f32::NEG_INFINITY] };
         let mut hook = Masked { inner, plain: None, seen: None };
-        case.model.decoder.decide(prefill, token, row.decision_position(), Some(&mut hook)).unwrap();
+        decoder.decide(prefill, token, row.decision_position(), Some(&mut hook)).unwrap();
         let plain: Vec<f32> = hook.plain.unwrap().get(0)?.get(1)?.to_vec1()?;
         let seen: Vec<f32> = hook.seen.unwrap().get(0)?.get(1)?.to_vec1()?;
         assert_eq!(seen[5].to_bits(), 0);
@@ -181,10 +202,8 @@ fn minus_infinity_is_a_masked_key() {
 
 #[test]
 fn coalitions_by_tree_equal_coalitions_from_scratch() {
-    for case in Case::all() {
-        let (media, shape) = case.media();
-        let rows = case.rows(&shape);
-        let decoder = &case.model.decoder;
+    for Stage { name, decoder, media, rows, is_long } in Stage::all() {
+        let decoder = &decoder;
         let decide = |row: &PromptRow, prefill: &Prefill| -> emomm_models::Result<Tensor> {
             let token = embed(decoder, &[row.decision_token()], &media)?;
             Ok(decoder.decide(prefill, &token, row.decision_position(), None)?.logits)
@@ -196,7 +215,8 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
         };
         let cost = walk(decoder, &rows, &media, &mut leaf).unwrap();
         // The instruction after the media is never shared: the shorter the media, the less there is to save.
-        assert!(cost.read * 4 < cost.separate * 3, "{cost:?}");
+        let most = if is_long { cost.separate * 3 / 4 } else { cost.separate };
+        assert!(cost.read < most, "{name}: {cost:?}");
         // Decision rows are read apart: the tree of all tokens is the floor, and at most a tenth is read beyond it.
         let (read, floor) = (cost.read + rows.len(), token_floor(&rows));
         assert!(floor <= read && read * 10 <= floor * 11, "{read} read, floor {floor}");
@@ -210,7 +230,7 @@ fn coalitions_by_tree_equal_coalitions_from_scratch() {
             let alone = walk(decoder, std::slice::from_ref(row), &media, &mut leaf).unwrap();
             assert_eq!(alone.read, alone.separate);
             let (logits2, pooled2) = scratch.unwrap();
-            assert!(max_difference(&logits, &logits2) < SAME, "{} {}", case.name, ModalitySet::ALL[i]);
+            assert!(max_difference(&logits, &logits2) < SAME, "{} {}", name, ModalitySet::ALL[i]);
             assert_eq!(pooled.is_some(), pooled2.is_some());
             if let (Some(a), Some(b)) = (pooled, pooled2) {
                 assert!(max_difference(&a, &b) < SAME);
@@ -257,8 +277,7 @@ fn narrower_weights_move_logits_by_their_rounding() {
 /// Causality: what comes later changes nothing before it, also across the borders of attention blocks.
 #[test]
 fn a_changed_future_token_leaves_earlier_logits_unchanged() {
-    for case in Case::all() {
-        let decoder = &case.model.decoder;
+    for Stage { name, decoder, .. } in Stage::all() {
         let ids: Vec<u32> = (0..300).map(|i| (i * 37) % 250).collect();
         let positions: Vec<[u32; 3]> = (0..300).map(|p| [p; 3]).collect();
         let logits = |ids: &[u32], at: usize| {
@@ -267,8 +286,8 @@ fn a_changed_future_token_leaves_earlier_logits_unchanged() {
         for border in [1, 127, 128, 129, 256, 299] {
             let mut changed = ids.clone();
             changed[border..].fill(3);
-            assert_eq!(logits(&ids, border - 1), logits(&changed, border - 1), "{} {border}", case.name);
-            assert_ne!(logits(&ids, border), logits(&changed, border), "{} {border}", case.name);
+            assert_eq!(logits(&ids, border - 1), logits(&changed, border - 1), "{} {border}", name);
+            assert_ne!(logits(&ids, border), logits(&changed, border), "{} {border}", name);
         }
     }
 }

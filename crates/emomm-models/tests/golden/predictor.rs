@@ -23,8 +23,12 @@ fn clip() -> Clip {
     Clip { id: "words".to_owned(), text, audio: None, video: None, corpus: Corpus::ChSims }
 }
 
-const RECORD: PredictOptions =
-    PredictOptions { attention: AttentionDetail::Summary, generate: true, max_new_tokens: 4 };
+const RECORD: PredictOptions = PredictOptions {
+    attention: AttentionDetail::Summary,
+    importance: false,
+    generate: true,
+    max_new_tokens: 4,
+};
 
 /// Hides the transcript from the decision row.
 struct Deaf(Vec<std::ops::Range<usize>>);

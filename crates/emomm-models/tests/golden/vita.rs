@@ -24,12 +24,12 @@ use serde_json::Value;
 use super::cases::{max_difference, pictures, worst_difference};
 
 /// Vision tower inside and f32; apart, f16, chunks, the demonstration's order.
-const CASES: [&str; 2] = ["inside", "apart"];
+pub(super) const CASES: [&str; 2] = ["inside", "apart"];
 const SAME: f32 = 1e-4;
 
-struct Case {
+pub(super) struct Case {
     name: &'static str,
-    model: Vita,
+    pub(super) model: Vita,
     expected: HashMap<String, Tensor>,
     json: Value,
 }
@@ -39,7 +39,7 @@ fn folder() -> PathBuf {
 }
 
 impl Case {
-    fn open(name: &'static str) -> Self {
+    pub(super) fn open(name: &'static str) -> Self {
         let folder = folder().join(name);
         let model = Vita::load(&folder.join("checkpoint"), &Device::Cpu, DType::F32).unwrap();
         let expected =
@@ -54,7 +54,7 @@ impl Case {
     }
 
     /// Our towers on the reference's pixels and our own features.
-    fn media(&self) -> MediaEmbeddings {
+    pub(super) fn media(&self) -> MediaEmbeddings {
         let pixels = &self.expected["pixels"];
         let patches: Vec<f32> = cut(pixels, self.model.config.vision.patch_size);
         let samples: Vec<f32> = self.expected["waveform"].to_vec1().unwrap();
@@ -65,7 +65,7 @@ impl Case {
         }
     }
 
-    fn rows(&self, media: &MediaEmbeddings) -> Vec<PromptRow> {
+    pub(super) fn rows(&self, media: &MediaEmbeddings) -> Vec<PromptRow> {
         let count = |x: &Option<Tensor>| x.as_ref().unwrap().dim(0).unwrap();
         let tokens = MediaTokens { video: count(&media.video), audio: count(&media.audio) };
         let settings = self.model.config.settings;
@@ -237,7 +237,12 @@ fn files_become_answers_of_all_coalitions() {
         video: Some(file),
         corpus: Corpus::CmuMosi,
     };
-    let asked = PredictOptions { attention: AttentionDetail::Summary, generate: true, max_new_tokens: 3 };
+    let asked = PredictOptions {
+        attention: AttentionDetail::Summary,
+        importance: false,
+        generate: true,
+        max_new_tokens: 3,
+    };
     for (coalition, answer) in
         ModalitySet::ALL.into_iter().zip(model.predict(&clip, &ModalitySet::ALL, &asked))
     {

@@ -43,7 +43,7 @@ impl Condition {
         }
     }
 
-    fn holds(self, clip: &StudyClip) -> bool {
+    pub(super) fn holds(self, clip: &StudyClip) -> bool {
         let subset = clip.subset(self.coalition());
         let is = |wanted: Subset| subset.is_some_and(|s| s.is_within(wanted));
         match self {

@@ -30,7 +30,7 @@ const ROWS: [(&str, [bool; 4], &str); 6] = [
     (
         "Attention-level mechanism diagnosis",
         [false, true, false, true],
-        "eval --attention: nMAS and mass by layer and head; report",
+        "eval --attention: nMAS and mass by layer and head, attention and importance by token; report",
     ),
     (
         "Quantitative modality contribution or reliance",

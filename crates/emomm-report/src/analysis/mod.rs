@@ -6,11 +6,13 @@
 mod attention;
 pub mod capability;
 mod coalitions;
+mod compared;
 mod confusion;
 mod coupling;
 mod delta_v;
 pub mod paired;
 pub mod paper;
+mod spatial;
 mod sums;
 
 use emomm_dataset::{ModalitySet, Subset};
@@ -19,10 +21,12 @@ use emomm_eval::score::{GtarFigures, ScoreOptions, ScoreReport, ScoreRow, score}
 pub use attention::{AttentionProfile, Condition, LayerMeans, attention_profile};
 pub(crate) use attention::{layer_shares, n_layers};
 pub use coalitions::{CoalitionAccuracy, coalition_accuracies};
+pub use compared::{ComparedRuns, SubtitleChange, compared_runs, subtitle_changes};
 pub use confusion::{Counts, PartConfusion, confusions, flips};
 pub use coupling::{Band, Coupling, CouplingPoint, FEW_POINTS, coupling};
 pub use delta_v::{RunDeltaV, delta_v};
 pub use paired::{Paired, PairedFamily};
+pub use spatial::{RegionFigures, SpatialLayer, SpatialProfile, spatial_profiles};
 pub(crate) use sums::{ByCluster, add_fields, intervals};
 
 use crate::error::ReportError;
@@ -45,6 +49,8 @@ pub struct RunAnalysis {
     pub coalitions: Vec<CoalitionAccuracy>,
     /// Figures 9b and 10, and the same on samples without a conflict.
     pub attention: Vec<AttentionProfile>,
+    /// Where in the picture the attention lies (Sec. 4.3); empty unless it was kept by token.
+    pub spatial: Vec<SpatialProfile>,
     /// Figure 3, right.
     pub coupling: Vec<Coupling>,
     /// Figure 11.
@@ -64,6 +70,10 @@ pub struct Analysis {
     pub runs: Vec<RunAnalysis>,
     /// Runs against the first.
     pub against_first: Option<PairedFamily>,
+    /// The same in macro F1 and MAE.
+    pub compared: Vec<ComparedRuns>,
+    /// What hiding subtitles changes, where runs differ in that alone.
+    pub subtitles: Vec<SubtitleChange>,
 }
 
 impl Analysis {
@@ -76,7 +86,9 @@ impl Analysis {
             .map(|(index, run)| of_run(study, index, run, &options))
             .collect::<Result<Vec<RunAnalysis>, ReportError>>()?;
         let against_first = paired::runs_against_first(study, options.bootstrap)?;
-        Ok(Self { options, runs, against_first })
+        let compared = compared_runs(study, options.bootstrap)?;
+        let subtitles = subtitle_changes(study, options.bootstrap)?;
+        Ok(Self { options, runs, against_first, compared, subtitles })
     }
 }
 
@@ -145,6 +157,7 @@ fn of_run(
         languages,
         coalitions: coalition_accuracies(study, run, options.bootstrap)?,
         attention,
+        spatial: spatial_profiles(study, run, options.bootstrap)?,
         coupling: coupling(study, run, options.bootstrap)?,
         delta_v: delta_v(study, run, options)?,
         confusions: confusions(study, run),

@@ -1,12 +1,12 @@
 //! Sums by cluster and the intervals that follow from them.
 //!
-//! Whole clusters are drawn; what is known of each is added up. A resample costs O(clusters).
+//! Whole clusters are drawn; what is known of each is added up.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use emomm_eval::score::Interval;
-use emomm_metrics::{BootstrapOptions, Clusters, Figure, cluster_bootstrap_many};
+use emomm_eval::score::{self, Interval};
+use emomm_metrics::{BootstrapOptions, Figure};
 
 use crate::error::ReportError;
 use crate::study::StudyClip;
@@ -42,29 +42,7 @@ pub(crate) fn intervals<T, const S: usize>(
 where
     T: Default + for<'a> AddAssign<&'a T>,
 {
-    let sum = |drawn: &mut dyn Iterator<Item = usize>| {
-        let mut sum = T::default();
-        for cluster in drawn {
-            sum += &clusters[cluster];
-        }
-        sum
-    };
-    let as_they_are = figures(&sum(&mut (0..clusters.len())));
-    let estimates = cluster_bootstrap_many(&Clusters::singletons(clusters.len()), options, |drawn| {
-        figures(&sum(&mut drawn.iter().copied())).map(|figure| figure.map(|f| f.value))
-    })
-    .map_err(|source| ReportError::Metric { what, source })?;
-    let mut found = as_they_are.into_iter();
-    Ok(estimates.map(|estimate| {
-        let (figure, estimate) = (found.next().flatten()?, estimate?);
-        Some(Interval {
-            value: figure.value,
-            low: estimate.low,
-            high: estimate.high,
-            n: figure.n,
-            n_undefined: estimate.n_undefined,
-        })
-    }))
+    score::intervals(clusters, options, figures).map_err(|source| ReportError::Metric { what, source })
 }
 
 /// A share as a figure; `None` of nothing.

@@ -41,7 +41,7 @@ pub fn detections(study: &Study) -> Table {
     ];
     let note = "True conflicts: a modality's class differs from the ground truth's. Recall: some layer was steered. Target: any \
                 modality whose class is right; samples without one enter the recall only. Joint: steered, and the mean gate \
-                points to a target, over conflicts that have one. Rows paper: Table 6 of the paper at τ = 0.7.";
+                points to a target, over conflicts that have one. Rows paper, Table 6: of the paper at τ = 0.7.";
     let title = "Conflict detection and target modality (Table 6)";
     let mut table = Table::new("chase-detection", title, columns).with_note(note);
     for run in study.runs.iter().filter(|r| is_steered(r)) {
@@ -60,7 +60,7 @@ pub fn detections(study: &Study) -> Table {
     }
     if !table.rows.is_empty() {
         for (split, [recall, top1, joint]) in paper::TABLE_6 {
-            let mut cells = vec![Cell::text("paper"), Cell::text(split), Cell::Absent, Cell::Absent];
+            let mut cells = vec![Cell::text("paper, Table 6"), Cell::text(split), Cell::Absent, Cell::Absent];
             cells.extend([Some(recall), Some(top1), None, None, Some(joint)].map(Cell::number));
             table.push(cells);
         }

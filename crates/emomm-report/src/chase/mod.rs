@@ -2,15 +2,29 @@
 //!
 //! Variants are ordinary runs; what CHASE did stands in their records. The first run is the baseline.
 
+mod beside;
 mod budget;
+mod curves;
 mod detection;
+mod difference;
+mod heads;
+mod importance;
+mod knock_out;
+mod missing;
+mod outputs;
 mod patterns;
 mod variants;
+mod verdicts;
 
 use emomm_eval::score::ScoreOptions;
 
+pub use beside::Beside;
 pub use budget::budgets;
 pub use detection::detections;
+pub use heads::chosen_heads;
+pub use importance::importance;
+pub use missing::missing_patterns;
+pub use outputs::outputs;
 pub use patterns::patterns;
 pub use variants::{VariantKind, variants};
 
@@ -19,6 +33,9 @@ use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::study::{Study, StudyRun};
 use crate::table::Table;
+
+/// Below that many conflicts the page says that it is no evidence.
+const FEW_CONFLICTS: usize = 200;
 
 /// What the page about CHASE shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,22 +58,38 @@ pub fn chase_content(
     study: &Study,
     analysis: &Analysis,
     options: &ScoreOptions,
+    beside: &Beside,
 ) -> Result<Option<ChaseContent>, ReportError> {
     if !study.runs.iter().any(is_steered) {
         return Ok(None);
     }
-    let (variant_table, figure) = variants(study, analysis);
+    let (variant_table, gain) = variants(study, analysis);
     let mut tables = vec![variant_table];
     tables.push(patterns(study, options.bootstrap)?);
-    tables.push(budgets(study));
+    tables.push(missing_patterns(study, options.bootstrap)?);
     tables.push(detections(study));
+    tables.push(outputs(study));
+    tables.push(budgets(study));
     tables.retain(|t| !t.rows.is_empty());
-    let words = vec![
+    let mut figures: Vec<Figure> = gain.into_iter().collect();
+    figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));
+    figures.extend(beside.traces.iter().filter_map(|(name, trace)| knock_out::knock_out(name, trace)));
+    figures.extend(chosen_heads(study));
+    figures.extend(importance(study, beside));
+    let mut words = vec![
         "A gain of CHASE counts only where it stands out from the placebos: the same intervention with a gate, heads or router \
          outputs that know nothing of the sample. The oracle gate is told which modalities are right; it bounds what a better \
          router could reach."
             .to_owned(),
         format!("Differences are paired against {}, the first run.", study.runs.first().map_or("", |r| &r.name)),
     ];
-    Ok(Some(ChaseContent { words, tables, figures: figure.into_iter().collect() }))
+    let conflicts = study.clips.iter().filter(|c| c.is_conflict() == Some(true)).count();
+    if conflicts < FEW_CONFLICTS {
+        words.push(format!(
+            "Only {conflicts} conflicts were steered: too few to tell a gain of some points from chance, and for intervals \
+             over groups. What follows shows how to read the page, and is no evidence."
+        ));
+    }
+    words.extend(verdicts::verdicts(study, options.bootstrap)?);
+    Ok(Some(ChaseContent { words, tables, figures }))
 }

@@ -30,13 +30,24 @@ pub enum VariantKind {
 }
 
 impl VariantKind {
-    /// The kind of a variant by its name; names that are not known are forms of the method.
+    /// The kind of a variant by its name; names that are not known are forms of the method. Of `BASE+NAME` the strongest
+    /// part decides: what is told the truth is a bound, whatever else it is.
     pub fn of(name: &str) -> Self {
-        match name.rsplit('/').next().unwrap_or(name) {
+        let own = name.rsplit('/').next().unwrap_or(name);
+        let parts: Vec<Self> =
+            own.split('+').map(|part| Self::of_part(part.split('@').next().unwrap_or(part))).collect();
+        [Self::Bound, Self::Placebo, Self::Control, Self::Ablation, Self::Rival, Self::Baseline]
+            .into_iter()
+            .find(|kind| parts.contains(kind))
+            .unwrap_or(Self::Method)
+    }
+
+    fn of_part(part: &str) -> Self {
+        match part {
             "baseline" => Self::Baseline,
             "no_inter" | "no_intra" => Self::Ablation,
             "random_gate" | "random_heads" | "shuffled_router" | "no_router" => Self::Placebo,
-            "constant_gate" | "always_on" => Self::Control,
+            "constant_gate" | "always_on" | "static_bias" | "prompt_hint" => Self::Control,
             "oracle_gate" | "oracle" => Self::Bound,
             "video_boost" | "target_mass" | "fixed_heads" | "late_fusion" | "contrast" | "calibration" => {
                 Self::Rival
@@ -214,5 +225,8 @@ mod tests {
         assert_eq!(VariantKind::of("out/oracle_gate"), VariantKind::Bound);
         assert_eq!(VariantKind::of("random_heads"), VariantKind::Placebo);
         assert_eq!(VariantKind::of("mine"), VariantKind::Method);
+        assert_eq!(VariantKind::of("two_pass+random_gate@3"), VariantKind::Placebo);
+        assert_eq!(VariantKind::of("tuned+oracle_gate"), VariantKind::Bound);
+        assert_eq!(VariantKind::of("two_pass+all_heads"), VariantKind::Method);
     }
 }

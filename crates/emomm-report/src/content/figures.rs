@@ -49,6 +49,7 @@ fn of_run(run: &RunAnalysis, suffix: &str, words: &str) -> Vec<Figure> {
     let full = run.profile(Condition::Conflict(ModalitySet::FULL));
     figures.extend(full.map(|p| attention_three(p, suffix, words)));
     figures.extend(attention_pairs(run, suffix, words));
+    figures.extend(super::spatial::figure(run, suffix, words));
     figures.extend(confusion(&run.confusions, suffix, words));
     figures
 }

@@ -47,7 +47,9 @@ pub fn study_trust(study: &Study) -> Vec<String> {
 /// Three sentences about a run: how good, what it owes to whom, whom it follows.
 pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
     let (Some(of), Some(analysed)) = (study.runs.get(run), analysis.runs.get(run)) else { return Vec::new() };
-    [how_good(of, analysed), what_it_owes(analysed), whom_it_follows(analysed)]
+    // A run among others is called by its name.
+    let subject = if study.runs.len() > 1 { of.name.as_str() } else { "The model" };
+    [how_good(subject, analysed), what_each_adds(analysed), whom_it_follows(analysed)]
         .into_iter()
         .flatten()
         .collect()
@@ -64,9 +66,8 @@ fn points(value: f64) -> String {
     crate::table::rounded(value, crate::table::Form::Percent(1)).replace('-', "\u{2212}")
 }
 
-fn how_good(run: &StudyRun, analysed: &RunAnalysis) -> Option<String> {
+fn how_good(name: &str, analysed: &RunAnalysis) -> Option<String> {
     let full = |subset: &str| analysed.row("all", "TAV", subset).and_then(|r| r.acc);
-    let name = &run.name;
     let overall = analysed.row("all", "overall", "all").and_then(|r| r.acc);
     match (full("align"), full("conflict")) {
         (Some(align), Some(conflict)) => Some(format!(
@@ -87,26 +88,25 @@ fn how_good(run: &StudyRun, analysed: &RunAnalysis) -> Option<String> {
     }
 }
 
-fn what_it_owes(analysed: &RunAnalysis) -> Option<String> {
+fn what_each_adds(analysed: &RunAnalysis) -> Option<String> {
     let report = analysed.scores.psmv.as_ref()?;
     let order = ordered(report.all.values.map(|v| v.map(|i| i.value)));
     let listed: Vec<String> = order
         .iter()
         .map(|(m, _)| {
             let value = report.all.values.get(*m).map_or(String::new(), |i| with_interval(i, points));
-            format!("{} {value}", m.name())
+            format!("{} adds {value}", m.name())
         })
         .collect();
-    let mut sentence = format!("Of its accuracy it owes, in points: {}", listed.join(", "));
-    let share = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.shares.video).map(|i| i.value);
+    let mut sentence = format!("In points of accuracy, {}", listed.join(", "));
+    let share = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.shares.video);
     let value = |f: &Option<PsmvFigures>| f.as_ref().and_then(|f| f.values.video);
     let parts = &report.subsets;
     let rest = if let (Some(align), Some(conflict)) = (share(&parts.align), share(&parts.conflict)) {
-        let moved = if conflict < align { "falls" } else { "rises" };
         format!(
-            "; the picture's share {moved} from {} on Align to {} on Conflict.",
-            percent(align),
-            percent(conflict)
+            "; the picture's share is {} on Align and {} on Conflict.",
+            with_interval(align, percent),
+            with_interval(conflict, percent)
         )
     } else if let (Some(align), Some(conflict)) = (value(&parts.align), value(&parts.conflict)) {
         format!(

@@ -27,6 +27,7 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(psmv(study, analysis));
     tables.push(gtar(study, analysis));
     tables.push(attention(study, analysis));
+    tables.push(super::spatial::table(study, analysis));
     tables.push(coupling(study, analysis));
     tables.push(delta_v(analysis));
     tables.push(confusion(study, analysis));
@@ -38,6 +39,8 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
         "Runs against the first, paired",
         &Vec::from_iter(&analysis.against_first),
     ));
+    tables.push(super::compared::figures(analysis));
+    tables.push(super::compared::subtitles(analysis));
     tables.retain(|t| !t.rows.is_empty());
     tables.push(capability::capabilities());
     tables

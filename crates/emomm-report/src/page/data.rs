@@ -10,10 +10,11 @@ use emomm_eval::prompt;
 use emomm_eval::run::{LayerAttention, Record, RecordStatus};
 use serde_json::{Map, Value, json};
 
+use super::heat::packed;
 use super::interpretation::interpretation;
 use super::media::ClipMedia;
 use crate::analysis::{layer_shares, n_layers};
-use crate::study::{Study, StudyClip, StudyRun};
+use crate::study::{Heat, Heats, Study, StudyClip, StudyRun};
 
 /// Clips in a chunk of details.
 pub(super) const CHUNK: usize = 200;
@@ -138,19 +139,19 @@ fn prompts(corpus: Corpus) -> Vec<String> {
 }
 
 /// The details of the clips of each chunk, as JSON.
-pub(super) fn chunks(study: &Study, media: &BTreeMap<usize, ClipMedia>) -> Vec<String> {
+pub(super) fn chunks(study: &Study, media: &BTreeMap<usize, ClipMedia>, heats: &Heats) -> Vec<String> {
     let indices: Vec<usize> = (0..study.clips.len()).collect();
     indices
         .chunks(CHUNK)
         .map(|clips| {
             let details: Vec<Value> =
-                clips.iter().map(|clip| detail(study, *clip, media.get(clip))).collect();
+                clips.iter().map(|clip| detail(study, *clip, media.get(clip), heats)).collect();
             Value::Array(details).to_string()
         })
         .collect()
 }
 
-fn detail(study: &Study, index: usize, media: Option<&ClipMedia>) -> Value {
+fn detail(study: &Study, index: usize, media: Option<&ClipMedia>, heats: &Heats) -> Value {
     let clip = &study.clips[index];
     let mut said = Map::new();
     for coalition in ModalitySet::ALL.into_iter().filter(|s| s.len() >= 2) {
@@ -161,11 +162,13 @@ fn detail(study: &Study, index: usize, media: Option<&ClipMedia>) -> Value {
     let runs: Vec<Value> = study
         .runs
         .iter()
-        .map(|run| {
+        .enumerate()
+        .map(|(at, run)| {
             let mut records = Map::new();
             for (position, coalition) in ModalitySet::ALL.into_iter().enumerate() {
                 if let Some(record) = run.record(index, coalition) {
-                    records.insert(position.to_string(), record_detail(record));
+                    records
+                        .insert(position.to_string(), record_detail(record, heats.of(at, index, coalition)));
                 }
             }
             Value::Object(records)
@@ -186,7 +189,7 @@ fn detail(study: &Study, index: usize, media: Option<&ClipMedia>) -> Value {
     out
 }
 
-fn record_detail(record: &Record) -> Value {
+fn record_detail(record: &Record, heat: Option<&Heat>) -> Value {
     let mut out = Map::new();
     let short = |words: &str| words.chars().take(MAX_WORDS).collect::<String>();
     if let Some(logits) = record.letter_logits {
@@ -208,6 +211,9 @@ fn record_detail(record: &Record) -> Value {
         if !layers.is_empty() {
             out.insert("a".to_owned(), json!(layers));
         }
+    }
+    if let Some(heat) = heat {
+        out.insert("h".to_owned(), packed(heat));
     }
     if let Some(steering) = &record.steering {
         let layers: Vec<Value> = steering

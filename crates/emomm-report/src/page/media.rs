@@ -12,7 +12,7 @@ use super::encode::base64;
 use crate::study::{Study, StudyClip};
 
 /// Frames of a clip.
-const FRAMES: usize = 4;
+pub(crate) const FRAMES: usize = 4;
 /// Their height in pixels.
 const HEIGHT: usize = 150;
 /// Points of the curve of loudness.

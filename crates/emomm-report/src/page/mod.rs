@@ -6,6 +6,7 @@
 
 mod data;
 mod encode;
+mod heat;
 mod interpretation;
 pub mod media;
 mod table_view;
@@ -30,7 +31,7 @@ use crate::chase::ChaseContent;
 use crate::content::{answer, percent, study_trust, trust};
 use crate::error::ReportError;
 use crate::figure::Figure;
-use crate::study::{AnswerSource, Study, StudyRun};
+use crate::study::{AnswerSource, Heats, Study, StudyRun};
 use crate::table::Table;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -58,6 +59,8 @@ pub struct Content<'a> {
     pub figures: Vec<Figure>,
     /// Pictures and sound by the index of the clip.
     pub media: BTreeMap<usize, ClipMedia>,
+    /// Attention and importance over the picture, where runs kept them.
+    pub heats: &'a Heats,
     /// What the variants of CHASE show, where the runs are such.
     pub chase: Option<ChaseContent>,
     /// Version of the program.
@@ -85,7 +88,7 @@ pub struct Page {
 /// Builds the page. `chunk_path` is where the chunks will stand, relative to the page; `None` puts them into it.
 pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -> Result<Page, ReportError> {
     let style = format!("{}{STYLE}", style_sheet());
-    let chunks = data::chunks(content.study, &content.media);
+    let chunks = data::chunks(content.study, &content.media, content.heats);
     let inside: Vec<String> =
         if chunk_path.is_none() { chunks.iter().map(|c| data::in_script(c)).collect() } else { Vec::new() };
     let index = data::in_script(&data::index(content.study, chunk_path.unwrap_or("")).to_string());
@@ -351,7 +354,7 @@ fn subset_pages(
             "conflict",
             "Conflict",
             "Full clips of which at least one modality has another polarity than the ground truth; neutral is a polarity of its own.",
-            &["fig9b", "fig11"],
+            &["fig9b", "spatial", "fig11", "fig12", "fig13"],
         ),
         (
             "missing-align",
@@ -369,7 +372,7 @@ fn subset_pages(
     PAGES
         .iter()
         .map(|(name, title, words, figures)| {
-            let kept = ["scores", "gtar", "psmv", "tests-coalitions", "tests-runs"];
+            let kept = ["scores", "gtar", "psmv", "spatial", "tests-coalitions", "tests-runs"];
             let tables: Vec<Value> = content
                 .tables
                 .iter()

@@ -383,7 +383,7 @@
       return a === b ? [a] : [a, b];
     }
     function waveform(values) {
-      const w = 480, h = 60, svg = shape("svg", { viewBox: "0 0 " + w + " " + h, role: "img", class: "wave" });
+      const w = 480, h = 60, svg = shape("svg", { viewBox: "0 0 " + w + " " + h, role: "img", class: "wave", "aria-label": "Loudness of the sound over time" });
       svg.append(shape("title", {}));
       svg.firstChild.textContent = "Loudness of the sound over time";
       const step = w / values.length;
@@ -417,7 +417,7 @@
       if (here && here.err) node.append(make("p", { class: "warning" }, here.err));
       node.append(letterTable(clip, mine, c, r, truth));
       if (here && here.a) node.append(budget(unpacked(here.a, COALITIONS[c]), COALITIONS[c], here.st));
-      if (here && here.heat) node.append(heat(here.heat));
+      if (here && here.h) node.append(heat(here.h, detail.frames));
       if (here && here.reply) node.append(make("details", {}, make("summary", {}, "Reply"), make("pre", {}, here.reply)));
       if (here && here.tok) {
         const t = here.tok;
@@ -492,15 +492,47 @@
       table.append(body);
       return table;
     }
-    function heat(frames) {
-      const box = make("div", { class: "frames" });
-      frames.forEach((grid, f) => {
-        const rows = grid.length, columns = grid[0].length;
-        const svg = shape("svg", { viewBox: "0 0 " + columns + " " + rows, role: "img", class: "heat" }, "attention over frame " + (f + 1));
-        grid.forEach((line, y) => line.forEach((v, x) => svg.append(shape("rect", { x, y, width: 1, height: 1, fill: ink("heat"), "fill-opacity": v }))));
-        box.append(svg);
-      });
+    /// Heat over a few frames: attention, importance, and the outline of the person.
+    function heat(h, frames) {
+      const LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+      const [steps, rows, columns] = h.g, cells = rows * columns;
+      const box = make("div", { class: "heats" });
+      const pictures = frames && frames.length === h.s.length ? frames : [];
+      const strip = (title, letters, greatest) => {
+        const line = make("div", { class: "frames" });
+        h.s.forEach((step, k) => {
+          const said = title + " over step " + (step + 1) + " of " + steps;
+          const svg = shape("svg", { viewBox: "0 0 " + columns + " " + rows, role: "img", class: "heat", "aria-label": said }, said);
+          if (pictures[k]) svg.append(shape("image", { href: pictures[k], width: columns, height: rows, preserveAspectRatio: "none" }));
+          for (let at = 0; at < cells; at++) {
+            const letter = letters.charAt(k * cells + at);
+            const x = at % columns, y = Math.floor(at / columns);
+            if (letter === ".") { svg.append(shape("rect", { x, y, width: 1, height: 1, class: "gone" }, "left out")); continue; }
+            const share = LEVELS.indexOf(letter) / 63;
+            svg.append(shape("rect", { x, y, width: 1, height: 1, fill: ink("heat"), "fill-opacity": 0.85 * share },
+              "row " + (y + 1) + ", column " + (x + 1) + ": " + (share * greatest).toPrecision(2)));
+          }
+          if (h.p) svg.append(outline(h.p.slice(k * cells, (k + 1) * cells), rows, columns));
+          line.append(svg);
+        });
+        box.append(make("p", { class: "note" }, title + ", fullest colour " + greatest.toPrecision(2) + (h.p ? "; line: the person" : "")), line);
+      };
+      strip("Attention on visual tokens, last third of the layers", h.a, h.am);
+      if (h.i) strip("Importance of visual tokens", h.i, h.im);
       return box;
+    }
+    /// Borders between cells that show the person and cells that do not.
+    function outline(marks, rows, columns) {
+      const is = (y, x) => y >= 0 && x >= 0 && y < rows && x < columns && marks.charAt(y * columns + x) === "1";
+      let d = "";
+      for (let y = 0; y < rows; y++) for (let x = 0; x < columns; x++) {
+        if (!is(y, x)) continue;
+        if (!is(y - 1, x)) d += "M" + x + " " + y + "h1";
+        if (!is(y + 1, x)) d += "M" + x + " " + (y + 1) + "h1";
+        if (!is(y, x - 1)) d += "M" + x + " " + y + "v1";
+        if (!is(y, x + 1)) d += "M" + (x + 1) + " " + y + "v1";
+      }
+      return shape("path", { d, class: "outline" });
     }
     return { show };
   })();

@@ -42,7 +42,9 @@ fn row_view(table: &Table, row: &[Cell]) -> Value {
             _ => None,
         }
     };
-    let is_reference = ["source", "kind", "variant"].iter().any(|key| of(key) == Some("paper"));
+    // A variant may be called `paper`, too: the reference is told by its kind, or by the table that it stands in.
+    let is_reference = ["source", "kind"].iter().any(|key| of(key) == Some("paper"))
+        || of("variant").is_some_and(|v| v.starts_with("paper, "));
     let cells: Vec<Value> = table
         .columns
         .iter()

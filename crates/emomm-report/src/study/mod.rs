@@ -5,6 +5,7 @@
 
 mod answers;
 mod clip;
+mod heat;
 mod origin;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ pub(crate) use answers::answers_by_language;
 pub use answers::{AnswerSource, all_answers, missing_answers};
 pub use clip::StudyClip;
 pub(crate) use clip::languages_are_corpora;
+pub use heat::{Heat, Heats};
 pub use origin::{Origin, origin_of};
 
 use crate::error::ReportError;

@@ -8,31 +8,34 @@ impl Table {
     /// The table as LaTeX; it needs the package booktabs.
     pub fn latex(&self) -> String {
         let mut out = "\\begin{table}\n\\centering\n".to_owned();
-        let _ = writeln!(out, "\\caption{{{}}}\n\\label{{tab:{}}}", escaped(&self.title), self.name);
+        let _ = writeln!(out, "\\caption{{{}}}\n\\label{{tab:{}}}", latex_escaped(&self.title), self.name);
         let alignment: String = self
             .columns
             .iter()
             .map(|c| if c.form == Form::Plain && c.key != "n" { 'l' } else { 'r' })
             .collect();
         let _ = writeln!(out, "\\begin{{tabular}}{{{alignment}}}\n\\toprule");
-        let heads: Vec<String> = self.columns.iter().map(|c| escaped(&c.head)).collect();
+        let heads: Vec<String> = self.columns.iter().map(|c| latex_escaped(&c.head)).collect();
         let _ = writeln!(out, "{} \\\\\n\\midrule", heads.join(" & "));
         for row in &self.rows {
-            let cells =
-                self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "--")));
+            let cells = self
+                .columns
+                .iter()
+                .zip(row)
+                .map(|(column, cell)| latex_escaped(&cell.words(column.form, "--")));
             let _ = writeln!(out, "{} \\\\", cells.collect::<Vec<_>>().join(" & "));
         }
         out.push_str("\\bottomrule\n\\end{tabular}\n");
         if !self.note.is_empty() {
-            let _ = writeln!(out, "\\par\\smallskip\\footnotesize {}", escaped(&self.note));
+            let _ = writeln!(out, "\\par\\smallskip\\footnotesize {}", latex_escaped(&self.note));
         }
         out.push_str("\\end{table}\n");
         out
     }
 }
 
-/// Text whose special characters are printed as they are.
-fn escaped(text: &str) -> String {
+/// Text whose special characters LaTeX prints as they are.
+pub fn latex_escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -45,6 +48,8 @@ fn escaped(text: &str) -> String {
             'Δ' => out.push_str("$\\Delta$"),
             'ρ' => out.push_str("$\\rho$"),
             'τ' => out.push_str("$\\tau$"),
+            'κ' => out.push_str("$\\kappa$"),
+            'α' => out.push_str("$\\alpha$"),
             '∅' => out.push_str("$\\emptyset$"),
             '×' => out.push_str("$\\times$"),
             '−' => out.push('-'),

@@ -9,6 +9,8 @@ mod json;
 mod latex;
 mod markdown;
 
+pub use latex::latex_escaped;
+
 use serde::{Serialize, Serializer};
 
 /// How the numbers of a column are written for readers.

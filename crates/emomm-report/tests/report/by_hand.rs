@@ -166,7 +166,7 @@ fn the_answer_names_what_was_found() {
         "{}",
         said[0]
     );
-    assert!(said[1].contains("text 20.0") && said[1].contains("audio 10.0"), "{}", said[1]);
+    assert!(said[1].contains("text adds 20.0") && said[1].contains("audio adds 10.0"), "{}", said[1]);
     assert!(said[2].contains("text 1.000") && said[2].contains("video 0.500"), "{}", said[2]);
 }
 

@@ -3,7 +3,7 @@
 use emomm_dataset::{ModalitySet, PerModality};
 use emomm_eval::run::{Record, SteeredLayer, SteeringTrace};
 use emomm_report::analysis::Analysis;
-use emomm_report::chase::chase_content;
+use emomm_report::chase::{Beside, chase_content};
 use emomm_report::table::Table;
 
 use crate::by_hand::{always_right, first_shown, options};
@@ -33,11 +33,12 @@ pub(crate) fn steered(records: Vec<Record>) -> Vec<Record> {
             layer(14, [0.4, 0.3, 0.3], on),
             layer(15, [0.0, 0.0, 1.0], on),
         ];
-        SteeringTrace { variant: "tuned".to_owned(), layers }
+        // Two frames of two patches by two, merged to one token each.
+        SteeringTrace { variant: "tuned".to_owned(), layers, importance: Some(vec![0.75, 0.25]) }
     };
     let with = |r: Record| {
         let steering = (r.coalition == ModalitySet::FULL).then(|| trace(&r.sample));
-        Record { steering, ..r }
+        Record { steering, grid_thw: Some([2, 2, 2]), ..r }
     };
     records.into_iter().map(with).collect()
 }
@@ -47,7 +48,7 @@ fn content() -> Vec<Table> {
     let runs = [("baseline", first_shown(&clips)), ("tuned", steered(always_right(&clips)))];
     let study = study(&clips, &runs);
     let analysis = Analysis::of(&study, options()).unwrap();
-    chase_content(&study, &analysis, &options()).unwrap().unwrap().tables
+    chase_content(&study, &analysis, &options(), &Beside::default()).unwrap().unwrap().tables
 }
 
 fn line(tables: &[Table], name: &str, begins: &str) -> String {
@@ -69,7 +70,7 @@ fn the_three_readings_of_table_6_by_hand() {
     for (found, expected) in fields.iter().zip(expected) {
         assert!((found - expected).abs() < 1e-12, "{row}");
     }
-    assert!(line(&tables, "chase-detection", "paper,test,").contains("0.8965"));
+    assert!(line(&tables, "chase-detection", "\"paper, Table 6\",test,").contains("0.8965"));
 }
 
 #[test]
@@ -84,10 +85,48 @@ fn gains_are_told_by_what_conflicts() {
     assert!(variant.starts_with("tuned,method,conflict,5,1,"), "{variant}");
 }
 
+/// Three runs: the method, its placebo and its bound. Of five conflicts the baseline answers c3 and c4 rightly.
+#[test]
+fn what_holds_and_what_does_not_is_said_in_words() {
+    let clips = ten_clips();
+    let runs = [
+        ("baseline", first_shown(&clips)),
+        ("paper", steered(always_right(&clips))),
+        ("random_gate", steered(first_shown(&clips))),
+        ("oracle_gate", steered(always_right(&clips))),
+        ("two_pass", steered(first_shown(&clips))),
+        ("two_pass+random_gate", steered(first_shown(&clips))),
+    ];
+    let study = study(&clips, &runs);
+    let analysis = Analysis::of(&study, options()).unwrap();
+    let content = chase_content(&study, &analysis, &options(), &Beside::default()).unwrap().unwrap();
+    let about = |name: &str| content.words.iter().find(|w| w.starts_with(name)).unwrap().clone();
+    let paper = about("paper: ");
+    assert!(
+        paper.contains("100.0 % are reached") && paper.contains("On 5 aligned clips 0.0 points"),
+        "{paper}"
+    );
+    let two_pass = about("two_pass: ");
+    assert!(
+        two_pass.contains("no gain is shown") && two_pass.contains("does not stand out from: random gate")
+    );
+    assert!(content.words.iter().all(|w| !w.starts_with("random_gate")), "{:?}", content.words);
+    assert!(content.words.iter().any(|w| w.contains("Only 5 conflicts")), "{:?}", content.words);
+    let outputs = line(&content.tables, "chase-outputs", "TAV,");
+    assert!(outputs.starts_with("TAV,4,"), "{outputs}");
+    assert!(content.figures.iter().any(|f| f.name == "chase-heads"));
+    let importance = content.figures.iter().find(|f| f.name == "chase-importance").unwrap();
+    let csv = importance.data.csv();
+    assert!(
+        csv.lines().any(|l| l.ends_with(",1,1,1,0.75")) && csv.lines().any(|l| l.ends_with(",2,1,1,0.25")),
+        "{csv}"
+    );
+}
+
 #[test]
 fn runs_without_steering_have_no_such_page() {
     let clips = ten_clips();
     let study = study(&clips, &[("run", first_shown(&clips))]);
     let analysis = Analysis::of(&study, options()).unwrap();
-    assert!(chase_content(&study, &analysis, &options()).unwrap().is_none());
+    assert!(chase_content(&study, &analysis, &options(), &Beside::default()).unwrap().is_none());
 }

@@ -58,6 +58,7 @@ fn attention(record: &Value, coalition: ModalitySet) -> Option<LayerAttention> {
         nmas: of(&nmas),
         mass: of(&nmas),
         share: of(&share).map(|s| s.map(|v| v.into_iter().map(Some).collect())),
+        spatial: None,
         tensors: None,
     })
 }

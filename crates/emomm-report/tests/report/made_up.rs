@@ -117,6 +117,7 @@ pub(crate) fn record(clip: &MadeUp, coalition: ModalitySet, answer: Sentiment) -
         reply_score: None,
         reply_notes: Vec::new(),
         tokens: None,
+        token_cost: None,
         grid_thw: None,
         media: None,
         ms: 1.0,
@@ -136,6 +137,7 @@ pub(crate) fn attention(coalition: ModalitySet, nmas: [f64; 3], layers: usize) -
         nmas: PerModality::from_fn(|m| here(m).then(|| by_layer(m))),
         mass: PerModality::from_fn(|m| here(m).then(|| by_layer(m).into_iter().map(|v| 10.0 * v).collect())),
         share: PerModality::from_fn(|m| here(m).then(|| vec![Some(nmas[m.index()] / sum); layers])),
+        spatial: None,
         tensors: None,
     }
 }

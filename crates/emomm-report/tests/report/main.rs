@@ -6,3 +6,4 @@ mod chase;
 mod golden;
 mod made_up;
 mod pages;
+mod spatial;

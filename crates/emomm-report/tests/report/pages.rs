@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use emomm_eval::run::Record;
+use emomm_report::chase::Beside;
 use emomm_report::study::Study;
 use emomm_report::{ReportOptions, report};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::made_up::{MadeUp, study, ten_clips};
 
 pub(crate) fn written(study: &Study, out: &Path) -> String {
     let options = ReportOptions { scores: options(), version: "test".to_owned(), ..ReportOptions::default() };
-    let written = report(study, BTreeMap::new(), &options, out).unwrap();
+    let written = report(study, None, &Beside::default(), BTreeMap::new(), &options, out).unwrap();
     std::fs::read_to_string(written.page).unwrap()
 }
 
@@ -39,7 +40,7 @@ fn a_single_file_holds_everything_and_asks_for_nothing() {
     {
         assert!(html.contains(heading), "{heading}");
     }
-    assert!(html.contains("first names the right one of five classes for 100.0 %"));
+    assert!(html.contains("The model names the right one of five classes for 100.0 %"));
     assert!(html.contains("id=\"table-table1\"") && html.contains("Qwen2.5-Omni-7B"));
     assert!(html.len() < 2 << 20, "{} bytes", html.len());
 }

@@ -195,11 +195,11 @@ fn report(filled: &Initialised, args: &InitArgs, printer: &Printer) -> Result<Ex
     if n_problems > MAX_NAMED {
         printer.talk(&format!("  and {} more", n_problems - MAX_NAMED));
     }
-    let n_subtitles = filled.main.n_subtitles + filled.practice.n_subtitles;
-    if n_subtitles > 0 {
+    let n_subtitles = filled.main.subtitles.len() + filled.practice.subtitles.len();
+    if let Some(crop) = filled.main.crop_against_subtitles().or(filled.practice.crop_against_subtitles()) {
         printer.talk(&format!(
-            "warning: {n_subtitles} pictures are likely to show subtitles, which give the words away; --crop-bottom 0.2 \
-             cuts a band off"
+            "warning: {n_subtitles} pictures are likely to show subtitles, which give the words away; a new project with \
+             --crop-bottom {crop} cuts nearly all of them off"
         ));
     }
     printer.talk("Invitations are shown once; send each to one person. A new one: emomm annotate invite.");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::eval::{VariantFigures, as_json, open_router, run_variants};
+use super::eval::{Place, VariantFigures, as_json, open_router, run_variants};
 use super::session::Session;
 use super::variants::variants;
 use super::words::{SampleArgs, WhereArgs};
@@ -44,8 +44,8 @@ pub(crate) fn run(args: &AblateArgs, printer: &Printer) -> Result<ExitStatus, Fa
     let mut list = vec![args.base.clone(), part("no_inter"), part("no_intra")];
     list.extend((1..=SEEDS).map(|seed| format!("{}@{seed}", part("no_router"))));
     let list = variants(&list, Some((&args.router, &router)), args.samples.seed)?;
-    let figures =
-        run_variants(&mut session, (&args.router, &router), list, &args.samples, &args.out, printer)?;
+    let place = Place { out: &args.out, retry: false };
+    let figures = run_variants(&mut session, (&args.router, &router), list, &args.samples, &place, printer)?;
     let mean = mean_of_seeds(&figures);
     if args.json {
         let mut object = as_json(&figures);

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DiagnoseArgs, printer: &Printer) -> Result<ExitStatus, 
     let mut store = session.store(router.1.text_scope, router.1.n_sinks)?;
     let (mut rows, mut n_failed) = (Vec::new(), 0);
     for split in &args.split {
-        n_failed += session.ensure_features(&mut store, &[*split], printer)?.1;
+        n_failed += session.ensure(&mut store, &[*split], &words(&READ), printer)?.1;
         let chosen: std::collections::BTreeSet<String> =
             session.clips(&[*split], &words(&READ))?.into_iter().map(|c| c.clip.id).collect();
         let mut read: Vec<(String, ModalitySet, CleanReading)> = Vec::new();

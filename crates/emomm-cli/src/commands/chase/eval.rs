@@ -10,6 +10,7 @@ use emomm_chase::{
     ALL, CleanReading, ClipKnowledge, LoadedRouter, Rng, Steerer, SubsetFigures, Variant, VariantKind,
     by_subset, load_router, router_digest,
 };
+use emomm_dataset::build::Split;
 use emomm_dataset::{ModalitySet, Sentiment};
 use emomm_eval::PredictOptions;
 use emomm_eval::run::{
@@ -18,8 +19,9 @@ use emomm_eval::run::{
 use emomm_eval::runner::{WorkItem, keyed};
 use serde_json::{Value, json};
 
+use super::plan;
 use super::session::Session;
-use super::variants::variants;
+use super::variants::{Tuned, variants};
 use super::words::{SampleArgs, WhereArgs, in_order};
 use crate::commands::eval::{bench_id, git_revision};
 use crate::exit_status::{ExitStatus, Failure};
@@ -41,10 +43,16 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "ROUTER")]
     pub(crate) router: PathBuf,
     /// Presets, placebos, bounds, controls, comparators, BASE+NAME, NAME@SEED, or steering files (*.toml)
-    #[arg(long, value_name = "NAME", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', required_unless_present = "plan")]
     pub(crate) variants: Vec<String>,
+    /// Read variants, splits, coalitions and seed from a TOML file with the same words
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["variants", "split", "coalitions", "seed"])]
+    pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
+    /// Ask again for records that are there without an answer
+    #[arg(long)]
+    pub(crate) retry: bool,
     /// Folder for the runs: OUT/VARIANT each; the same command again goes on where it stopped
     #[arg(long, value_name = "RUN")]
     pub(crate) out: PathBuf,
@@ -61,11 +69,15 @@ pub(super) struct VariantFigures {
 }
 
 pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let (names, samples) = match &args.plan {
+        Some(path) => plan::read(path, &args.samples)?,
+        None => (args.variants.clone(), args.samples.clone()),
+    };
     let mut session = Session::open(&args.place, printer)?;
     let router = open_router(&args.router, &session)?;
-    let list = variants(&args.variants, Some((&args.router, &router)), args.samples.seed)?;
-    let figures =
-        run_variants(&mut session, (&args.router, &router), list, &args.samples, &args.out, printer)?;
+    let list = variants(&names, Some((&args.router, &router)), samples.seed)?;
+    let place = Place { out: &args.out, retry: args.retry };
+    let figures = run_variants(&mut session, (&args.router, &router), list, &samples, &place, printer)?;
     if args.json {
         printer.json(&as_json(&figures))?;
     } else {
@@ -82,15 +94,52 @@ pub(super) fn open_router(folder: &Path, session: &Session) -> Result<LoadedRout
     Ok(Arc::new((router, card)))
 }
 
-/// Runs variants into `out`, one run folder each, and gives their figures.
+/// Says where settings were chosen on the very samples that are measured now.
+fn warn_of_tuning(
+    session: &Session,
+    router_folder: &Path,
+    list: &[Variant],
+    splits: &[Split],
+    printer: &Printer,
+) {
+    let used = |what: &Tuned| list.iter().any(|v| v.name.split('+').next() == Some(what.name()));
+    for what in [Tuned::Settings, Tuned::StaticBias].iter().filter(|w| used(w)) {
+        let search = std::fs::read(router_folder.join(what.search_file())).unwrap_or_default();
+        let search: Value = serde_json::from_slice(&search).unwrap_or_default();
+        let same = search["manifest_sha256"].as_str() == Some(&session.manifest.header.parquet_sha256);
+        let chosen_on = |split: &&Split| {
+            search["splits"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|s| s.as_str() == Some(split.name())))
+        };
+        if let Some(split) = splits.iter().find(chosen_on).filter(|_| same) {
+            printer.talk(&format!(
+                "warning: `{}` was chosen on the {} split of this benchmark: its figures here are no evidence",
+                what.name(),
+                split.name()
+            ));
+        }
+    }
+}
+
+/// Where variants are written.
+pub(super) struct Place<'a> {
+    /// The folder of their run folders.
+    pub(super) out: &'a Path,
+    /// Whether records without an answer are asked again.
+    pub(super) retry: bool,
+}
+
+/// Runs variants, one run folder each, and gives their figures.
 pub(super) fn run_variants(
     session: &mut Session,
     (router_folder, router): (&Path, &LoadedRouter),
     list: Vec<Variant>,
     samples: &SampleArgs,
-    out: &Path,
+    place: &Place<'_>,
     printer: &Printer,
 ) -> Result<Vec<VariantFigures>, Failure> {
+    let out = place.out;
     let n_heads = session.white_box.shape().n_heads;
     let mut warnings = BTreeSet::new();
     for variant in &list {
@@ -102,7 +151,9 @@ pub(super) fn run_variants(
     for warning in &warnings {
         printer.talk(&format!("warning: {warning}"));
     }
-    let steerer = Steerer::new(list, Some(Arc::clone(router)))?;
+    warn_of_tuning(session, router_folder, &list, &samples.split, printer);
+    let mut steerer = Steerer::new(list, Some(Arc::clone(router)))?;
+    steerer.importances = Some(session.importances(router)?);
     let coalitions = in_order(&samples.coalitions);
     let chosen = session.clips(&samples.split, &coalitions)?;
     let others = if steerer.needs_shuffled() {
@@ -144,7 +195,7 @@ pub(super) fn run_variants(
         let folder = out.join(&variant.name);
         let (writer, records) = LogWriter::resume(&folder, &header, false)?;
         let done: BTreeSet<String> =
-            records.iter().filter(|r| !r.status.is_transient()).map(|r| r.key.clone()).collect();
+            records.iter().filter(|r| is_done(r.status, place.retry)).map(|r| r.key.clone()).collect();
         runs.push(OpenRun {
             folder,
             writer,
@@ -158,6 +209,10 @@ pub(super) fn run_variants(
     let figures = read_back(session, &steerer, runs, samples.seed)?;
     write_index(out, &steerer, session, router_folder, &digest, samples, Some(&figures))?;
     Ok(figures)
+}
+
+fn is_done(status: RecordStatus, retry: bool) -> bool {
+    if retry { status == RecordStatus::Ok } else { !status.is_transient() }
 }
 
 struct OpenRun {
@@ -298,7 +353,7 @@ fn shuffled(
     printer: &Printer,
 ) -> Result<Others, Failure> {
     let mut store = session.store(router.1.text_scope, router.1.n_sinks)?;
-    session.ensure_features(&mut store, &samples.split, printer)?;
+    session.ensure(&mut store, &samples.split, &in_order(&samples.coalitions), printer)?;
     let wanted: BTreeSet<&str> = clips.iter().map(String::as_str).collect();
     let mut readings: BTreeMap<ModalitySet, Vec<(String, Arc<CleanReading>)>> = BTreeMap::new();
     let mut failure = None;
@@ -331,6 +386,7 @@ fn describe(variant: &Variant) -> Value {
     match &variant.kind {
         VariantKind::Steered(config) => json!({ "steered": **config }),
         VariantKind::Fused(fusion) => json!({ "fused": fusion }),
+        VariantKind::Hinted => json!({ "hinted": emomm_eval::prompt::CONFLICT_HINT }),
     }
 }
 

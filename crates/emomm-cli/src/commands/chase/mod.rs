@@ -4,6 +4,7 @@ mod ablate;
 mod diagnose;
 mod eval;
 mod features;
+mod plan;
 mod session;
 pub(crate) mod steer;
 mod sweep;

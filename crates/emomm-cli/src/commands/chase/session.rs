@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use emomm_chase::{
-    ChaseError, FeatureStore, Features, JudgedSample, StoreKey, StoredRecord, TextScope, TokenSets,
-    model_error,
+    ChaseError, FeatureStore, Features, ImportanceCache, JudgedSample, LoadedRouter, StoreKey, StoredRecord,
+    TextScope, TokenSets, model_error,
 };
 use emomm_dataset::build::Split;
 use emomm_dataset::manifest::{Manifest, ManifestRow};
@@ -17,7 +18,7 @@ use emomm_models::LoadOptions;
 use emomm_models::white_box::WhiteBox;
 
 use super::words::WhereArgs;
-use crate::commands::eval::{HowToLoad, Model};
+use crate::commands::eval::{HowToLoad, Model, encoder_cache};
 use crate::commands::verify::{read_benchmark, unreadable};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::interrupt::Interrupts;
@@ -57,6 +58,7 @@ impl Session {
             device: Some(args.compute.device),
             dtype: Some(args.compute.dtype),
             sampling: Some(args.sampling),
+            cache: encoder_cache(args.cache.as_deref(), None)?,
             ..HowToLoad::default()
         };
         let model = Model::find(&args.model, &how, printer)?;
@@ -67,7 +69,10 @@ impl Session {
             limits: DecodeLimits::default(),
         };
         let spinner = printer.spinner("loading the model");
-        let white_box = emomm_models::open_white_box(&model.place, &load)?;
+        let mut white_box = emomm_models::open_white_box(&model.place, &load)?;
+        if let Some(cache) = &model.encodings {
+            white_box.keep_encodings(Arc::clone(cache));
+        }
         spinner.finish_and_clear();
         let rows = manifest.rows.iter().enumerate();
         let full = rows.filter(|(_, r)| r.is_full()).map(|(i, r)| (r.id.clone(), i)).collect();
@@ -159,21 +164,47 @@ impl Session {
         Ok(FeatureStore::open(&parent, key)?)
     }
 
-    /// Computes the features of some splits that are not on disk yet. Gives the clips and how many of them failed.
+    /// The cache of importances beside the features that a router reads.
+    pub(super) fn importances(&self, router: &LoadedRouter) -> Result<ImportanceCache, Failure> {
+        let store = self.store(router.1.text_scope, router.1.n_sinks)?;
+        Ok(ImportanceCache::new(&store.folder().join("importance")))
+    }
+
+    /// Computes what training needs of some splits and is not on disk yet: features of the full clips and their masked
+    /// copies, answers to the modalities alone. Gives the clips and how many of them failed.
     pub(super) fn ensure_features(
         &mut self,
         store: &mut FeatureStore,
         splits: &[Split],
         printer: &Printer,
     ) -> Result<(usize, usize), Failure> {
-        let read: Vec<ModalitySet> = words(&READ);
         let all: Vec<ModalitySet> = words(&[&READ[..], &ANSWERED[..]].concat());
+        self.ensure(store, splits, &all, printer)
+    }
+
+    /// The same for some coalitions.
+    pub(super) fn ensure(
+        &mut self,
+        store: &mut FeatureStore,
+        splits: &[Split],
+        coalitions: &[ModalitySet],
+        printer: &Printer,
+    ) -> Result<(usize, usize), Failure> {
+        let read: Vec<ModalitySet> = words(&READ);
         let known = store.known()?;
-        let clips = self.clips(splits, &all)?;
+        let clips = self.clips(splits, coalitions)?;
         let n_clips = clips.len();
-        let left: Vec<Candidate> = clips
+        let missing = |id: &str| -> Vec<ModalitySet> {
+            let is_there = |c: &ModalitySet| known.get(id).is_some_and(|k| k.contains(c));
+            coalitions.iter().copied().filter(|c| !is_there(c)).collect()
+        };
+        let left: Vec<(Candidate, Vec<ModalitySet>)> = clips
             .into_iter()
-            .filter(|c| !known.get(&c.clip.id).is_some_and(|k| all.iter().all(|c| k.contains(c))))
+            .map(|c| {
+                let missing = missing(&c.clip.id);
+                (c, missing)
+            })
+            .filter(|(_, missing)| !missing.is_empty())
             .collect();
         if left.is_empty() {
             return Ok((n_clips, 0));
@@ -188,7 +219,7 @@ impl Session {
         let spinner = printer.spinner("reading");
         let (mut failed, mut told) = (0, 0);
         let n_left = left.len();
-        for (done, candidate) in left.into_iter().enumerate() {
+        for (done, (candidate, missing)) in left.into_iter().enumerate() {
             if interrupts.stop.asked() > 0 {
                 store.flush()?;
                 spinner.finish_and_clear();
@@ -197,7 +228,7 @@ impl Session {
                     .with_hint("issue the same command again to go on"));
             }
             spinner.set_message(format!("reading {done}/{n_left}"));
-            let (records, errors) = self.read_clip(&candidate, &all, &read, scope, sinks);
+            let (records, errors) = self.read_clip(&candidate, &missing, &read, scope, sinks);
             for error in &errors {
                 told += 1;
                 if told <= TOLD {

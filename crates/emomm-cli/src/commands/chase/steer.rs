@@ -42,13 +42,63 @@ impl SteerFile {
             None => None,
         };
         let this = Self { config: Arc::new(config), router };
+        this.checked(&path.display().to_string())
+    }
+
+    /// The steering that a run's header states, with the router that it was made with.
+    ///
+    /// # Errors
+    /// The run is one of the variants of `emomm chase eval`, or the router is missing or another.
+    pub(crate) fn of_settings(
+        settings: &Value,
+        router: Option<&Path>,
+        model_sha256: &str,
+    ) -> Result<Self, Failure> {
+        let config: SteeringConfig = serde_json::from_value(settings["config"].clone()).map_err(|_| {
+            Failure::new(
+                ExitStatus::Usage,
+                "the run is a variant of `emomm chase eval`, which asks again itself",
+            )
+            .with_hint("issue the command that made it again: it goes on where it stopped")
+        })?;
+        let expected = settings["router"].as_str();
+        let router = match (expected, router) {
+            (None, None) => None,
+            (None, Some(folder)) => {
+                let message = format!("--router {}: the run was steered without a router", folder.display());
+                return Err(Failure::new(ExitStatus::Usage, message).with_hint("leave --router out"));
+            }
+            (Some(digest), None) => {
+                let message = format!("the run was steered with router {digest}, expected --router");
+                return Err(Failure::new(ExitStatus::Usage, message)
+                    .with_hint("name the router's folder with --router"));
+            }
+            (Some(digest), Some(folder)) => {
+                let found = router_digest(folder)?;
+                if found != digest {
+                    let message =
+                        format!("{}: router {found}, expected {digest} as in the run", folder.display());
+                    return Err(Failure::new(ExitStatus::Data, message)
+                        .with_hint("name the router that the run was made with"));
+                }
+                let (router, card) = load_router(folder)?;
+                card.check_model(folder, model_sha256)?;
+                Some((folder.to_owned(), Arc::new((router, card))))
+            }
+        };
+        Self { config: Arc::new(config), router }.checked("the run's steering")
+    }
+
+    /// Refuses what cannot be steered clip by clip.
+    fn checked(self, place: &str) -> Result<Self, Failure> {
+        let this = self;
         this.steerer()?;
         for (needs, what) in [
             (this.config.needs_labels(), "labels"),
             (this.config.needs_shuffled(), "router outputs of other samples"),
         ] {
             if needs {
-                let message = format!("{}: the steering needs {what}", path.display());
+                let message = format!("{place}: the steering needs {what}");
                 return Err(Failure::new(ExitStatus::Usage, message)
                     .with_hint("such variants run under `emomm chase eval`"));
             }
@@ -56,7 +106,8 @@ impl SteerFile {
         Ok(this)
     }
 
-    fn steerer(&self) -> Result<Steerer, Failure> {
+    /// The settings as a variant that runs.
+    pub(crate) fn steerer(&self) -> Result<Steerer, Failure> {
         let kind = VariantKind::Steered(Arc::clone(&self.config));
         let variant = Variant { name: self.config.preset.clone(), kind };
         Ok(Steerer::new(vec![variant], self.router.as_ref().map(|r| Arc::clone(&r.1)))?)

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use super::eval::{metric, open_router, write_json};
 use super::session::Session;
-use super::variants::{TUNED_FILE, variant};
-use super::words::{SampleArgs, WhereArgs, in_order, toml_table};
+use super::variants::{Tuned, variant};
+use super::words::{SampleArgs, WhereArgs, from_word, in_order, toml_table};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::interrupt::Interrupts;
 use crate::printer::Printer;
@@ -32,6 +32,11 @@ inter_strength = [1.0, 1.4]
 intra_strength = [0.0, 0.5]
 router_read = [\"online\", \"clean_mean\"]
 ";
+
+/// Biases that the search behind `static_bias` tries for each modality.
+const STATIC_BIASES: [f64; 5] = [-1.5, -0.75, 0.0, 0.75, 1.5];
+/// The word for the router's own first layer in that search.
+const ROUTERS_LAYER: &str = "router";
 
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
@@ -49,9 +54,20 @@ pub(crate) struct SweepArgs {
     /// TOML file with a list `[[point]]` of settings
     #[arg(long, value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
-    /// Keep the point of the best balanced accuracy on Align and Conflict as ROUTER/tuned.toml; on valid alone
-    #[arg(long)]
-    pub(crate) tune: bool,
+    /// Keep the point of the best balanced accuracy on Align and Conflict beside the router: settings (the variant
+    /// `tuned`) or static_bias (the control of that name); on the valid split alone
+    #[arg(
+        long,
+        value_name = "WHAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "settings",
+        value_parser = from_word::<Tuned>
+    )]
+    pub(crate) tune: Option<Tuned>,
+    /// The whole benchmark is for development, the evidence comes from another: --tune may also choose on its test split
+    #[arg(long, requires = "tune")]
+    pub(crate) development: bool,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
     /// File for the figures, JSON; a CSV of the same name beside it
@@ -62,6 +78,22 @@ pub(crate) struct SweepArgs {
     pub(crate) json: bool,
 }
 
+/// A choice is made where the router has not learnt and nothing is measured afterwards.
+fn check_splits(args: &SweepArgs) -> Result<(), Failure> {
+    let splits = &args.samples.split;
+    if !args.development && splits != &[Split::Valid] {
+        let message = "--tune chooses on the validation split alone, expected --split valid";
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("choose on valid, then measure on test with `emomm chase eval`"));
+    }
+    if splits.contains(&Split::Train) {
+        let message =
+            "--tune on the train split, where the router knows the answers; expected valid, or valid,test";
+        return Err(Failure::new(ExitStatus::Usage, message).with_hint("give --split valid,test"));
+    }
+    Ok(())
+}
+
 /// A point: what differs from the base, and the settings.
 struct Point {
     overrides: toml::Table,
@@ -69,14 +101,14 @@ struct Point {
 }
 
 pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
-    if args.tune && args.samples.split != [Split::Valid] {
-        let message = "--tune chooses on the validation split alone, expected --split valid";
-        return Err(Failure::new(ExitStatus::Usage, message)
-            .with_hint("choose on valid, then measure on test with `emomm chase eval`"));
+    if args.tune.is_some() {
+        check_splits(args)?;
     }
     let mut session = Session::open(&args.place, printer)?;
     let router = open_router(&args.router, &session)?;
-    let base = variant(&args.base, Some((&args.router, &router)), args.samples.seed)?;
+    // A static bias stands alone.
+    let base = if args.tune == Some(Tuned::StaticBias) { "baseline" } else { &args.base };
+    let base = variant(base, Some((&args.router, &router)), args.samples.seed)?;
     let VariantKind::Steered(base) = &base.kind else {
         return Err(Failure::new(ExitStatus::Usage, format!("--base {}: expected a steering", args.base)));
     };
@@ -91,12 +123,13 @@ pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Fai
     }));
     let mut steerer = Steerer::new(list, Some(Arc::clone(&router)))?;
     steerer.traces = false;
+    steerer.importances = Some(session.importances(&router)?);
     if steerer.needs_shuffled() {
         let message = "a sweep cannot shuffle the router's outputs; use `emomm chase eval`";
         return Err(Failure::new(ExitStatus::Usage, message));
     }
     let (figures, n_failed) = steer(&mut session, &steerer, args, printer)?;
-    let object = object(args, &points, &figures, n_failed);
+    let object = object(args, &session, &points, &figures, n_failed);
     if let Some(path) = &args.out {
         write_json(path, &object)?;
         let csv = path.with_extension("csv");
@@ -104,8 +137,8 @@ pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Fai
             .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", csv.display())))?;
     }
     let best = best(&figures);
-    if args.tune {
-        keep(args, &points[best - 1], &figures[best], &object, printer)?;
+    if let Some(what) = args.tune {
+        keep(what, args, &points[best - 1], &figures[best], &object, printer)?;
     }
     if args.json {
         printer.json(&object)?;
@@ -143,6 +176,7 @@ fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Point>, Failure
         }
     } else {
         let text = match &args.grid {
+            None if args.tune == Some(Tuned::StaticBias) => static_grid(),
             None => TUNING_GRID.to_owned(),
             Some(text) if text.contains('=') => text.replace(';', "\n"),
             Some(path) => read("--grid", path.as_ref())?,
@@ -155,7 +189,10 @@ fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Point>, Failure
     }
     tables
         .into_iter()
-        .map(|overrides| {
+        .map(|mut overrides| {
+            if overrides.get("steer_first_layer").and_then(toml::Value::as_str) == Some(ROUTERS_LAYER) {
+                overrides.remove("steer_first_layer");
+            }
             let mut config = with_overrides(base, &overrides)?;
             // Clean readings may steer from the first layer on; online ones cannot.
             if args.grid.is_none()
@@ -167,6 +204,19 @@ fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Point>, Failure
             Ok(Point { overrides, config })
         })
         .collect()
+}
+
+/// Biases of each modality, from the first layer on and from the router's: the search behind `static_bias`.
+fn static_grid() -> String {
+    let mut biases = Vec::new();
+    for text in STATIC_BIASES {
+        for audio in STATIC_BIASES {
+            for video in STATIC_BIASES {
+                biases.push(format!("{{ text = {text:?}, audio = {audio:?}, video = {video:?} }}"));
+            }
+        }
+    }
+    format!("static_bias = [{}]\nsteer_first_layer = [1, \"{ROUTERS_LAYER}\"]", biases.join(", "))
 }
 
 /// Every combination of one value of each list; a value that is no list is one.
@@ -265,7 +315,13 @@ fn best(figures: &Figures) -> usize {
         .fold(1, |best, at| if balanced(&figures[at]) > balanced(&figures[best]) { at } else { best })
 }
 
-fn object(args: &SweepArgs, points: &[Point], figures: &Figures, n_failed: usize) -> Value {
+fn object(
+    args: &SweepArgs,
+    session: &Session,
+    points: &[Point],
+    figures: &Figures,
+    n_failed: usize,
+) -> Value {
     let row = |(i, point): (usize, &Point)| {
         json!({
             "point": i + 1,
@@ -275,7 +331,8 @@ fn object(args: &SweepArgs, points: &[Point], figures: &Figures, n_failed: usize
         })
     };
     json!({
-        "base": args.base,
+        "base": if args.tune == Some(Tuned::StaticBias) { "baseline" } else { args.base.as_str() },
+        "manifest_sha256": session.manifest.header.parquet_sha256,
         "splits": args.samples.split.iter().map(|s| s.name()).collect::<Vec<_>>(),
         "coalitions": in_order(&args.samples.coalitions),
         "n_points": points.len(),
@@ -286,8 +343,9 @@ fn object(args: &SweepArgs, points: &[Point], figures: &Figures, n_failed: usize
     })
 }
 
-/// Writes `tuned.toml`: the whole settings, and the search that chose them.
+/// Writes the whole settings beside the router, and the search that chose them.
 fn keep(
+    what: Tuned,
     args: &SweepArgs,
     point: &Point,
     figures: &BTreeMap<&'static str, SubsetFigures>,
@@ -295,20 +353,23 @@ fn keep(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let failed = |e: &dyn std::fmt::Display| Failure::new(ExitStatus::Usage, e.to_string());
-    let config = SteeringConfig { preset: "tuned".to_owned(), ..point.config.clone() };
+    let config = SteeringConfig { preset: what.name().to_owned(), ..point.config.clone() };
     let body = toml::to_string(&config).map_err(|e| failed(&e))?;
-    let path = args.router.join(TUNED_FILE);
+    let path = args.router.join(what.file());
     let n = figures.get(emomm_chase::ALL).map_or(0, |f| f.n);
+    let splits: Vec<&str> = args.samples.split.iter().map(|s| s.name()).collect();
     let text = format!(
-        "# Chosen among {} points on {n} samples of the validation split: balanced accuracy on Align and Conflict {:.4},\n\
-         # baseline {:.4}. The whole search stands in tuned-search.json.\n{body}",
+        "# Chosen among {} points on {n} samples of the splits {}: balanced accuracy on Align and Conflict {:.4},\n\
+         # baseline {:.4}. The whole search stands in {}.\n{body}",
         search["n_points"],
+        splits.join(", "),
         balanced(figures),
-        search["baseline"]["balanced_acc"].as_f64().unwrap_or(0.0)
+        search["baseline"]["balanced_acc"].as_f64().unwrap_or(0.0),
+        what.search_file()
     );
     std::fs::write(&path, text).map_err(|e| failed(&format!("{}: {e}", path.display())))?;
-    write_json(&args.router.join("tuned-search.json"), search)?;
-    printer.talk(&format!("tuned settings in {}", path.display()));
+    write_json(&args.router.join(what.search_file()), search)?;
+    printer.talk(&format!("settings in {}", path.display()));
     Ok(())
 }
 
@@ -375,5 +436,6 @@ mod tests {
         assert_eq!(all.len(), 6);
         assert!(all.iter().all(|t| t["c"].as_float() == Some(0.5) && t["heads"].as_array().is_some()));
         assert_eq!(combinations(&TUNING_GRID.parse().unwrap()).len(), 144);
+        assert_eq!(combinations(&static_grid().parse().unwrap()).len(), 250);
     }
 }

@@ -11,8 +11,45 @@ use emomm_chase::{
 use super::words::toml_table;
 use crate::exit_status::{ExitStatus, Failure};
 
-/// The tuned settings, beside the router.
-pub(super) const TUNED_FILE: &str = "tuned.toml";
+/// What `sweep --tune` chooses; it stands beside the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tuned {
+    /// The settings of the method.
+    #[default]
+    Settings,
+    /// The control: one bias for each modality, whatever the sample.
+    StaticBias,
+}
+
+impl Tuned {
+    /// The variant's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "tuned",
+            Self::StaticBias => "static_bias",
+        }
+    }
+
+    /// Its steering file.
+    pub(super) fn file(self) -> String {
+        format!("{}.toml", self.name())
+    }
+
+    /// The search behind it.
+    pub(super) fn search_file(self) -> String {
+        format!("{}-search.json", self.name())
+    }
+
+    /// What a word names, the part before `+` counted.
+    fn of_word(word: &str) -> Option<Self> {
+        let base = word.split('+').next();
+        [Self::Settings, Self::StaticBias].into_iter().find(|t| base == Some(t.name()))
+    }
+}
+
+/// The variant that asks in words.
+const PROMPT_HINT: &str = "prompt_hint";
 /// A larger steering file is none.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -40,6 +77,9 @@ pub(super) fn variant(
     router: Option<(&Path, &LoadedRouter)>,
     seed: u64,
 ) -> Result<Variant, Failure> {
+    if word == PROMPT_HINT {
+        return Ok(Variant { name: word.to_owned(), kind: VariantKind::Hinted });
+    }
     if let Some(fusion) = Fusion::of_name(word) {
         return Ok(Variant { name: word.to_owned(), kind: VariantKind::Fused(fusion) });
     }
@@ -48,26 +88,38 @@ pub(super) fn variant(
         let path = Path::new(word);
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         (name, read_file(path)?.0)
-    } else if word == "tuned" || word.starts_with("tuned+") {
+    } else if let Some(tuned) = Tuned::of_word(word) {
+        let name = tuned.name();
         let Some((folder, _)) = router else {
-            return Err(Failure::new(ExitStatus::Usage, "variant `tuned` needs --router"));
+            return Err(Failure::new(ExitStatus::Usage, format!("variant `{name}` needs --router")));
         };
-        let path = folder.join(TUNED_FILE);
+        let path = folder.join(tuned.file());
         if !path.is_file() {
-            let message = format!("variant `tuned`: found no {}", path.display());
+            let message = format!("variant `{name}`: found no {}", path.display());
             return Err(Failure::new(ExitStatus::Usage, message)
                 .with_hint("`emomm chase sweep --tune --router ROUTER` writes it, on the validation split"));
         }
         let mut config = read_file(&path)?.0;
-        if let Some(rest) = word.strip_prefix("tuned+") {
+        let (rest, own_seed) = match word.split_once('@') {
+            Some((rest, number)) => (rest, number.parse().ok()),
+            None => (word, Some(seed)),
+        };
+        if let Some(rest) = rest.strip_prefix(name).and_then(|r| r.strip_prefix('+')) {
             config = on_base(&config, rest)?;
         }
+        config.seed = own_seed.ok_or_else(|| {
+            Failure::new(ExitStatus::Usage, format!("--variants {word}: expected NAME@SEED"))
+        })?;
         word.clone_into(&mut config.preset);
         (word.to_owned(), config)
     } else {
         let mut config = preset(word).map_err(|e| {
-            let names: Vec<&str> =
-                PRESETS.iter().map(|(n, _)| *n).chain(Fusion::ALL.iter().map(|(n, _)| *n)).collect();
+            let names: Vec<&str> = PRESETS
+                .iter()
+                .map(|(n, _)| *n)
+                .chain(Fusion::ALL.iter().map(|(n, _)| *n))
+                .chain([PROMPT_HINT])
+                .collect();
             Failure::new(ExitStatus::Usage, format!("--variants {word}: {e}"))
                 .with_hint(format!("known: {}; or a file that ends in .toml", names.join(", ")))
         })?;
@@ -117,9 +169,10 @@ pub(super) fn read_file(path: &Path) -> Result<(SteeringConfig, Option<std::path
         .map(|r| path.parent().map_or_else(|| r.clone().into(), |folder| folder.join(&r)));
     let base = match word(&mut table, "preset")?.as_deref() {
         None => preset("paper")?,
-        Some("tuned") => {
+        // Written whole by `sweep --tune`.
+        Some(name @ ("tuned" | "static_bias")) => {
             let mut config = preset("paper")?;
-            "tuned".clone_into(&mut config.preset);
+            name.clone_into(&mut config.preset);
             config
         }
         Some(name) => preset(name)?,

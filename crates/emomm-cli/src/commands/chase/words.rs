@@ -22,6 +22,9 @@ pub(crate) struct WhereArgs {
     /// Folder of cached features; the user's cache without it
     #[arg(long, value_name = "DIR")]
     pub(crate) features: Option<PathBuf>,
+    /// Folder for encoder outputs, which commands and runs share, or off; in the user's cache without it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// At most so many clips of each split
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,

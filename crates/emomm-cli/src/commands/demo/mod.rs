@@ -1,9 +1,11 @@
-//! `emomm demo`: the main job in one command: a synthetic world, its benchmark, an evaluation, and what it shows.
+//! `emomm demo`: the main job in one command: a synthetic world, its benchmark, an evaluation, a router and what steering by
+//! it does, and what all of it shows.
 //!
 //! Every step is a command of its own, said before it begins; run again, each goes on where it stopped. Nothing outside of
 //! `--out` is touched: the embedded model is unpacked there, too.
 
 mod finding;
+mod steering;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,12 +23,18 @@ use crate::model_source;
 use crate::printer::Printer;
 
 use finding::Finding;
+use steering::Steering;
 
 /// Clips of each corpus: about five minutes, and about one, on two cores.
 const CLIPS: u32 = 200;
 const QUICK_CLIPS: u32 = 30;
 /// Seed of the demo's world. No model was trained on it.
 const SEED: u64 = 20_260;
+/// The router's: the paper's is for more clips than the demo has.
+const LEARNING_RATE: &str = "1e-3";
+/// What is compared on the page about CHASE.
+const VARIANTS: &str = "paper,two_pass,random_gate,random_heads,shuffled_router,oracle_gate,always_on,late_fusion,\
+                        two_pass+random_gate,two_pass+oracle_gate";
 /// Most workers of the evaluation; each holds the model.
 const MOST_JOBS: usize = 8;
 
@@ -88,8 +96,19 @@ impl Demo<'_> {
         self.folder.join(name)
     }
 
+    /// A command of `emomm chase` on the model, the benchmark and the caches of the demo.
+    fn chase(&self, what: &'static str, command: &str) -> Step {
+        Step::new(what, "chase")
+            .word(command)
+            .option("--model", &self.model)
+            .option("--bench", self.path("bench"))
+            .option("--features", self.path("features"))
+            .option("--cache", self.path("cache"))
+    }
+
     fn steps(&self) -> Vec<Step> {
         let (world, bench, run) = (self.path("world"), self.path("bench"), self.path("run"));
+        let (router, chase) = (self.path("router"), self.path("chase"));
         let jobs = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_JOBS);
         vec![
             Step::new("a world of synthetic clips", "synth")
@@ -110,8 +129,22 @@ impl Demo<'_> {
                 .option("--attention", "summary")
                 .option("--cache", self.path("cache"))
                 .option("--jobs", jobs.to_string()),
+            self.chase("a router that learns which modality is right, from the train split", "train")
+                .option("--learning-rate", LEARNING_RATE)
+                .option("--out", &router),
+            self.chase("the model steered by it on the test split, with placebos and a bound", "eval")
+                .option("--router", &router)
+                .option("--variants", VARIANTS)
+                .option("--split", "test")
+                .option("--coalitions", "TAV")
+                .option("--out", &chase),
+            self.chase("where the evidence enters: attention knock-out on the valid split", "trace")
+                .option("--split", "valid")
+                .option("--coalitions", "TAV")
+                .option("--out", chase.join("trace.json")),
             Step::new("the report", "report")
                 .word(&run)
+                .option("--chase", &chase)
                 .option("--out", self.path("report"))
                 .option("--title", "Synthetic clips")
                 .word("--include-media"),
@@ -125,6 +158,7 @@ impl Demo<'_> {
             self.take(&format!("{}/{}", i + 1, steps.len()), step)?;
         }
         let finding = self.finding()?;
+        let steering = Steering::read(&self.path("chase"))?;
         let page = self.path("report").join("index.html");
         if json {
             self.printer.json(&json!({
@@ -132,12 +166,16 @@ impl Demo<'_> {
                 "world": self.path("world"),
                 "bench": self.path("bench"),
                 "run": self.path("run"),
+                "router": self.path("router"),
+                "chase": self.path("chase"),
                 "report": page,
                 "seconds": begin.elapsed().as_secs_f64(),
                 "figures": finding,
+                "steering": steering,
             }))?;
         } else {
-            self.printer.data(&format!("{}\nOpen next: {}\n", finding.text(), page.display()))?;
+            let open = page.display();
+            self.printer.data(&format!("{}{}\nOpen next: {open}\n", finding.text(), steering.text()))?;
         }
         Ok(ExitStatus::Done)
     }

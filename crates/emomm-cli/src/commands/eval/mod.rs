@@ -1,27 +1,25 @@
 //! `emomm eval`: a predictor over the benchmark, under every coalition, resumable.
 
+mod dry_run;
 mod model;
 mod session;
 mod summary;
 mod watch;
 mod words;
 
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use emomm_dataset::manifest::Manifest;
 use emomm_eval::run::{BenchId, LogWriter, Places, Plan, RunHeader, Selection};
 use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
-use serde_json::json;
 
-pub(crate) use model::{HowToAsk, HowToLoad, Model};
+pub(crate) use model::{CacheFolder, HowToAsk, HowToLoad, Model};
 pub(crate) use session::{Session, left_over};
 pub(crate) use summary::Summary;
 pub(crate) use words::{EvalArgs, Seconds, word};
 
-use model::CacheFolder;
 use words::Words;
 
 use crate::commands::verify::{read_benchmark, unreadable};
@@ -52,7 +50,11 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     if is_served {
         refuse_white_box(&words)?;
     }
-    let cache = if is_served { None } else { cache(&words)?.filter(|_| !args.dry_run) };
+    let cache = if is_served {
+        None
+    } else {
+        encoder_cache(words.cache.as_deref(), words.cache_size)?.filter(|_| !args.dry_run)
+    };
     let how = HowToLoad {
         device: words.device,
         dtype: words.dtype,
@@ -77,9 +79,13 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
         (None, None) => {}
     }
     let options = predict_options(&words, is_served);
+    if options.importance && options.attention != AttentionDetail::Full {
+        return Err(Failure::new(ExitStatus::Usage, "--importance without --attention full")
+            .with_hint("importance is kept by token: add --attention full"));
+    }
     let header = header(&words, &model, &options, &manifest, bench, &chosen);
     if args.dry_run {
-        return dry_run(&words, &model, &options, &chosen, &header, args.json, printer);
+        return dry_run::run(&words, &model, &options, &chosen, &header, args.json, printer);
     }
     let truths = chosen.iter().map(|c| (c.clip.id.clone(), c.truth)).collect();
     let items = keyed(chosen, &header);
@@ -91,14 +97,17 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 
-/// Where encoder outputs are kept, by the words.
-fn cache(words: &Words) -> Result<Option<CacheFolder>, Failure> {
-    let folder = match &words.cache {
+/// Where encoder outputs are kept, by the words of `--cache` and `--cache-size`.
+pub(crate) fn encoder_cache(
+    folder: Option<&Path>,
+    gigabytes: Option<u64>,
+) -> Result<Option<CacheFolder>, Failure> {
+    let folder = match folder {
         Some(folder) if folder.as_os_str() == "off" => return Ok(None),
-        Some(folder) => folder.clone(),
+        Some(folder) => folder.to_owned(),
         None => model_source::cache_folder()?.join("encodings"),
     };
-    let limit_bytes = words.cache_size.unwrap_or(CACHE_GIGABYTES).saturating_mul(1_000_000_000);
+    let limit_bytes = gigabytes.unwrap_or(CACHE_GIGABYTES).saturating_mul(1_000_000_000);
     Ok(Some(CacheFolder { folder, limit_bytes }))
 }
 
@@ -107,6 +116,7 @@ fn predict_options(words: &Words, is_served: bool) -> PredictOptions {
     let most = if is_served { served_args::SERVED_TOKENS } else { MAX_NEW_TOKENS };
     PredictOptions {
         attention: words.attention.unwrap_or_default(),
+        importance: words.importance,
         generate: words.generate || is_served,
         max_new_tokens: words.max_new_tokens.unwrap_or(most) as usize,
     }
@@ -120,6 +130,7 @@ fn jobs(words: &Words, is_served: bool) -> usize {
 fn refuse_white_box(words: &Words) -> Result<(), Failure> {
     let asked = [
         ("--attention", words.attention.is_some_and(|a| a != AttentionDetail::None)),
+        ("--importance", words.importance),
         ("--steer", words.steer.is_some()),
         ("--person", words.person.is_some()),
         ("--subtitle-band", words.subtitle_band.is_some()),
@@ -139,7 +150,7 @@ fn runner_options(words: &Words, predict: PredictOptions, is_served: bool) -> Ru
         jobs: jobs(words, is_served),
         timeout: words.timeout.map(|s| s.0),
         fail_on: words.fail_on_error,
-        keeps_heads: predict.attention == AttentionDetail::Full,
+        keeps_tensors: predict.attention == AttentionDetail::Full,
     }
 }
 
@@ -189,64 +200,6 @@ pub(crate) fn git_revision() -> Option<String> {
     let revision = git(&["rev-parse", "HEAD"]).filter(|r| !r.is_empty())?;
     let is_dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
     Some(if is_dirty { format!("{revision}-dirty") } else { revision })
-}
-
-/// Bytes of a record's line without attention, and what a layer of attention adds: measured on the embedded model.
-const RECORD_BYTES: usize = 700;
-const LAYER_BYTES: usize = 200;
-/// Bytes of attention by head, for each layer and head: two tables of three modalities.
-const HEAD_BYTES: usize = 24;
-
-fn dry_run(
-    words: &Words,
-    model: &Model,
-    options: &PredictOptions,
-    chosen: &[Candidate],
-    header: &RunHeader,
-    json: bool,
-    printer: &Printer,
-) -> Result<ExitStatus, Failure> {
-    let (n_clips, n_records) = (header.plan.n_clips, header.plan.n_records);
-    let (layers, heads) = model.summary.as_ref().map_or((0, 0), |s| (s.n_layers, s.n_heads));
-    let with_attention = if options.attention == AttentionDetail::None { 0 } else { layers * LAYER_BYTES };
-    let by_head = if options.attention == AttentionDetail::Full { layers * heads * HEAD_BYTES } else { 0 };
-    let bytes = n_records * (RECORD_BYTES + with_attention + by_head);
-    let memory = model.weight_bytes();
-    let no_file = chosen.iter().flat_map(|c| [&c.clip.audio, &c.clip.video]).flatten();
-    let mut missing: Vec<&Path> = no_file.map(PathBuf::as_path).filter(|p| !p.is_file()).collect();
-    missing.sort();
-    missing.dedup();
-    if json {
-        printer.json(&json!({
-            "n_clips": n_clips,
-            "n_records": n_records,
-            "coalitions": header.plan.coalitions,
-            "missing_files": missing.len(),
-            "log_bytes": bytes,
-            "weight_bytes": memory,
-            "tokens": null,
-            "plan": header.plan,
-        }))?;
-    } else {
-        let shown: Vec<String> = header.plan.coalitions.iter().map(ToString::to_string).collect();
-        let mut text = format!("{n_clips} clips under {}: {n_records} records\n", shown.join(", "));
-        let _ = writeln!(text, "log         about {:.1} MB on the disk", bytes as f64 / 1e6);
-        if let Some(memory) = memory {
-            let jobs = words.jobs.unwrap_or(JOBS);
-            let _ = writeln!(text, "weights     {:.2} GB, shared by {jobs} workers", memory as f64 / 1e9);
-        }
-        text.push_str("tokens      known once a clip has been read\n");
-        let _ = writeln!(text, "files       {} missing", missing.len());
-        printer.data(&text)?;
-    }
-    if let Some(first) = missing.first() {
-        printer.talk(&format!(
-            "note: {} media files are missing, the first: {}",
-            missing.len(),
-            first.display()
-        ));
-    }
-    Ok(ExitStatus::Done)
 }
 
 /// The items of a plan with their clips, for commands that ask again.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use emomm_api::{Access, Condition, ServedName, Server};
 use emomm_dataset::ModalitySet;
 use emomm_eval::fake::{FakePredictor, FakeSettings};
-use emomm_eval::run::{ModelId, RunHeader, Settings};
+use emomm_eval::run::{DigestMemo, ModelId, RunHeader, Settings};
 use emomm_eval::runner::OpenPredictor;
 use emomm_eval::{PredictError, PredictErrorKind, PredictOptions, Predictor};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
@@ -29,6 +29,9 @@ const PICTURE: &str = "picture";
 /// How a model that is none is named.
 const FAKE: &str = "fake:";
 
+/// The file of the cache's folder in which digests of checkpoints' files are remembered.
+const DIGESTS: &str = "digests.json";
+
 /// A model that workers can open.
 pub(crate) struct Model {
     pub(crate) id: ModelId,
@@ -43,6 +46,8 @@ pub(crate) struct Model {
     steering: Option<Value>,
     /// How its files are loaded and its pictures are shown; `None` for a fake and for a served model.
     load: Option<(LoadOptions, PictureView)>,
+    /// Where its encodings are kept.
+    pub(crate) encodings: Option<Arc<EncoderCache>>,
     /// The server, for a served model.
     pub(crate) server: Option<Arc<Server>>,
 }
@@ -135,6 +140,7 @@ impl Model {
             steering: None,
             load: None,
             server: Some(server),
+            encodings: None,
         })
     }
 
@@ -161,8 +167,13 @@ impl Model {
         Ok(Some(model))
     }
 
-    /// The model of a run that is there, computed as it was.
-    pub(crate) fn again(place: &Path, settings: &Settings, printer: &Printer) -> Result<Self, Failure> {
+    /// The model of a run that is there, computed as it was; a steered one with the router that the run was made with.
+    pub(crate) fn again(
+        place: &Path,
+        router: Option<&Path>,
+        settings: &Settings,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
         let word = |text: &str, what: &str| {
             Failure::new(ExitStatus::Data, format!("the run's {what} is `{text}`, which is unknown"))
         };
@@ -176,13 +187,19 @@ impl Model {
             picture: PictureArgs::of_settings(settings.media.get(PICTURE))
                 .ok_or_else(|| word("not known", "treatment of pictures"))?,
         };
-        if settings.steering.is_some() {
-            let message = "the run is steered, and its settings alone do not open it again";
-            return Err(Failure::new(ExitStatus::Usage, message)
-                .with_hint("issue the command that made it again: it goes on where it stopped"));
-        }
-        let model = Self::find(place, &how, printer)?;
+        let mut model = Self::find(place, &how, printer)?;
         model.is_that_of(settings)?;
+        match (&settings.steering, router) {
+            (Some(steering), router) => {
+                model.steer_by(SteerFile::of_settings(steering, router, &model.id.sha256)?)?;
+                model.steering = Some(steering.clone());
+            }
+            (None, Some(_)) => {
+                return Err(Failure::new(ExitStatus::Usage, "--router: the run is not steered")
+                    .with_hint("leave --router out"));
+            }
+            (None, None) => {}
+        }
         Ok(model)
     }
 
@@ -208,6 +225,12 @@ impl Model {
         router: Option<&Path>,
         printer: &Printer,
     ) -> Result<(), Failure> {
+        let digest = || Ok(self.id.sha256.clone());
+        let steering = SteerFile::read(file, router, &digest, printer)?;
+        self.steer_by(steering)
+    }
+
+    fn steer_by(&mut self, steering: SteerFile) -> Result<(), Failure> {
         let Some((load, picture)) = self.load.clone() else {
             return Err(Failure::new(
                 ExitStatus::Usage,
@@ -215,18 +238,19 @@ impl Model {
             )
             .with_hint("give --model a checkpoint folder"));
         };
-        let digest = || Ok(self.id.sha256.clone());
-        let steering = SteerFile::read(file, router, &digest, printer)?;
         self.steering = Some(steering.settings()?);
-        let folder = self.place.clone();
+        let (folder, encodings) = (self.place.clone(), self.encodings.clone());
         self.open = Arc::new(move || {
             let failed = |hint: Option<String>, message: String| PredictError {
                 kind: PredictErrorKind::Model,
                 hint,
                 message,
             };
-            let model = emomm_models::open_with_picture(&folder, &load, picture.clone())
+            let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone())
                 .map_err(|e| failed(e.hint(), e.to_string()))?;
+            if let Some(cache) = &encodings {
+                model.keep_encodings(Arc::clone(cache));
+            }
             let steered = steering.wrap(model).map_err(|f| failed(f.hint, f.message))?;
             Ok(Box::new(steered))
         });
@@ -257,6 +281,7 @@ impl Model {
             steering: None,
             load: None,
             server: None,
+            encodings: None,
         })
     }
 
@@ -270,7 +295,8 @@ impl Model {
             limits: DecodeLimits::default(),
         };
         let spinner = printer.spinner("hashing the model's files");
-        let sha256 = ModelId::sha256_of(&folder)
+        let memo = how.cache.as_ref().map(|cache| DigestMemo::open(&cache.folder.join(DIGESTS)));
+        let sha256 = ModelId::sha256_with(&folder, memo.as_ref())
             .map_err(|e| Failure::new(ExitStatus::Model, format!("{}: {e}", folder.display())))?;
         spinner.finish_and_clear();
         let own = folder.canonicalize().unwrap_or_else(|_| folder.clone());
@@ -287,7 +313,7 @@ impl Model {
         let dtype = load.dtype;
         let kept = Some((load.clone(), picture.clone()));
         let cache = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?.map(Arc::new);
-        let open = shared(folder, load, picture, cache);
+        let open = shared(folder, load, picture, cache.clone());
         Ok(Self {
             id,
             place: own,
@@ -298,6 +324,7 @@ impl Model {
             steering: None,
             load: kept,
             server: None,
+            encodings: cache,
         })
     }
 
@@ -308,6 +335,7 @@ impl Model {
             prompt: emomm_eval::prompt::PROMPT_VERSION.to_owned(),
             media: self.media.clone(),
             attention: options.attention.name().to_owned(),
+            importance: options.importance,
             generate: options.generate,
             max_new_tokens: options.max_new_tokens,
             steering: self.steering.clone(),
@@ -316,7 +344,8 @@ impl Model {
 
     /// Bytes of the weights, which all workers share.
     pub(crate) fn weight_bytes(&self) -> Option<u64> {
-        self.summary.as_ref().map(|s| s.weight_bytes(self.dtype))
+        let (load, _) = self.load.as_ref()?;
+        self.summary.as_ref().map(|s| s.weight_bytes(load.device, self.dtype))
     }
 }
 

@@ -66,8 +66,8 @@ impl Session<'_> {
         let say = |line: &str| Printer::new().talk(line);
         let interrupts = Interrupts::listen(say);
         let stop = std::sync::Arc::clone(&interrupts.stop);
-        let mut sink = if options.keeps_heads {
-            RecordSink::with_heads(writer, self.out)?
+        let mut sink = if options.keeps_tensors {
+            RecordSink::with_tensors(writer, self.out)?
         } else {
             RecordSink::new(writer)
         };

@@ -75,6 +75,10 @@ impl Summary {
         let statuses: BTreeMap<&str, usize> =
             self.run.statuses().into_iter().map(|(status, n)| (status.name(), n)).collect();
         let tokens: usize = self.run.records().iter().filter_map(|r| r.tokens).map(|t| t.total).sum();
+        let mut of_run = TokenCost::default();
+        for cost in self.run.records().iter().filter_map(|r| r.token_cost) {
+            of_run += cost;
+        }
         if json {
             return printer.json(&json!({
                 "out": self.run.folder(),
@@ -83,7 +87,7 @@ impl Summary {
                 "n_reused": self.n_reused,
                 "is_complete": self.run.is_complete(),
                 "statuses": statuses,
-                "tokens": { "prompts": tokens, "session": self.cost },
+                "tokens": { "prompts": tokens, "session": self.cost, "run": of_run },
                 "served": self.served(),
                 "score": self.report,
             }));

@@ -79,10 +79,13 @@ pub(crate) struct Words {
     #[arg(long, value_name = "i/n")]
     #[serde(deserialize_with = "word")]
     pub(crate) shard: Option<Shard>,
-    /// Attention of the decision row: none (default), summary by layer, or full by head
+    /// Attention of the decision row: none (default), summary by layer, or full by head and by token
     #[arg(long, value_name = "HOW")]
     #[serde(deserialize_with = "word")]
     pub(crate) attention: Option<AttentionDetail>,
+    /// Also the importance of every visual token (Eq. 25), a way back through the model; needs --attention full
+    #[arg(long)]
+    pub(crate) importance: bool,
     /// Let the model write its reply and parse it
     #[arg(long)]
     pub(crate) generate: bool,
@@ -120,7 +123,8 @@ pub(crate) struct Words {
     #[arg(long, value_name = "FROM-TO")]
     #[serde(deserialize_with = "word")]
     pub(crate) subtitle_rows: Option<Rows>,
-    /// Show the person alone: drop (the background's tokens), blank (its pixels) or suppress (attention to it)
+    /// Show the person alone: drop (the background's tokens), blank (its pixels) or suppress (attention to it);
+    /// observe only records where the person is
     #[arg(long, value_name = "READING", value_parser = crate::picture_args::reading)]
     #[serde(deserialize_with = "word")]
     pub(crate) person: Option<PersonReading>,
@@ -165,6 +169,7 @@ impl Words {
             sample_id: list(self.sample_id, file.sample_id),
             shard: self.shard.or(file.shard),
             attention: self.attention.or(file.attention),
+            importance: self.importance || file.importance,
             generate: self.generate || file.generate,
             max_new_tokens: self.max_new_tokens.or(file.max_new_tokens),
             jobs: self.jobs.or(file.jobs),
@@ -328,7 +333,7 @@ mod tests {
     fn a_file_has_the_words_of_the_command_line() {
         let words = file(
             "about = 'x'\nmodel = 'embedded'\ncoalitions = ['TAV', 'none']\nsubset = 'conflict'\nsplit = ['test']\n\
-             fail-on-error = 0.5\nshard = '2/4'\nattention = 'full'\nlimit = 3\ntimeout = 7\ngenerate = true\n\
+             fail-on-error = 0.5\nshard = '2/4'\nattention = 'full'\nimportance = true\nlimit = 3\ntimeout = 7\ngenerate = true\n\
              sampling = 'time'\nperson = 'drop'\nsubtitle-band = 'crop'\nsubtitle-rows = '0-0.2'\ndevice = 'cpu'\ndtype = 'bf16'\nsample-id = ['a/b/c']\n",
         )
         .unwrap();

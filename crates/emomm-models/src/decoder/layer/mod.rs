@@ -18,7 +18,7 @@ use crate::linear::Linear;
 use crate::norm::RmsNorm;
 use crate::weights::Weights;
 
-/// Weights of one layer under the names of the Qwen2 family.
+/// Weights of one layer under the names that Hugging Face's decoders give them.
 #[derive(Debug)]
 pub(crate) struct Layer {
     q_proj: Linear,

@@ -4,7 +4,7 @@
 //! Needs `chromium` and `chromedriver`. Where they are not installed the tests say so and end, unless
 //! `EMOMM_REQUIRE_BROWSER` is set, as continuous integration does.
 
-mod webdriver;
+pub(crate) mod webdriver;
 
 use emomm_dataset::{ModalitySet, Sentiment};
 
@@ -78,7 +78,8 @@ fn filters_stand_in_the_address_and_cards_open() {
     let words = browser.run("return document.querySelector('.transcript').textContent");
     assert!(words.as_str().unwrap().starts_with("</script><b>"), "{words}");
     // Headings do not skip a level, figures and the table have names.
-    let unnamed = "return document.querySelectorAll('svg[role=img]:not([aria-labelledby])').length";
+    let unnamed =
+        "return document.querySelectorAll('svg[role=img]:not([aria-labelledby]):not([aria-label])').length";
     assert_eq!(browser.run(unnamed), 0);
     let twice = "const ids = [...document.querySelectorAll('[id]')].map(e => e.id); return ids.filter((d, i) => ids.indexOf(d) !== i)";
     assert_eq!(browser.run(twice), serde_json::json!([]));

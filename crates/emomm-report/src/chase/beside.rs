@@ -1,0 +1,52 @@
+//! What lies beside the variants: sweeps (`sweep*.json`) and knock-out traces (`trace*.json`) of other commands, and frames
+//! of clips, where they may be shown.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::ReportError;
+
+/// The files of a folder of variants, by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Beside {
+    /// What `emomm chase sweep --out` wrote.
+    pub sweeps: Vec<(String, Value)>,
+    /// What `emomm chase trace --out` wrote.
+    pub traces: Vec<(String, Value)>,
+    /// Some frames of clips by id, evenly spaced, as data URLs.
+    pub frames: BTreeMap<String, Vec<String>>,
+}
+
+impl Beside {
+    /// Reads them; a folder without any has none.
+    ///
+    /// # Errors
+    /// A file of such a name is not JSON.
+    pub fn read(folder: &Path) -> Result<Self, ReportError> {
+        let failed = |path: &Path, source| ReportError::Io { path: path.to_owned(), source };
+        let mut found = Self::default();
+        if !folder.is_dir() {
+            return Ok(found);
+        }
+        let entries = fs::read_dir(folder).map_err(|e| failed(folder, e))?;
+        let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.sort();
+        for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "json") && p.is_file()) {
+            let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let list = if name.starts_with("sweep") {
+                &mut found.sweeps
+            } else if name.starts_with("trace") {
+                &mut found.traces
+            } else {
+                continue;
+            };
+            let bytes = fs::read(path).map_err(|e| failed(path, e))?;
+            let value = serde_json::from_slice(&bytes).map_err(|e| failed(path, e.into()))?;
+            list.push((name, value));
+        }
+        Ok(found)
+    }
+}

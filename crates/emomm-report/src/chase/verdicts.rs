@@ -1,0 +1,129 @@
+//! What the variants show, in sentences: does a form of the method gain, does it stand out from its placebos, how near does
+//! it come to its own bound, and does it harm clips that need no help? What does not hold is said as plainly as what does.
+
+use emomm_eval::score::Interval;
+use emomm_metrics::BootstrapOptions;
+
+use super::difference::{Samples, difference};
+use super::variants::VariantKind;
+use crate::error::ReportError;
+use crate::study::{Study, StudyRun};
+use crate::table::{Form, rounded};
+
+/// Placebos that a form of the method is held against.
+const PLACEBOS: [&str; 4] = ["random_gate", "random_heads", "shuffled_router", "no_router"];
+/// What it may lose on Align, in shares of 1.
+const TOLERATED: f64 = -0.01;
+/// The share of its bound's gain that it should reach.
+const SHARE_OF_BOUND: f64 = 0.5;
+
+/// One paragraph for each form of the method.
+pub(super) fn verdicts(study: &Study, options: BootstrapOptions) -> Result<Vec<String>, ReportError> {
+    let Some(baseline) = study.runs.first() else { return Ok(Vec::new()) };
+    let mut words = Vec::new();
+    for run in study.runs.iter().skip(1) {
+        if VariantKind::of(&run.name) == VariantKind::Method {
+            words.extend(verdict(study, baseline, run, options)?);
+        }
+    }
+    Ok(words)
+}
+
+fn verdict(
+    study: &Study,
+    baseline: &StudyRun,
+    run: &StudyRun,
+    options: BootstrapOptions,
+) -> Result<Option<String>, ReportError> {
+    let conflict = Samples::full(true);
+    let Some((acc, gain)) = difference(study, (baseline, run), &conflict, options)? else { return Ok(None) };
+    let mut text = format!(
+        "{}: on {} conflicts {} instead of {}, {} points{}.",
+        run.name,
+        gain.n,
+        percent(acc[1]),
+        percent(acc[0]),
+        signed(gain.value),
+        match (gain.low, gain.high) {
+            (Some(low), _) if low > 0.0 => format!(" {}: a gain", ends(&gain)),
+            (_, Some(high)) if high < 0.0 => format!(" {}: a loss", ends(&gain)),
+            (Some(_), Some(_)) => format!(" {}: no gain is shown, the interval holds 0", ends(&gain)),
+            _ => String::new(),
+        }
+    );
+    text += &against_placebos(study, run, options)?;
+    if let Some(bound) = of_base(study, &run.name, "oracle_gate")
+        && let Some((_, most)) = difference(study, (baseline, bound), &conflict, options)?
+        && most.value > 0.0
+    {
+        let share = gain.value / most.value;
+        text += &format!(
+            " With a gate that is told the truth the same steering gains {} points, of which {} are reached{}.",
+            signed(most.value),
+            percent(share),
+            if share >= SHARE_OF_BOUND { "" } else { ": less than half" }
+        );
+    }
+    if let Some((_, harm)) = difference(study, (baseline, run), &Samples::full(false), options)? {
+        let verdict = match harm.low {
+            Some(low) if low > TOLERATED => "a loss of more than 1 point is excluded",
+            Some(_) => "a loss of more than 1 point is not excluded",
+            None => "there are too few groups for an interval",
+        };
+        text += &format!(
+            " On {} aligned clips {} points {}: {verdict}.",
+            harm.n,
+            signed(harm.value),
+            ends(&harm)
+        );
+    }
+    Ok(Some(text))
+}
+
+/// The method less each of its placebos.
+fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) -> Result<String, ReportError> {
+    let (mut above, mut not) = (Vec::new(), Vec::new());
+    for placebo in PLACEBOS {
+        let Some(other) = of_base(study, &run.name, placebo) else { continue };
+        let Some((_, lead)) = difference(study, (other, run), &Samples::full(true), options)? else {
+            continue;
+        };
+        let told = format!("{} {} {}", placebo.replace('_', " "), signed(lead.value), ends(&lead));
+        if lead.low.is_some_and(|low| low > 0.0) { above.push(told) } else { not.push(told) }
+    }
+    let mut text = String::new();
+    if !above.is_empty() {
+        text += &format!(" It stands above its placebos: {}.", above.join(", "));
+    }
+    if !not.is_empty() {
+        text += &format!(
+            " It does not stand out from: {}; what it gains is not shown to come from what the router knows.",
+            not.join(", ")
+        );
+    }
+    Ok(text)
+}
+
+/// A placebo or bound on the same base: `paper` has the plain names, other bases stand before a `+`.
+fn of_base<'a>(study: &'a Study, base: &str, part: &str) -> Option<&'a StudyRun> {
+    let (folder, own) = base.rsplit_once('/').map_or(("", base), |(folder, own)| (folder, own));
+    let wanted = if own == "paper" { part.to_owned() } else { format!("{own}+{part}") };
+    let wanted = if folder.is_empty() { wanted } else { format!("{folder}/{wanted}") };
+    study.runs.iter().find(|r| r.name.split('@').next() == Some(wanted.as_str()))
+}
+
+fn percent(value: f64) -> String {
+    rounded(value, Form::Percent(1)) + " %"
+}
+
+fn signed(value: f64) -> String {
+    let words = rounded(value, Form::Percent(1));
+    if value > 0.0 { format!("+{words}") } else { words }
+}
+
+fn ends(interval: &Interval) -> String {
+    match (interval.low, interval.high) {
+        (Some(low), Some(high)) => format!("[{}, {}]", signed(low), signed(high)),
+        _ => String::new(),
+    }
+}

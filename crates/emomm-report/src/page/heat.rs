@@ -1,0 +1,61 @@
+//! Heat over frames as a card gets it: one letter a token, so that a clip takes a few hundred bytes.
+
+use serde_json::{Map, Value, json};
+
+use super::media::FRAMES;
+use crate::study::Heat;
+
+/// Values in sixty-threds of the greatest; `.` for a token that was dropped.
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The steps that a card shows, packed.
+pub(super) fn packed(heat: &Heat) -> Value {
+    let steps = heat.steps(FRAMES);
+    let mut out = Map::new();
+    out.insert("g".to_owned(), json!(heat.grid));
+    out.insert("s".to_owned(), json!(steps));
+    let mut put = |key: &str, values: &[Option<f32>]| {
+        let shown: Vec<Option<f32>> =
+            steps.iter().flat_map(|step| heat.step(values, *step)).copied().collect();
+        let greatest = shown.iter().flatten().fold(0.0_f32, |most, v| most.max(*v));
+        let letter = |value: &Option<f32>| match value {
+            None => '.',
+            Some(value) if greatest > 0.0 => {
+                let level = (63.0 * (value / greatest).clamp(0.0, 1.0)).round() as usize;
+                char::from(LETTERS[level.min(63)])
+            }
+            Some(_) => 'A',
+        };
+        out.insert(key.to_owned(), Value::String(shown.iter().map(letter).collect()));
+        // Four digits are enough for a title.
+        out.insert(format!("{key}m"), json!(format!("{greatest:.3e}").parse::<f64>().unwrap_or(0.0)));
+    };
+    put("a", &heat.attention);
+    if let Some(importance) = &heat.importance {
+        put("i", importance);
+    }
+    if let Some(person) = &heat.person {
+        let marks = steps.iter().flat_map(|step| heat.step(person, *step));
+        out.insert("p".to_owned(), Value::String(marks.map(|is| if *is { '1' } else { '0' }).collect()));
+    }
+    Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_a_letter_and_a_hole_a_point() {
+        let heat = Heat {
+            grid: [1, 1, 4],
+            attention: vec![Some(0.02), None, Some(0.0), Some(0.01)],
+            importance: None,
+            person: Some(vec![true, false, false, true]),
+        };
+        let packed = packed(&heat);
+        assert_eq!((packed["a"].as_str(), packed["p"].as_str()), (Some("/.Ag"), Some("1001")));
+        assert!((packed["am"].as_f64().unwrap() - 0.02).abs() < 1e-9);
+        assert_eq!((packed["s"].to_string(), packed.get("i")), ("[0]".to_owned(), None));
+    }
+}

@@ -85,6 +85,12 @@ impl Capabilities {
         is_enough.then_some(kept)
     }
 
+    /// US dollars that earlier sessions of a run spent on asking.
+    pub(crate) fn cost_of(run: &Path) -> Option<f64> {
+        let bytes = std::fs::read(run.join(SERVED_FOLDER).join(CAPABILITIES_FILE)).ok()?;
+        serde_json::from_slice::<Self>(&bytes).ok()?.cost_usd
+    }
+
     /// Keeps it beside the log.
     pub(crate) fn keep(&self, run: &Path) -> Result<(), ApiError> {
         let folder = run.join(SERVED_FOLDER);

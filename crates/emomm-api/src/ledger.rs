@@ -82,6 +82,8 @@ struct State {
     next: u64,
     spent: f64,
     reserved: f64,
+    /// Spent beside the requests.
+    beside: f64,
     /// Where the kept reply of a request begins, and its length.
     kept: BTreeMap<String, (u64, u64)>,
     /// Replies that cannot be read back from a file.
@@ -226,12 +228,14 @@ impl Ledger {
         reservation.most
     }
 
-    /// Something that was spent beside it; once for each `what`.
-    pub(crate) fn spent_beside(&self, cost: f64, what: &str) -> Result<(), ApiError> {
+    /// So much was spent beside it in all sessions; what is new of it is written down.
+    pub(crate) fn spent_beside(&self, total: f64, what: &str) -> Result<(), ApiError> {
         let mut state = self.locked();
-        if cost > 0.0 && state.length == 0 {
-            self.write(&mut state, &Event::Spent { cost_usd: cost, what: what.to_owned(), at: now() })?;
-            state.spent += cost;
+        let new = total - state.beside;
+        if new > 1e-12 {
+            self.write(&mut state, &Event::Spent { cost_usd: new, what: what.to_owned(), at: now() })?;
+            state.beside += new;
+            state.spent += new;
         }
         Ok(())
     }
@@ -327,7 +331,10 @@ fn replay(file: &File, state: &mut State) -> Result<u64, String> {
                 open.remove(&number);
                 state.spent += cost_usd;
             }
-            Event::Spent { cost_usd, .. } => state.spent += cost_usd,
+            Event::Spent { cost_usd, .. } => {
+                state.spent += cost_usd;
+                state.beside += cost_usd;
+            }
             Event::Stored { name, .. } => state.stored.push(name),
             Event::Removed { name, .. } => state.stored.retain(|n| *n != name),
         }
@@ -406,8 +413,12 @@ mod tests {
     fn a_damaged_middle_is_an_error() {
         let run = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(run.path(), None).unwrap();
-        ledger.spent_beside(0.5, "probe").unwrap();
+        for total in [0.5, 0.5, 0.75] {
+            ledger.spent_beside(total, "probe").unwrap();
+        }
+        assert!((ledger.spent() - 0.75).abs() < 1e-12);
         drop(ledger);
+        assert_eq!(spent_by(run.path()), Some(0.75));
         let path = run.path().join(SERVED_FOLDER).join(LEDGER_FILE);
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("nonsense\n{whole}")).unwrap();

@@ -15,13 +15,13 @@ use crate::caller::Caller;
 use crate::capability::{Capabilities, Wanted};
 use crate::error::ApiError;
 use crate::gemini::{self, Gemini};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, spent_by};
 use crate::name::{GEMINI_BASE_URL, ServedName, WireFormat, is_local, is_url};
 use crate::openai::{self, OpenAi};
 use crate::options::{Access, Condition, VideoForm};
 use crate::pace::Pace;
 use crate::predictor::ServedPredictor;
-use crate::prices::ModelPrices;
+use crate::prices::{Bound, ModelPrices};
 use crate::secret::Secret;
 use crate::service::Service;
 use crate::transport::Transport;
@@ -132,12 +132,15 @@ impl Server {
         let can = if let Some(kept) = kept {
             kept
         } else {
+            let earlier = self.run.as_deref().and_then(Capabilities::cost_of).unwrap_or(0.0);
+            self.check_trials(&wanted, earlier)?;
             let caller = self.caller()?;
             let (mut can, usages) = match self.name.format {
                 WireFormat::OpenAi => openai::probe(&self.openai(), &caller, &wanted)?,
                 WireFormat::Gemini => gemini::probe(&self.gemini(), &caller, &wanted)?,
             };
-            can.cost_usd = self.prices.as_ref().map(|p| usages.iter().map(|u: &ServedUsage| p.cost(u)).sum());
+            let cost = |p: &ModelPrices| usages.iter().map(|u: &ServedUsage| p.cost(u)).sum::<f64>();
+            can.cost_usd = self.prices.as_ref().map(|p| earlier + cost(p));
             if let Some(run) = &self.run {
                 can.keep(run)?;
             }
@@ -155,6 +158,33 @@ impl Server {
         self.notes.extend(can.notes.iter().cloned());
         self.can = can;
         Ok(())
+    }
+
+    /// Refuses to ask what the server can do where that alone may cost more than the budget has left.
+    fn check_trials(&self, wanted: &Wanted, earlier: f64) -> Result<(), ApiError> {
+        let (Some(prices), Some(cap)) = (&self.prices, self.access.max_cost) else { return Ok(()) };
+        let (n_texts, tokens) = match self.name.format {
+            WireFormat::OpenAi => (9, openai::TRIAL_TOKENS),
+            WireFormat::Gemini => (2, gemini::TRIAL_TOKENS),
+        };
+        let text = Bound { text_bytes: 200, reply_tokens: tokens as u64, ..Bound::default() };
+        let sends_media = self.name.format == WireFormat::OpenAi;
+        let picture = Bound { frames: 1, video_seconds: 1.0, fps: 4.0, ..text };
+        let sound = Bound { audio_seconds: 2.0, ..text };
+        let most = prices.bound(&text) * f64::from(n_texts)
+            + prices.bound(&picture) * f64::from(u8::from(wanted.video && sends_media))
+            + prices.bound(&sound) * f64::from(u8::from(wanted.audio && sends_media));
+        let spent = self.run.as_deref().and_then(spent_by).unwrap_or(earlier);
+        if spent + most <= cap {
+            return Ok(());
+        }
+        Err(ApiError::option(
+            format!(
+                "--max-cost: asking what the server can do may cost {most:.4} US dollars, and {:.4} are left",
+                (cap - spent).max(0.0)
+            ),
+            "raise --max-cost",
+        ))
     }
 
     fn caller(&self) -> Result<Caller, ApiError> {

@@ -19,7 +19,7 @@ use crate::retry::Patience;
 use crate::secret::Secret;
 use crate::wire::{Rejection, Wire};
 
-pub(crate) use probe::probe;
+pub(crate) use probe::{MAX_TOKENS as TRIAL_TOKENS, probe};
 
 /// Tokens whose probabilities are asked for: the most that Gemini gives.
 const TOP_LOGPROBS: usize = 20;

@@ -13,7 +13,7 @@ use crate::transport::HttpReply;
 use crate::wire::{Rejection, Wire};
 
 /// Room for thoughts.
-const MAX_TOKENS: usize = 1024;
+pub(crate) const MAX_TOKENS: usize = 256;
 
 /// Asks once with log-probabilities, and without where that is refused.
 pub(crate) fn probe(

@@ -27,7 +27,7 @@ const TRIAL_FRAME: &[u8] = include_bytes!("trial.jpg");
 const ODD_WORD: &str = "QZX";
 
 /// Tokens of a reply to a trial; a model that thinks may use them up, which is no harm.
-const MAX_TOKENS: usize = 16;
+pub(crate) const MAX_TOKENS: usize = 16;
 
 /// Asks about whatever is wanted. The usage is that of all questions.
 pub(crate) fn probe(

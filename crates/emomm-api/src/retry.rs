@@ -155,11 +155,11 @@ mod tests {
     fn waits_double_up_to_their_longest() {
         let waits = |p: Patience| {
             let patient = Patience { retries: 9, ..p };
-            let seconds = |n| patient.wait(n, Some(&reply(503, &[])), 0.0).unwrap().as_secs_f64();
-            [0, 1, 2, 3, 4, 5, 6, 7].map(seconds)
+            let ms = |n| patient.wait(n, Some(&reply(503, &[])), 0.0).unwrap().as_millis();
+            [0, 1, 2, 3, 4, 5, 6, 7].map(ms)
         };
-        assert_eq!(waits(Patience::OPENAI), [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]);
-        assert_eq!(waits(Patience::GEMINI), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+        assert_eq!(waits(Patience::OPENAI), [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
+        assert_eq!(waits(Patience::GEMINI), [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
         let shortest = Patience::OPENAI.wait(0, None, 1.0).unwrap().as_secs_f64();
         assert!((shortest - 0.375).abs() < 1e-12);
         assert_eq!(Patience::OPENAI.wait(2, None, 0.0), None);

@@ -346,13 +346,6 @@ impl Server {
             reuses_replies: a.reuses_replies,
         })
     }
-
-    /// US dollars that the run has spent so far, earlier sessions included; `None` without a price.
-    pub fn spent(&self) -> Option<f64> {
-        self.prices.as_ref()?;
-        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
-        service.as_ref().map(|s| s.ledger.spent())
-    }
 }
 
 fn base_url(name: &ServedName, access: &Access) -> Result<String, ApiError> {

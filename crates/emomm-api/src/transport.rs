@@ -174,7 +174,7 @@ fn sort(error: &Error) -> TransportError {
     }
 }
 
-/// Waits; a type of its own so that tests can look at what would be waited.
+/// Waits.
 pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }

@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
     let names: Result<Vec<String>, _> =
         archive.file_names().map(|n| n.map(std::borrow::Cow::into_owned)).collect();
     let mut names = names.map_err(|e| fault(&e))?;
-    names.retain(|n| n.starts_with("samples/") && n.ends_with(".json"));
+    names.retain(|n| n.starts_with("samples/") && Path::new(n).extension().is_some_and(|e| e == "json"));
     names.sort();
     let mut rows = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {

@@ -48,8 +48,6 @@ pub(crate) struct Model {
     load: Option<(LoadOptions, PictureView)>,
     /// Where its encodings are kept.
     pub(crate) encodings: Option<Arc<EncoderCache>>,
-    /// The server, for a served model.
-    pub(crate) server: Option<Arc<Server>>,
 }
 
 /// How a served model is asked.
@@ -117,13 +115,13 @@ impl Model {
 
     fn served(name: &ServedName, ask: &HowToAsk, printer: &Printer) -> Result<Self, Failure> {
         let HowToAsk { condition, access, coalitions, run, asks } = ask.clone();
-        let server = Arc::new(Server::find(name, condition, access, &coalitions, Some(&run), asks)?);
+        let server = Server::find(name, condition, access, &coalitions, Some(&run), asks)?;
         for note in server.notes() {
             printer.talk(&format!("note: {note}"));
         }
-        let opener = Arc::clone(&server);
+        let (id, media) = (server.id(), server.settings());
         let open: Arc<OpenPredictor> = Arc::new(move || {
-            let opened = opener.open().map_err(|e| PredictError {
+            let opened = server.open().map_err(|e| PredictError {
                 kind: PredictErrorKind::Setup,
                 hint: e.hint(),
                 message: e.to_string(),
@@ -131,15 +129,14 @@ impl Model {
             Ok(Box::new(opened))
         });
         Ok(Self {
-            id: server.id(),
+            id,
             place: PathBuf::from(name.to_string()),
-            media: server.settings(),
+            media,
             open,
             summary: None,
             dtype: ComputeType::F32,
             steering: None,
             load: None,
-            server: Some(server),
             encodings: None,
         })
     }
@@ -280,7 +277,6 @@ impl Model {
             dtype: ComputeType::F32,
             steering: None,
             load: None,
-            server: None,
             encodings: None,
         })
     }
@@ -323,7 +319,6 @@ impl Model {
             dtype,
             steering: None,
             load: kept,
-            server: None,
             encodings: cache,
         })
     }

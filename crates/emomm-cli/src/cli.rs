@@ -27,6 +27,7 @@ use crate::commands::retry::RetryArgs;
 use crate::commands::synth::SynthArgs;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::picture_args::PictureArgs;
+use crate::served_args::{AccessArgs, ConditionArgs};
 
 /// Which modality does a multimodal model listen to?
 #[derive(Debug, Parser)]
@@ -74,7 +75,7 @@ pub(crate) enum Command {
     Rescore(RescoreArgs),
     /// Make one run of the shards of one plan
     Merge(MergeArgs),
-    /// Write the log of a run in the forms of other tools
+    /// Write the log of a run in the forms of other tools, or make a run of theirs
     Log(LogArgs),
     /// Unimodal labels by people: make, serve and read annotation projects
     Annotate(AnnotateArgs),
@@ -199,7 +200,7 @@ pub(crate) struct ComputeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// Checkpoint folder in the Hugging Face layout, or `embedded` for the built-in model
+    /// Checkpoint folder in the Hugging Face layout, `embedded`, gemini:MODEL or openai:BASE_URL#MODEL
     #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) model: PathBuf,
     /// File whose picture is used
@@ -229,9 +230,9 @@ pub(crate) struct PredictArgs {
     /// Let the model write its reply and parse it
     #[arg(long)]
     pub(crate) generate: bool,
-    /// Most tokens of a reply
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) max_new_tokens: u32,
+    /// Most tokens of a reply; without this option 32, or 1024 of a served model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) max_new_tokens: Option<u32>,
     /// Write the rendered prompt there: a file, or with --all-coalitions a folder
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub(crate) prompt_out: Option<PathBuf>,
@@ -252,6 +253,10 @@ pub(crate) struct PredictArgs {
     pub(crate) picture: PictureArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) served: ConditionArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
     /// Print one JSON object per coalition
     #[arg(long)]
     pub(crate) json: bool,

@@ -89,7 +89,8 @@ impl From<PredictError> for Failure {
         let status = match error.kind {
             PredictErrorKind::Setup => ExitStatus::Usage,
             PredictErrorKind::Request | PredictErrorKind::Media => ExitStatus::Data,
-            PredictErrorKind::Model => ExitStatus::Model,
+            PredictErrorKind::Exhausted => ExitStatus::Interrupted,
+            _ => ExitStatus::Model,
         };
         Self { status, hint: error.hint, message: error.message }
     }

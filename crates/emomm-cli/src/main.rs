@@ -10,6 +10,7 @@ mod model_source;
 mod picture_args;
 mod printer;
 mod score_table;
+mod served_args;
 mod statistics_tables;
 mod table;
 mod table_writers;

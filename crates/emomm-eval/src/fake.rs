@@ -165,6 +165,7 @@ impl FakePredictor {
             token_maps: (options.attention == AttentionDetail::Full)
                 .then(|| token_maps(&digest, coalition, options.importance)),
             steering: None,
+            served: None,
             media: MediaRecord::default(),
             ms: settings.ms as f64,
         })

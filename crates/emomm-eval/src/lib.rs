@@ -4,12 +4,14 @@
 //! It knows neither a tensor engine nor a media decoder.
 
 pub mod fake;
+pub mod import;
 mod predictor;
 pub mod prompt;
 pub mod reply;
 pub mod run;
 pub mod runner;
 pub mod score;
+mod served;
 mod token_maps;
 
 pub use emomm_dataset::PerModality;
@@ -17,4 +19,5 @@ pub use predictor::{
     AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError,
     PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts,
 };
+pub use served::{Served, ServedEnd, ServedRepeat, ServedUsage};
 pub use token_maps::{TokenMaps, TokenPlaces, relative_entropy, share_inside};

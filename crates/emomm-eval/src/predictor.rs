@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::reply::Reply;
 use crate::run::SteeringTrace;
+use crate::served::Served;
 use crate::token_maps::TokenMaps;
 
 /// The evidence of one sample. A modality that is `None` does not exist for this clip.
@@ -198,6 +199,9 @@ pub struct Prediction {
     /// What a steering did to the decision row; `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steering: Option<SteeringTrace>,
+    /// What a server said beside its reply; `None` for a model that is computed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Served>,
     /// What was decoded.
     pub media: MediaRecord,
     /// Milliseconds spent on this coalition, shared work counted where it was done first.
@@ -259,6 +263,23 @@ pub enum PredictErrorKind {
     Media,
     /// The model failed.
     Model,
+    /// No answer came in time.
+    Timeout,
+    /// A server wanted fewer requests until the patience ended.
+    RateLimited,
+    /// A server was shown a modality that the coalition does not hold.
+    Leak,
+    /// A server cannot be reached, or does not let us in: no request can succeed.
+    Access,
+    /// A quota or a budget is used up: nothing more can be asked now, and everything can be asked later.
+    Exhausted,
+}
+
+impl PredictErrorKind {
+    /// Whether no clip is to blame, and asking on makes no sense.
+    pub fn ends_the_run(self) -> bool {
+        matches!(self, Self::Setup | Self::Access | Self::Exhausted)
+    }
 }
 
 /// A model that answers the paper's prompt. Implemented by the models, called by the runner.

@@ -16,6 +16,7 @@ fn prediction() -> Prediction {
         attention: None,
         token_maps: None,
         steering: None,
+        served: None,
         media: MediaRecord {
             frame_times: Some(vec![0.0, 0.5]),
             frame_size: Some([84, 112]),

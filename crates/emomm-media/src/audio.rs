@@ -44,6 +44,33 @@ pub struct Waveform {
     pub warnings: Vec<String>,
 }
 
+impl Waveform {
+    /// The samples as a WAV file of 16 bits, with nothing in it but format and samples.
+    pub fn to_wav(&self) -> Vec<u8> {
+        let n_bytes = (self.samples.len() * 2) as u32;
+        let rate = self.sample_rate_hz;
+        let mut file = Vec::with_capacity(44 + self.samples.len() * 2);
+        file.extend_from_slice(b"RIFF");
+        file.extend_from_slice(&(36 + n_bytes).to_le_bytes());
+        file.extend_from_slice(b"WAVEfmt ");
+        file.extend_from_slice(&16_u32.to_le_bytes());
+        // PCM, one channel.
+        file.extend_from_slice(&1_u16.to_le_bytes());
+        file.extend_from_slice(&1_u16.to_le_bytes());
+        file.extend_from_slice(&rate.to_le_bytes());
+        file.extend_from_slice(&(rate * 2).to_le_bytes());
+        file.extend_from_slice(&2_u16.to_le_bytes());
+        file.extend_from_slice(&16_u16.to_le_bytes());
+        file.extend_from_slice(b"data");
+        file.extend_from_slice(&n_bytes.to_le_bytes());
+        for sample in &self.samples {
+            let value = (f64::from(*sample) * 32768.0).round().clamp(-32768.0, 32767.0) as i16;
+            file.extend_from_slice(&value.to_le_bytes());
+        }
+        file
+    }
+}
+
 /// Decodes the sound of a file to mono at `sample_rate_hz`.
 ///
 /// With several sound tracks it is the one ffmpeg takes by default (most channels), as in the reference. Samples are

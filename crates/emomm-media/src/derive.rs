@@ -12,7 +12,7 @@ use crate::error::{MediaError, StreamKind};
 use crate::ffmpeg::Ffmpeg;
 use crate::input::{check_file, input_arguments, words};
 use crate::limits::{Deadline, DecodeLimits};
-use crate::probe::probe;
+use crate::probe::{ProbedKind, probe};
 use crate::report::Report;
 
 /// How the picture is written.
@@ -68,6 +68,38 @@ pub fn derive_video(
     ]));
     arguments.extend(words(&["-movflags", "+faststart", "-f", "mp4"]));
     derive(ffmpeg, input, output, arguments, StreamKind::Video, limits)
+}
+
+/// Copies the picture of `input` into MP4 bit for bit, without sound, subtitles, data, chapters and tags; captions that
+/// ride in the pictures of H.264 and H.265 are taken out. What MP4 cannot hold is encoded anew as by [`derive_video`].
+///
+/// # Errors
+/// As for [`derive_video`].
+pub fn mute_video(
+    ffmpeg: &Ffmpeg,
+    input: &Path,
+    output: &Path,
+    limits: &DecodeLimits,
+) -> Result<(), MediaError> {
+    let picture = probe(ffmpeg, input, limits)?.streams.into_iter().find(|s| s.kind == ProbedKind::Video);
+    let codec = picture.map(|s| s.description).unwrap_or_default();
+    // Supplemental information, which is where captions stand; the pictures do not need it.
+    let filter =
+        match codec.split([' ', ',', '(']).find(|w| ["h264", "hevc", "mpeg4", "av1", "vp9"].contains(w)) {
+            Some("h264") => Some("filter_units=remove_types=6"),
+            Some("hevc") => Some("filter_units=remove_types=39-40"),
+            Some(_) => None,
+            None => return derive_video(ffmpeg, input, output, VideoDerivative::default(), limits),
+        };
+    let mut arguments = words(&["-map", "0:V:0", "-an", "-sn", "-dn", "-c:v", "copy"]);
+    arguments.extend(filter.map(|f| words(&["-bsf:v", f])).unwrap_or_default());
+    arguments.extend(words(&["-movflags", "+faststart", "-f", "mp4"]));
+    match derive(ffmpeg, input, output, arguments, StreamKind::Video, limits) {
+        Err(MediaError::Decode { .. }) => {
+            derive_video(ffmpeg, input, output, VideoDerivative::default(), limits)
+        }
+        other => other,
+    }
 }
 
 /// Writes the sound of `input` as FLAC of 16 bits, without picture, cover art and tags.

@@ -47,7 +47,7 @@ mod wav;
 
 pub use audio::{Waveform, decode_audio};
 pub use band::{SubtitleBand, SubtitleTreatment};
-pub use derive::{AudioDerivative, VideoDerivative, derive_audio, derive_both, derive_video};
+pub use derive::{AudioDerivative, VideoDerivative, derive_audio, derive_both, derive_video, mute_video};
 pub use error::{MediaError, StreamKind};
 pub use fbank::{KaldiFbank, LogFbank};
 pub use ffmpeg::{Capabilities, FFMPEG_VARIABLE, Ffmpeg};

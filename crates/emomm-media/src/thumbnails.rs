@@ -1,4 +1,4 @@
-//! Small JPEG pictures of a clip, for people to look at. No model sees them.
+//! Small JPEG pictures of a clip, for people to look at, and for servers that take pictures but no video.
 
 use std::path::Path;
 

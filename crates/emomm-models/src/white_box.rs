@@ -221,6 +221,7 @@ impl<'a> DecisionPoint<'a> {
             attention: None,
             token_maps: None,
             steering: None,
+            served: None,
             media: self.evidence.media.clone(),
             ms,
         }

@@ -4,12 +4,13 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Our crates and those of ours that each may depend on. A new crate is added here first.
-const DIRECTION: [(&str, &[&str]); 11] = [
+const DIRECTION: [(&str, &[&str]); 12] = [
     ("emomm-dataset", &[]),
     ("emomm-metrics", &["emomm-dataset"]),
     ("emomm-media", &[]),
     ("emomm-eval", &["emomm-dataset", "emomm-metrics"]),
     ("emomm-kernels", &[]),
+    ("emomm-api", &["emomm-dataset", "emomm-eval", "emomm-media"]),
     ("emomm-models", &["emomm-dataset", "emomm-eval", "emomm-kernels", "emomm-media"]),
     ("emomm-chase", &["emomm-dataset", "emomm-eval", "emomm-metrics", "emomm-models"]),
     ("emomm-report", &["emomm-dataset", "emomm-eval", "emomm-media", "emomm-metrics"]),
@@ -19,6 +20,7 @@ const DIRECTION: [(&str, &[&str]); 11] = [
         "emomm-cli",
         &[
             "emomm-annotate",
+            "emomm-api",
             "emomm-chase",
             "emomm-dataset",
             "emomm-eval",

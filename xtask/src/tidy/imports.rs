@@ -8,7 +8,7 @@ use super::tree::Tree;
 const SOURCE: &str = "crates/emomm-models/src";
 
 /// Folders that every model may use. All other folders are models.
-const SHARED: [&str; 3] = ["decoder", "vision", "audio"];
+const SHARED: [&str; 4] = ["decoder", "vision", "audio", "weights"];
 
 /// What the decoder must not know: front ends, modalities, corpora.
 const UNKNOWN_TO_DECODER: [&str; 5] =

@@ -1,17 +1,24 @@
-//! `emomm log export`: a run as a file that other tools read.
+//! `emomm log export`: a run as a file that other tools read. `emomm log import`: the way back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use clap::{Args, Subcommand};
-use emomm_eval::run::{ExportedRun, Run};
+use emomm_eval::import::{self, ImportError, ImportFormat};
+use emomm_eval::run::{ExportedRun, LOG_FILE, LogWriter, RecordStatus, Run};
+use serde_json::json;
 
 use super::compare::manifest_of;
+use super::verify::read_benchmark;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
 
 /// Where Parquet goes without `--out`.
 const PARQUET_FILE: &str = "records.parquet";
+
+/// Where a log of inspect goes without `--out`.
+const INSPECT_FILE: &str = "records.eval";
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
@@ -23,6 +30,8 @@ pub(crate) struct LogArgs {
 pub(crate) enum LogCommand {
     /// Write the records of a run, with the labels of its benchmark, for other tools
     Export(ExportArgs),
+    /// Make a run of answers that a model gave elsewhere
+    Import(ImportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -32,7 +41,7 @@ pub(crate) struct ExportArgs {
     pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) form: ExportForm,
-    /// File to write; without it CSV and JSONL go to stdout, and Parquet to RUN/records.parquet
+    /// File to write; without it CSV and JSONL go to stdout, others to RUN/records.parquet or RUN/records.eval
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Folder of the benchmark; the one that the run names without it
@@ -52,10 +61,66 @@ pub(crate) struct ExportForm {
     /// JSONL as the samples files of lmms-eval
     #[arg(long)]
     pub(crate) lmms_eval: bool,
+    /// A log of inspect, .eval
+    #[arg(long)]
+    pub(crate) inspect: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Samples file of lmms-eval or lm-eval, .eval log of inspect, folder with metadata.*, CSV, JSONL or Parquet
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: PathBuf,
+    /// Folder of the benchmark whose clips were asked about
+    #[arg(long, value_name = "BENCH")]
+    pub(crate) bench: PathBuf,
+    /// Folder for the run: new
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// What the source is: lmms-eval, inspect, folder or table; seen from it without this option
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<ImportFormat>,
+    /// Name of the model; the source's file name without it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(args: &LogArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
-    let LogCommand::Export(args) = &args.command;
+    match &args.command {
+        LogCommand::Export(args) => export(args, printer),
+        LogCommand::Import(args) => import(args, printer),
+    }
+}
+
+fn import(args: &ImportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let manifest = read_benchmark(&args.bench)?;
+    let format = args.format.map_or_else(|| ImportFormat::of(&args.source), Ok)?;
+    let stem = args.source.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let name = args.name.clone().or(stem).unwrap_or_default();
+    let imported = import::import(&args.source, format, &name, &manifest, &args.bench)?;
+    let mut writer = LogWriter::create(&args.out, &imported.header)?;
+    writer.append(&imported.records)?;
+    let n_answered = imported.records.iter().filter(|r| r.status == RecordStatus::Ok).count();
+    let n_records = imported.records.len();
+    if args.json {
+        printer.json(&json!({
+            "out": args.out,
+            "format": format.name(),
+            "n_records": n_records,
+            "n_answered": n_answered,
+            "coalitions": imported.header.plan.coalitions,
+        }))?;
+    } else {
+        printer
+            .data(&format!("{}: {n_records} records, {n_answered} with an answer\n", args.out.display()))?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn export(args: &ExportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let run = Run::open(&args.run)?;
     let manifest = manifest_of(&run, args.bench.as_deref())?;
     let exported = ExportedRun::new(&run, &manifest);
@@ -63,11 +128,15 @@ pub(crate) fn run(args: &LogArgs, printer: &Printer) -> Result<ExitStatus, Failu
         printer.talk(&format!("note: the run is not complete: {}", run.n_of_n()));
     }
     let parquet = args.form.parquet.then(|| run.folder().join(PARQUET_FILE));
-    let out = args.out.clone().or(parquet);
+    let inspect = args.form.inspect.then(|| run.folder().join(INSPECT_FILE));
+    let out = args.out.clone().or(parquet).or(inspect);
     let bytes = match args.form {
         ExportForm { parquet: true, .. } => exported.parquet(out.as_deref().unwrap_or(Path::new("")))?,
         ExportForm { csv: true, .. } => {
             exported.csv().map_err(|e| Failure::new(ExitStatus::Data, e.to_string()))?
+        }
+        ExportForm { inspect: true, .. } => {
+            exported.inspect(written_at(&run)).map_err(|e| Failure::new(ExitStatus::Data, e.to_string()))?
         }
         _ => exported.lmms_eval(),
     };
@@ -79,6 +148,18 @@ pub(crate) fn run(args: &LogArgs, printer: &Printer) -> Result<ExitStatus, Failu
         None => printer.data(&String::from_utf8_lossy(&bytes))?,
     }
     Ok(ExitStatus::Done)
+}
+
+/// When the log was last written, in seconds since 1970.
+fn written_at(run: &Run) -> u64 {
+    let log = fs::metadata(run.folder().join(LOG_FILE)).and_then(|m| m.modified());
+    log.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs())
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        Self { status: ExitStatus::Data, hint: error.hint(), message: error.to_string() }
+    }
 }
 
 /// Written beside its place and renamed: nobody reads half a file.

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
+use emomm_api::{ServedName, Server};
 use emomm_chase::{ClipKnowledge, DecisionRecord};
 use emomm_dataset::ModalitySet;
 use emomm_eval::run::ModelId;
-use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, prompt};
+use emomm_eval::{
+    AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, ServedEnd, prompt,
+};
 use emomm_media::{DecodeLimits, check_file};
 use emomm_models::LoadOptions;
 use emomm_models::decoder::DecisionHook;
@@ -18,7 +21,11 @@ use crate::commands::chase::steer::SteerFile;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
 use crate::printer::Printer;
+use crate::served_args;
 use crate::table;
+
+/// Tokens of a reply without `--max-new-tokens`.
+const MAX_NEW_TOKENS: u32 = 32;
 
 /// A transcript file longer than this is not one.
 const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -26,13 +33,18 @@ const MAX_TEXT_BYTES: u64 = 4 << 20;
 pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let clip = clip(args)?;
     let coalitions = coalitions(args, &clip)?;
-    let picture = args.picture.view()?;
+    let served = served_args::name_of(&args.model)?;
+    let most = if served.is_some() { served_args::SERVED_TOKENS } else { MAX_NEW_TOKENS };
     let options = PredictOptions {
         attention: if args.attention { AttentionDetail::Summary } else { AttentionDetail::None },
         importance: false,
-        generate: args.generate,
-        max_new_tokens: args.max_new_tokens as usize,
+        generate: args.generate || served.is_some(),
+        max_new_tokens: args.max_new_tokens.unwrap_or(most) as usize,
     };
+    if let Some(name) = served {
+        return ask(args, &name, &clip, &coalitions, &options, printer);
+    }
+    let picture = args.picture.view()?;
     let folder = model_source::resolve(&args.model, printer)?;
     let load = LoadOptions {
         device: args.compute.device,
@@ -55,6 +67,40 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
     }
     spinner.set_message("decoding and answering");
     let results = predictor.predict(&clip, &coalitions, &options);
+    spinner.finish_and_clear();
+    show(results, args.json, printer)
+}
+
+/// Asks a served model.
+fn ask(
+    args: &PredictArgs,
+    name: &ServedName,
+    clip: &Clip,
+    coalitions: &[ModalitySet],
+    options: &PredictOptions,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    let white_box = [
+        ("--attention", args.attention),
+        ("--decision-out", args.decision_out.is_some()),
+        ("--steer", args.steer.is_some()),
+        ("--person", args.picture.person.is_some()),
+    ];
+    if let Some((option, _)) = white_box.into_iter().find(|(_, is_asked)| *is_asked) {
+        return Err(served_args::not_available(option));
+    }
+    let access = args.access.access(1, true);
+    let spinner = printer.spinner("asking what the server can do");
+    let server = Server::find(name, args.served.condition(None), access, coalitions, None, true)?;
+    for note in server.notes() {
+        printer.talk(&format!("note: {note}"));
+    }
+    let mut predictor = server.open()?;
+    if let Some(path) = &args.prompt_out {
+        write_prompts(&predictor, clip, coalitions, path, args.all_coalitions)?;
+    }
+    spinner.set_message("asking");
+    let results = predictor.predict(clip, coalitions, options);
     spinner.finish_and_clear();
     show(results, args.json, printer)
 }
@@ -116,7 +162,14 @@ pub(crate) fn show(
     let (mut done, mut failures) = (Vec::new(), Vec::<Failure>::new());
     for result in results {
         match result {
-            Ok(prediction) => done.push(prediction),
+            Ok(prediction) => {
+                if let Some(failure) = withheld(&prediction)
+                    && !failures.contains(&failure)
+                {
+                    failures.push(failure);
+                }
+                done.push(prediction);
+            }
             Err(error) => {
                 let failure = Failure::from(error);
                 if !failures.contains(&failure) {
@@ -140,6 +193,21 @@ pub(crate) fn show(
         printer.failure(failure);
     }
     Ok(failures.first().map_or(ExitStatus::Done, |f| f.status))
+}
+
+/// Why a served model's reply is no answer; `None` where it is one, or where nobody kept it back.
+fn withheld(prediction: &Prediction) -> Option<Failure> {
+    let served = prediction.served.as_ref().filter(|s| s.ended != ServedEnd::Answered)?;
+    let what = match served.ended {
+        ServedEnd::Refused => "the model declined to answer",
+        ServedEnd::Blocked => "the provider kept the answer back",
+        ServedEnd::Cut if prediction.label.is_none() => "the reply was cut before a letter",
+        ServedEnd::Empty => "the reply is empty",
+        ServedEnd::Cut | ServedEnd::Answered => return None,
+    };
+    let reason = served.detail.as_ref().or(served.finish_reason.as_ref()).map(|r| format!(": {r}"));
+    let message = format!("{}: {what}{}", prediction.coalition, reason.unwrap_or_default());
+    Some(Failure::new(ExitStatus::Model, message))
 }
 
 fn clip(args: &PredictArgs) -> Result<Clip, Failure> {

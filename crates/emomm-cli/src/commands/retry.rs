@@ -12,6 +12,7 @@ use super::eval::{Model, Seconds, Session, all_items, bench_id, left_over};
 use super::verify::read_benchmark;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
+use crate::served_args::AccessArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
@@ -36,6 +37,8 @@ pub(crate) struct RetryArgs {
     /// Longest time for one clip in seconds; no limit without it
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<Seconds>,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
     /// Print one JSON object per run
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,7 +62,11 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let manifest = read_benchmark(&bench)?;
     same_bench(&header, &manifest, &bench)?;
     let place = args.model.as_ref().unwrap_or(&header.places.model);
-    let model = Model::again(place, args.router.as_deref(), &header.plan.settings, printer)?;
+    let served = Model::ask_again(place, &header, path, &args.access, args.jobs as usize, printer)?;
+    let model = match served {
+        Some(model) => model,
+        None => Model::again(place, args.router.as_deref(), &header.plan.settings, printer)?,
+    };
     let (writer, header, records) = LogWriter::reopen(path)?;
     let asked = |status: RecordStatus| {
         if args.status.is_empty() { status != RecordStatus::Ok } else { args.status.contains(&status) }

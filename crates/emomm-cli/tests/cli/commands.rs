@@ -175,7 +175,10 @@ fn the_doctor_ends_with_1_for_a_checkpoint_that_cannot_be_used() {
 fn models_lists_what_can_be_loaded() {
     let objects = run(["models", "--json"]).objects();
     let types: Vec<&str> = objects.iter().map(|o| o["model_type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["qwen2_5_omni", "qwen2_5_omni_thinker", "vita-Qwen2"]);
+    assert_eq!(
+        types,
+        ["qwen2_5_omni", "qwen2_5_omni_thinker", "vita-Qwen2", "gemini:MODEL", "openai:BASE_URL#MODEL"]
+    );
     assert!(objects.iter().all(|o| o["name"].is_string() && o["access"].is_string()));
     let plain = run(["models"]);
     assert!(types.iter().all(|t| plain.stdout.contains(t)), "{plain}");

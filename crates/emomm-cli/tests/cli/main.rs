@@ -23,4 +23,5 @@ mod predict_json;
 mod predict_options;
 mod process;
 mod report;
+mod served;
 mod synth;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use emomm_dataset::manifest::{Manifest, ManifestRow};
 use emomm_dataset::parquet_file::{self, Values};
-use emomm_dataset::{DatasetError, Modality, ModalitySet, Sentiment};
+use emomm_dataset::{Corpus, DatasetError, Modality, ModalitySet, Sentiment, Subset};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,8 @@ pub struct ExportedRun<'a> {
     clips: BTreeMap<&'a str, &'a ManifestRow>,
     /// The row of the benchmark that shows what a record shows.
     shown: BTreeMap<(&'a str, ModalitySet), &'a ManifestRow>,
+    /// Class maps of the corpora.
+    maps: BTreeMap<&'a str, Corpus>,
 }
 
 /// A value of a table.
@@ -45,7 +47,39 @@ impl<'a> ExportedRun<'a> {
             .iter()
             .map(|r| ((r.source_id.as_deref().unwrap_or(&r.id), r.coalition), r))
             .collect();
-        Self { run, clips, shown }
+        let maps = manifest.header.corpora.iter().map(|c| (c.name.as_str(), c.class_map)).collect();
+        Self { run, clips, shown, maps }
+    }
+
+    /// The run.
+    pub(super) fn run(&self) -> &Run {
+        self.run
+    }
+
+    /// Its records.
+    pub(super) fn records(&self) -> &[Record] {
+        self.run.records()
+    }
+
+    /// The true class of a record's clip.
+    pub(super) fn truth(&self, record: &Record) -> Option<Sentiment> {
+        self.clips.get(record.sample.as_str()).map(|c| c.labels.ground_truth.class)
+    }
+
+    /// The transcript of a record's clip.
+    pub(super) fn words(&self, record: &Record) -> Option<&str> {
+        self.clips.get(record.sample.as_str()).and_then(|c| c.text.as_deref())
+    }
+
+    /// The narrowest subset of what a record shows.
+    pub(super) fn subset(&self, record: &Record) -> Option<Subset> {
+        self.shown.get(&(record.sample.as_str(), record.coalition)).and_then(|r| r.subset)
+    }
+
+    /// The class map of a record's clip.
+    pub(super) fn corpus(&self, record: &Record) -> Corpus {
+        let name = self.clips.get(record.sample.as_str()).map(|c| c.corpus.as_str());
+        name.and_then(|n| self.maps.get(n)).copied().unwrap_or(Corpus::ChSims)
     }
 
     /// Columns in order, each with the cells of all records. `id`, `coalition`, `label`, `score`, `ground_truth`, `label_T`,

@@ -10,6 +10,7 @@ use super::attention::{LayerAttention, SpatialAttention};
 use crate::predictor::{
     MediaRecord, PredictError, PredictErrorKind, Prediction, TokenCost, TokenCounts, letter_map,
 };
+use crate::served::{Served, ServedEnd};
 
 /// How a record ended. Only `ok` has an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,6 +114,11 @@ impl From<PredictError> for RecordError {
             PredictErrorKind::Request => "request",
             PredictErrorKind::Media => "media",
             PredictErrorKind::Model => "model",
+            PredictErrorKind::Timeout => "timeout",
+            PredictErrorKind::RateLimited => "rate_limited",
+            PredictErrorKind::Leak => "leak",
+            PredictErrorKind::Access => "access",
+            PredictErrorKind::Exhausted => "exhausted",
         };
         Self { kind: kind.to_owned(), message: error.message, hint: error.hint }
     }
@@ -197,6 +203,9 @@ pub struct Record {
     pub attention: Option<LayerAttention>,
     /// What CHASE did; null without it.
     pub steering: Option<SteeringTrace>,
+    /// What a server said beside its reply; absent for a model that was computed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Served>,
 }
 
 impl Record {
@@ -229,6 +238,7 @@ impl Record {
             error: Some(error),
             attention: None,
             steering: None,
+            served: None,
         }
     }
 
@@ -247,6 +257,8 @@ impl Record {
             Err(error) => {
                 let status = match error.kind {
                     PredictErrorKind::Media => RecordStatus::MediaError,
+                    PredictErrorKind::Timeout => RecordStatus::Timeout,
+                    PredictErrorKind::RateLimited => RecordStatus::RateLimited,
                     _ => RecordStatus::Error,
                 };
                 return Self::failed(key, sample, coalition, status, error.into());
@@ -257,9 +269,12 @@ impl Record {
         }
         let reply = prediction.reply.unwrap_or_default();
         let wrote = !reply.reply.is_empty() || reply.reply_letter.is_some();
-        let label = prediction.label.or_else(|| reply.class());
+        let ending = prediction.served.as_ref().map_or(ServedEnd::Answered, |s| s.ended);
+        let label = prediction.label.or_else(|| reply.class()).filter(|_| !ending.withholds());
         let (status, error) = if label.is_some() {
             (RecordStatus::Ok, None)
+        } else if let Some((status, error)) = prediction.served.as_ref().and_then(unanswered) {
+            (status, Some(error))
         } else {
             let message =
                 if wrote { "no letter could be read from the reply" } else { "neither letter nor reply" };
@@ -276,7 +291,7 @@ impl Record {
             letter_logits: prediction.letter_logits,
             letter: prediction.letter,
             label,
-            centre_score: prediction.centre_score,
+            centre_score: prediction.centre_score.filter(|_| !ending.withholds()),
             reply: wrote.then_some(reply.reply),
             reply_letter: reply.reply_letter,
             reply_score: reply.reply_score,
@@ -289,6 +304,7 @@ impl Record {
             error,
             attention,
             steering: prediction.steering,
+            served: prediction.served,
         }
     }
 
@@ -296,6 +312,27 @@ impl Record {
     pub fn answer(&self) -> Option<Sentiment> {
         self.label.filter(|_| self.status == RecordStatus::Ok)
     }
+}
+
+/// The status and the error of a server's reply that is none.
+fn unanswered(served: &Served) -> Option<(RecordStatus, RecordError)> {
+    let (status, kind, what) = match served.ended {
+        ServedEnd::Answered => return None,
+        ServedEnd::Refused => (RecordStatus::Refused, "refused", "the model declined to answer"),
+        ServedEnd::Blocked => (RecordStatus::Blocked, "blocked", "the provider kept the answer back"),
+        ServedEnd::Cut => {
+            (RecordStatus::ParseError, "cut", "the reply was cut at its longest length before a letter")
+        }
+        ServedEnd::Empty => (RecordStatus::ParseError, "empty", "the reply is empty"),
+    };
+    let reason = served.detail.as_ref().or(served.finish_reason.as_ref());
+    let message = reason.map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"));
+    let mut error = RecordError::new(kind, message);
+    if served.ended == ServedEnd::Cut {
+        error.hint =
+            Some("a model that thinks before it writes needs room: raise --max-new-tokens".to_owned());
+    }
+    Some((status, error))
 }
 
 /// Why a prediction cannot be what was asked for.

@@ -82,7 +82,7 @@ impl Work {
         };
         let setup = outcomes.iter().find_map(|outcome| match outcome {
             Answer::Predicted(outcome) => {
-                outcome.as_ref().as_ref().err().filter(|e| e.kind == PredictErrorKind::Setup).cloned()
+                outcome.as_ref().as_ref().err().filter(|e| e.kind.ends_the_run()).cloned()
             }
             Answer::Failed(_) => None,
         });

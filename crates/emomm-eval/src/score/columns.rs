@@ -54,9 +54,13 @@ const SILENT: [&str; 17] = [
 pub(super) fn is_read(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let others = ["id", "sample", "coalition", "corpus", "score", "reply_score"];
+    // Of logs that are imported.
+    let of_logs =
+        ["reply", "response", "completion", "status", "file_name", "clip", "prediction", "answer", "epoch"];
     ANSWERS.iter().any(|(_, answer)| *answer == name)
         || OF_BENCH.contains(&name.as_str())
         || others.contains(&name.as_str())
+        || of_logs.contains(&name.as_str())
 }
 
 /// Columns that a benchmark makes superfluous.

@@ -44,6 +44,22 @@ pub use modality_values::{PsmvBySubset, PsmvFigures, PsmvReport};
 pub use of_run::{RecordColumn, of_run};
 pub use rows::ScoreRow;
 
+/// The cells of a CSV, JSONL or Parquet file: the columns' names, and each row's number and texts.
+pub(crate) fn table_cells(
+    path: &std::path::Path,
+) -> Result<(Vec<String>, Vec<(usize, Vec<String>)>), ScoreFileError> {
+    let table = table::read(path)?;
+    if !table.faults.is_empty() {
+        return Err(ScoreFileError::Rows { path: path.to_owned(), faults: table.faults });
+    }
+    Ok((table.columns, table.rows.into_iter().map(|row| (row.number, row.cells)).collect()))
+}
+
+/// An answer as tables write it: a letter, a class or 0 to 4.
+pub(crate) fn answer_of(text: &str) -> Option<emomm_dataset::Sentiment> {
+    cell::answer(text.trim())
+}
+
 /// The word for all corpora together.
 const ALL_CORPORA: &str = "all";
 

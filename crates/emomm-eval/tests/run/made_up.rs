@@ -32,6 +32,7 @@ pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
         attention: None,
         token_maps: None,
         steering: None,
+        served: None,
         media: MediaRecord::default(),
         ms: 1.5,
     };

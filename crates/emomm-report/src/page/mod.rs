@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::run::RecordStatus;
+use emomm_eval::run::{RecordStatus, Settings};
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
@@ -252,7 +252,7 @@ fn facts(run: &StudyRun) -> Vec<Value> {
         fact("Benchmark", format!("manifest {} by {}", plan.bench.manifest_sha256, plan.bench.created_by)),
         fact("Settings", header.settings_id.clone()),
         fact("Prompt", plan.settings.prompt.clone()),
-        fact("Attention", plan.settings.attention.clone()),
+        fact("Attention", attention_of(&plan.settings)),
         fact(
             "Replies",
             if plan.settings.generate {
@@ -539,4 +539,13 @@ fn filters(study: &Study) -> Vec<Value> {
         fields.push(field("flip", "Flip", words(&flips)));
     }
     fields
+}
+
+/// What a run says of attention: nothing can be said of a model behind a server.
+fn attention_of(settings: &Settings) -> String {
+    match settings.model.device.as_str() {
+        "remote" => "not available: the model is behind a server".to_owned(),
+        "elsewhere" => "not available: the answers were imported".to_owned(),
+        _ => settings.attention.clone(),
+    }
 }

@@ -15,10 +15,10 @@ use emomm_eval::run::{BenchId, LogWriter, Places, Plan, RunHeader, Selection};
 use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
 
-pub(crate) use model::{CacheFolder, HowToLoad, Model};
+pub(crate) use model::{CacheFolder, HowToAsk, HowToLoad, Model};
 pub(crate) use session::{Session, left_over};
 pub(crate) use summary::Summary;
-pub(crate) use words::{EvalArgs, Seconds};
+pub(crate) use words::{EvalArgs, Seconds, word};
 
 use words::Words;
 
@@ -26,6 +26,7 @@ use crate::commands::verify::{read_benchmark, unreadable};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
 use crate::printer::Printer;
+use crate::served_args;
 
 /// Workers without `--jobs`: one decodes while the other computes.
 const JOBS: u32 = 2;
@@ -45,13 +46,28 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let roots = Manifest::read_roots(bench).map_err(unreadable)?;
     let coalitions = words.coalitions();
     let chosen = candidates(&manifest, &roots, &words.rows(), &coalitions)?;
-    let cache = encoder_cache(words.cache.as_deref(), words.cache_size)?.filter(|_| !args.dry_run);
+    let is_served = served_args::name_of(name)?.is_some();
+    if is_served {
+        refuse_white_box(&words)?;
+    }
+    let cache = if is_served {
+        None
+    } else {
+        encoder_cache(words.cache.as_deref(), words.cache_size)?.filter(|_| !args.dry_run)
+    };
     let how = HowToLoad {
         device: words.device,
         dtype: words.dtype,
         sampling: words.sampling,
         picture: words.picture(),
         cache,
+        served: Some(HowToAsk {
+            condition: words.served.condition(words.seed),
+            access: words.access.access(jobs(&words, is_served), true),
+            coalitions: coalitions.clone(),
+            run: out.to_owned(),
+            asks: !args.dry_run,
+        }),
     };
     let mut model = Model::find(name, &how, printer)?;
     match (&words.steer, &words.router) {
@@ -62,7 +78,7 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
         }
         (None, None) => {}
     }
-    let options = predict_options(&words);
+    let options = predict_options(&words, is_served);
     if options.importance && options.attention != AttentionDetail::Full {
         return Err(Failure::new(ExitStatus::Usage, "--importance without --attention full")
             .with_hint("importance is kept by token: add --attention full"));
@@ -76,7 +92,8 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let (writer, records) = LogWriter::resume(out, &header, args.accept_changes)?;
     let (reused, items) = left_over(items, &records, |r| !r.status.is_transient());
     let session = Session { out, header: &header, model: &model, truths, manifest: &manifest };
-    let outcome = session.run(writer, items, &reused, &runner_options(&words, options, &model), printer)?;
+    let outcome =
+        session.run(writer, items, &reused, &runner_options(&words, options, &model, is_served), printer)?;
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 
@@ -94,17 +111,41 @@ pub(crate) fn encoder_cache(
     Ok(Some(CacheFolder { folder, limit_bytes }))
 }
 
-fn predict_options(words: &Words) -> PredictOptions {
+/// A served model writes, and shows nothing of its inside.
+fn predict_options(words: &Words, is_served: bool) -> PredictOptions {
+    let most = if is_served { served_args::SERVED_TOKENS } else { MAX_NEW_TOKENS };
     PredictOptions {
         attention: words.attention.unwrap_or_default(),
         importance: words.importance,
-        generate: words.generate,
-        max_new_tokens: words.max_new_tokens.unwrap_or(MAX_NEW_TOKENS) as usize,
+        generate: words.generate || is_served,
+        max_new_tokens: words.max_new_tokens.unwrap_or(most) as usize,
     }
 }
 
-fn runner_options(words: &Words, predict: PredictOptions, model: &Model) -> RunnerOptions {
-    let jobs = words.jobs.unwrap_or(JOBS) as usize;
+fn jobs(words: &Words, is_served: bool) -> usize {
+    words.jobs.unwrap_or(if is_served { served_args::SERVED_JOBS } else { JOBS }) as usize
+}
+
+/// What needs the weights.
+fn refuse_white_box(words: &Words) -> Result<(), Failure> {
+    let asked = [
+        ("--attention", words.attention.is_some_and(|a| a != AttentionDetail::None)),
+        ("--importance", words.importance),
+        ("--steer", words.steer.is_some()),
+        ("--person", words.person.is_some()),
+        ("--subtitle-band", words.subtitle_band.is_some()),
+        ("--sampling", words.sampling.is_some()),
+        ("--device", words.device.is_some()),
+        ("--dtype", words.dtype.is_some()),
+    ];
+    match asked.into_iter().find(|(_, is_asked)| *is_asked) {
+        Some((option, _)) => Err(served_args::not_available(option)),
+        None => Ok(()),
+    }
+}
+
+fn runner_options(words: &Words, predict: PredictOptions, model: &Model, is_served: bool) -> RunnerOptions {
+    let jobs = jobs(words, is_served);
     RunnerOptions {
         predict,
         jobs,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use emomm_api::{Access, Condition, ServedName, Server};
+use emomm_dataset::ModalitySet;
 use emomm_eval::fake::{FakePredictor, FakeSettings};
-use emomm_eval::run::{DigestMemo, ModelId, Settings};
+use emomm_eval::run::{DigestMemo, ModelId, RunHeader, Settings};
 use emomm_eval::runner::OpenPredictor;
 use emomm_eval::{PredictError, PredictErrorKind, PredictOptions};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
@@ -22,6 +24,7 @@ use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
 use crate::picture_args::PictureArgs;
 use crate::printer::Printer;
+use crate::served_args::{AccessArgs, name_of};
 
 /// The key under which settings say what is done to pictures.
 const PICTURE: &str = "picture";
@@ -47,10 +50,23 @@ pub(crate) struct Model {
     pub(crate) dtype: ComputeType,
     /// What steers the decision rows, for the header.
     steering: Option<Value>,
-    /// How its files are loaded and its pictures are shown; `None` for a fake.
+    /// How its files are loaded and its pictures are shown; `None` for a fake and for a served model.
     load: Option<(LoadOptions, PictureView)>,
     /// What is shared of files; `None` for nothing.
     pub(crate) caches: Option<Caches>,
+}
+
+/// How a served model is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct HowToAsk {
+    pub(crate) condition: Condition,
+    pub(crate) access: Access,
+    /// What will be shown.
+    pub(crate) coalitions: Vec<ModalitySet>,
+    /// The folder of the run.
+    pub(crate) run: PathBuf,
+    /// Whether the server may be asked what it can do.
+    pub(crate) asks: bool,
 }
 
 /// Where and how to compute, and how frames are chosen.
@@ -62,6 +78,8 @@ pub(crate) struct HowToLoad {
     pub(crate) picture: PictureArgs,
     /// Where encoder outputs are kept; `None` for nowhere.
     pub(crate) cache: Option<CacheFolder>,
+    /// How a served model is asked.
+    pub(crate) served: Option<HowToAsk>,
 }
 
 /// What workers share of files.
@@ -107,10 +125,71 @@ impl CacheFolder {
 impl Model {
     /// Finds and identifies the model, without loading it.
     pub(crate) fn find(name: &Path, how: &HowToLoad, printer: &Printer) -> Result<Self, Failure> {
+        if let Some(served) = name_of(name)? {
+            let ask = how.served.as_ref().ok_or_else(|| {
+                Failure::new(
+                    ExitStatus::Usage,
+                    format!("{served}: found a served model, expected a checkpoint"),
+                )
+                .with_hint("give --model a checkpoint folder")
+            })?;
+            return Self::served(&served, ask, printer);
+        }
         match name.to_str().and_then(|n| n.strip_prefix(FAKE)) {
             Some(words) => Self::fake(name, words, printer),
             None => Self::checkpoint(name, how, printer),
         }
+    }
+
+    fn served(name: &ServedName, ask: &HowToAsk, printer: &Printer) -> Result<Self, Failure> {
+        let HowToAsk { condition, access, coalitions, run, asks } = ask.clone();
+        let server = Server::find(name, condition, access, &coalitions, Some(&run), asks)?;
+        for note in server.notes() {
+            printer.talk(&format!("note: {note}"));
+        }
+        let (id, media) = (server.id(), server.settings());
+        let open: Arc<OpenPredictor> = Arc::new(move || {
+            let opened = server.open().map_err(|e| PredictError {
+                kind: PredictErrorKind::Setup,
+                hint: e.hint(),
+                message: e.to_string(),
+            })?;
+            Ok(Box::new(opened))
+        });
+        Ok(Self {
+            id,
+            place: PathBuf::from(name.to_string()),
+            media,
+            open,
+            summary: None,
+            dtype: ComputeType::F32,
+            steering: None,
+            load: None,
+            encodings: None,
+        })
+    }
+
+    /// The served model of a run that is there, asked as it was.
+    pub(crate) fn ask_again(
+        place: &Path,
+        header: &RunHeader,
+        run: &Path,
+        access: &AccessArgs,
+        jobs: usize,
+        printer: &Printer,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(name) = name_of(place)? else { return Ok(None) };
+        let settings = &header.plan.settings;
+        let unknown =
+            || Failure::new(ExitStatus::Data, "the run does not say how its served model was asked");
+        let (condition, url) = Server::condition_of(&settings.media).ok_or_else(unknown)?;
+        let mut access = access.access(jobs, false);
+        access.base_url = access.base_url.or(url);
+        let coalitions = header.plan.coalitions.clone();
+        let ask = HowToAsk { condition, access, coalitions, run: run.to_owned(), asks: true };
+        let model = Self::served(&name, &ask, printer)?;
+        model.is_that_of(settings)?;
+        Ok(Some(model))
     }
 
     /// The model of a run that is there, computed as it was; a steered one with the router that the run was made with.
@@ -126,6 +205,7 @@ impl Model {
         let sampling = settings.media.get("sampling").and_then(Value::as_str);
         let how = HowToLoad {
             cache: None,
+            served: None,
             device: Some(settings.model.device.parse().map_err(|_| word(&settings.model.device, "device"))?),
             dtype: Some(settings.model.dtype.parse().map_err(|_| word(&settings.model.dtype, "type"))?),
             sampling: sampling.and_then(|s| crate::cli::sampling_mode(s).ok()),
@@ -133,16 +213,7 @@ impl Model {
                 .ok_or_else(|| word("not known", "treatment of pictures"))?,
         };
         let mut model = Self::find(place, &how, printer)?;
-        if model.id != settings.model || model.media != settings.media {
-            let message = format!(
-                "{}: the model or the way to decode is not that of the run any more (found {}, expected {})",
-                place.display(),
-                model.id.sha256,
-                settings.model.sha256
-            );
-            return Err(Failure::new(ExitStatus::Usage, message)
-                .with_hint("put the model back where it was, or evaluate again with --accept-changes"));
-        }
+        model.is_that_of(settings)?;
         match (&settings.steering, router) {
             (Some(steering), router) => {
                 model.steer_by(SteerFile::of_settings(steering, router, &model.id.sha256)?)?;
@@ -155,6 +226,21 @@ impl Model {
             (None, None) => {}
         }
         Ok(model)
+    }
+
+    /// Refuses another model than that of a run.
+    fn is_that_of(&self, settings: &Settings) -> Result<(), Failure> {
+        if self.id == settings.model && self.media == settings.media {
+            return Ok(());
+        }
+        let message = format!(
+            "{}: the model or the way to decode is not that of the run any more (found {}, expected {})",
+            self.place.display(),
+            self.id.sha256,
+            settings.model.sha256
+        );
+        Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("put the model back where it was, or evaluate again with --accept-changes"))
     }
 
     /// Steers every decision row as a file says.

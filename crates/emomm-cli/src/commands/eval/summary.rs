@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use emomm_dataset::manifest::Manifest;
-use emomm_eval::run::{RecordStatus, Run};
+use emomm_eval::run::{RecordStatus, RepeatFigures, Run, repeat_figures};
 use emomm_eval::score::{self, RecordColumn, ScoreOptions, ScoreReport};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use emomm_eval::TokenCost;
 
@@ -21,6 +21,7 @@ pub(crate) struct Summary {
     n_reused: usize,
     cost: TokenCost,
     report: Option<ScoreReport>,
+    repeats: Vec<RepeatFigures>,
 }
 
 impl Summary {
@@ -38,7 +39,10 @@ impl Summary {
             let answers = score::of_run(&run, manifest, RecordColumn::Auto)?;
             Some(score::score(&answers, &ScoreOptions::default())?)
         };
-        Ok(Self { run, n_reused, cost, report })
+        let full = manifest.rows.iter().filter(|r| r.is_full());
+        let truths = full.map(|r| (r.id.clone(), r.labels.ground_truth.class)).collect();
+        let repeats = repeat_figures(run.records(), &truths);
+        Ok(Self { run, n_reused, cost, report, repeats })
     }
 
     pub(crate) fn n_failed(&self) -> usize {
@@ -47,6 +51,24 @@ impl Summary {
 
     pub(crate) fn n_of_n(&self) -> String {
         self.run.n_of_n()
+    }
+
+    /// What a served model's run adds: counts of the server, cost, spread over repeats; null for others.
+    fn served(&self) -> Option<Value> {
+        let mut usages =
+            self.run.records().iter().filter_map(|r| r.served.as_ref()?.usage.as_ref()).peekable();
+        usages.peek()?;
+        let (mut prompt, mut reply, mut thoughts) = (0, 0, 0);
+        for usage in usages {
+            prompt += usage.prompt;
+            reply += usage.reply;
+            thoughts += usage.thoughts;
+        }
+        Some(json!({
+            "tokens": { "prompt": prompt, "reply": reply, "thoughts": thoughts },
+            "cost_usd": emomm_api::spent_by(self.run.folder()),
+            "repeats": self.repeats,
+        }))
     }
 
     pub(crate) fn print(&self, json: bool, printer: &Printer) -> Result<(), Failure> {
@@ -66,6 +88,7 @@ impl Summary {
                 "is_complete": self.run.is_complete(),
                 "statuses": statuses,
                 "tokens": { "prompts": tokens, "session": self.cost, "run": of_run },
+                "served": self.served(),
                 "score": self.report,
             }));
         }
@@ -81,6 +104,22 @@ impl Summary {
                 text,
                 "tokens of this session: {read} read, {over:.3} times the floor of {floor}; prompts one by one: {separate}, \
                  {saved:.2} times as many"
+            );
+        }
+        if let Some(cost) = emomm_api::spent_by(self.run.folder()) {
+            let _ = writeln!(text, "spent by the price table: {cost:.4} US dollars");
+        }
+        for r in &self.repeats {
+            let _ = writeln!(
+                text,
+                "asked {} times, {:<4} n {:>6}: letters differ in {:.1} % of pairs, in {} records; Acc {:.3} (sd {:.3})",
+                r.repeats,
+                r.coalition,
+                r.n,
+                r.flip_rate * 100.0,
+                r.n_flipped,
+                r.acc_mean,
+                r.acc_sd
             );
         }
         if let Some(report) = &self.report {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::exit_status::{ExitStatus, Failure};
 use crate::picture_args::{PictureArgs, Rows};
+use crate::served_args::{AccessArgs, ConditionArgs};
 
 /// A larger experiment file is none.
 const MAX_PLAN_BYTES: u64 = 1 << 20;
@@ -46,7 +47,7 @@ pub(crate) struct Words {
     /// What the experiment is for; only said, in experiment files
     #[arg(skip)]
     pub(crate) about: Option<String>,
-    /// Checkpoint folder in the Hugging Face layout, or `embedded`
+    /// Checkpoint folder in the Hugging Face layout, `embedded`, gemini:MODEL or openai:BASE_URL#MODEL
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     /// Folder of the benchmark
@@ -88,10 +89,10 @@ pub(crate) struct Words {
     /// Let the model write its reply and parse it
     #[arg(long)]
     pub(crate) generate: bool,
-    /// Most tokens of a reply, 32 without this option
+    /// Most tokens of a reply; without this option 32, or 1024 of a served model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_new_tokens: Option<u32>,
-    /// Workers, which share the weights: one decodes while another computes; 2 without this option
+    /// Workers, which share the weights: 2 without this option; requests at a time of a served model: 8
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: Option<u32>,
     /// Folder for encoder outputs, which runs share, or off; in the user's cache without it
@@ -144,6 +145,10 @@ pub(crate) struct Words {
     /// Router of --steer, where the file names none
     #[arg(long, value_name = "ROUTER")]
     pub(crate) router: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) served: ConditionArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 impl Words {
@@ -182,6 +187,8 @@ impl Words {
             dtype: self.dtype.or(file.dtype),
             steer: self.steer.or(file.steer),
             router: self.router.or(file.router),
+            served: self.served.or(file.served),
+            access: self.access.or(file.access),
         }
     }
 
@@ -299,7 +306,7 @@ impl Written {
     }
 }
 
-fn word<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
+pub(crate) fn word<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     let text = Written::deserialize(deserializer)?.parts().join(",");

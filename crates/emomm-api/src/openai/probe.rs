@@ -1,0 +1,273 @@
+//! Asks a server what it can do.
+//!
+//! A server that does not know a field may refuse the request, or leave the field out and say nothing. So what is asked for
+//! is looked for in the reply: a choice of one odd word must come back as that word, probabilities must be there, and a
+//! medium must make the prompt longer.
+
+use std::sync::Arc;
+
+use emomm_eval::ServedUsage;
+use serde_json::{Value, json};
+
+use super::OpenAi;
+use crate::ask::{Ask, AskPart, WireReply};
+use crate::caller::{Caller, patiently};
+use crate::capability::{AudioForm, Capabilities, LengthField, Wanted};
+use crate::error::ApiError;
+use crate::medium::{Medium, MediumKind, Place};
+use crate::options::VideoForm;
+use crate::transport::HttpReply;
+use crate::wire::{Rejection, Wire};
+
+/// Eight frames of 64 by 64 pixels in a second, and the first of them: ffmpeg's `testsrc`.
+const TRIAL_VIDEO: &[u8] = include_bytes!("trial.mp4");
+const TRIAL_FRAME: &[u8] = include_bytes!("trial.jpg");
+
+/// A word that no model writes by itself.
+const ODD_WORD: &str = "QZX";
+
+/// Tokens of a reply to a trial; a model that thinks may use them up, which is no harm.
+pub(crate) const MAX_TOKENS: usize = 16;
+
+/// Asks about whatever is wanted. The usage is that of all questions.
+pub(crate) fn probe(
+    wire: &OpenAi,
+    caller: &Caller,
+    wanted: &Wanted,
+) -> Result<(Capabilities, Vec<ServedUsage>), ApiError> {
+    let mut trial = Trial { wire: wire.clone(), caller, usages: Vec::new(), ids: Vec::new() };
+    trial.wire.can = Capabilities { server: wanted.server.clone(), ..Capabilities::default() };
+    let base = trial.first()?;
+    trial.wire.can.model_version = base.model_version.clone();
+    let plain = base.usage.as_ref().map(|u| u.prompt).filter(|n| *n > 0);
+    trial.strictness();
+    trial.logprobs();
+    if wanted.choice {
+        trial.choice();
+    }
+    if wanted.video {
+        trial.video(wire.condition.video, plain)?;
+    }
+    if wanted.audio {
+        trial.audio(plain)?;
+    }
+    let mut can = trial.wire.can;
+    let n_named = trial.ids.len();
+    trial.ids.sort();
+    trial.ids.dedup();
+    can.names_replies = n_named >= 2 && trial.ids.len() == n_named;
+    Ok((can, trial.usages))
+}
+
+struct Trial<'a> {
+    wire: OpenAi,
+    caller: &'a Caller,
+    usages: Vec<ServedUsage>,
+    ids: Vec<String>,
+}
+
+impl Trial<'_> {
+    /// Sends a question with changes to its body.
+    fn send(&mut self, ask: &Ask, change: impl FnOnce(&mut Value)) -> Result<HttpReply, ApiError> {
+        let mut body = self.wire.body(ask, &|m| Place::Inline(m.base64()));
+        change(&mut body);
+        let url = self.wire.url();
+        let key = self.caller.key.as_ref();
+        let reply = patiently(self.wire.patience(), "probe", || {
+            self.caller.post(&url, self.wire.headers(key), &body)
+        });
+        reply.map_err(|e| self.fault(e.message()))
+    }
+
+    fn fault(&self, message: &str) -> ApiError {
+        ApiError::Server { url: self.wire.base_url.clone(), message: message.to_owned() }
+    }
+
+    /// Reads a reply; `None` where the server refused or answered with something else.
+    fn read(&mut self, reply: &HttpReply) -> Option<WireReply> {
+        if !reply.is_success() {
+            return None;
+        }
+        let read = self.wire.read(&serde_json::from_slice(&reply.body).ok()?).ok()?;
+        self.usages.extend(read.usage.clone());
+        self.ids.extend(read.response_id.clone());
+        Some(read)
+    }
+
+    fn note(&mut self, note: impl Into<String>) {
+        self.wire.can.notes.push(note.into());
+    }
+
+    /// A question that every server of this form answers.
+    fn first(&mut self) -> Result<WireReply, ApiError> {
+        let ask = Ask::trial("Answer with the letter A.", MAX_TOKENS);
+        let mut reply = self.send(&ask, |_| {})?;
+        if reply.status == 400 && reply.text(4000).contains(LengthField::MaxCompletionTokens.name()) {
+            self.wire.can.length_field = LengthField::MaxCompletionTokens;
+            reply = self.send(&ask, |_| {})?;
+        }
+        if reply.is_success() {
+            return self
+                .read(&reply)
+                .ok_or_else(|| self.fault("the reply to a first question is no chat completion"));
+        }
+        let complaint = self.caller.complaint(&reply);
+        Err(match self.wire.rejection(reply.status, &reply.text(4000)) {
+            Rejection::Closed if matches!(reply.status, 401 | 403) => {
+                ApiError::Key { message: format!("{}: {complaint}", self.wire.base_url) }
+            }
+            _ => self.fault(&complaint),
+        })
+    }
+
+    /// Whether unknown fields are refused.
+    fn strictness(&mut self) {
+        let ask = Ask::trial("Answer with the letter B.", MAX_TOKENS);
+        if let Ok(reply) = self.send(&ask, |body| body["emomm_unknown_field"] = json!(true)) {
+            let is_answered = self.read(&reply).is_some();
+            self.wire.can.is_strict = Some(!is_answered);
+            if is_answered {
+                self.note("the server leaves out fields that it does not know, without saying so");
+            }
+        }
+    }
+
+    /// Whether probabilities are given, and whether of the letters alone.
+    fn logprobs(&mut self) {
+        let ask = Ask::trial("Answer with the letter C.", MAX_TOKENS);
+        self.wire.can.logprobs = true;
+        let read = self.send(&ask, |_| {}).ok().and_then(|reply| self.read(&reply));
+        if read.is_none_or(|r| r.letter_logprobs.is_none()) && !self.has_logprobs(&ask) {
+            self.wire.can.logprobs = false;
+            self.note("the server gives no log-probabilities");
+            return;
+        }
+        let Some(ids) = self.letter_ids() else { return };
+        self.wire.can.letter_ids = Some(ids);
+        let reply = self.send(&ask, |_| {});
+        let is_heeded = reply.is_ok_and(|reply| {
+            self.read(&reply).is_some() && listed(&reply).is_some_and(|n| (5..=6).contains(&n))
+        });
+        if !is_heeded {
+            self.wire.can.letter_ids = None;
+            self.note("the server does not give the probabilities of chosen tokens (logprob_token_ids)");
+        }
+    }
+
+    /// Whether the reply lists probabilities at all, of whatever tokens.
+    fn has_logprobs(&mut self, ask: &Ask) -> bool {
+        let Ok(reply) = self.send(ask, |_| {}) else { return false };
+        self.read(&reply).is_some() && listed(&reply).is_some_and(|n| n > 0)
+    }
+
+    /// Tokens of the letters, by vLLM's `/tokenize`.
+    fn letter_ids(&mut self) -> Option<Vec<u32>> {
+        let root = self.wire.base_url.strip_suffix("/v1").unwrap_or(&self.wire.base_url);
+        let url = format!("{root}/tokenize");
+        let of = |letter: char| {
+            let body = json!({ "model": self.wire.model, "prompt": letter.to_string(), "add_special_tokens": false });
+            let reply = self.caller.post(&url, self.wire.headers(self.caller.key.as_ref()), &body).ok()?;
+            let reply: Value = serde_json::from_slice(&reply.body).ok().filter(|_| reply.is_success())?;
+            match reply.get("tokens")?.as_array()?.as_slice() {
+                [one] => u32::try_from(one.as_u64()?).ok(),
+                _ => None,
+            }
+        };
+        ('A'..='E').map(of).collect()
+    }
+
+    /// Whether a choice of replies is kept to.
+    fn choice(&mut self) {
+        let ask =
+            Ask { choices: vec![ODD_WORD.to_owned()], ..Ask::trial("Answer with the letter D.", MAX_TOKENS) };
+        let is_kept = self
+            .send(&ask, |_| {})
+            .ok()
+            .and_then(|reply| self.read(&reply))
+            .is_some_and(|read| read.text.trim() == ODD_WORD);
+        self.wire.can.choice = Some(is_kept);
+    }
+
+    /// Whether a medium is taken: `None` refused, `Some(false)` left out silently, `Some(true)` seen.
+    fn sees(
+        &mut self,
+        kind: MediumKind,
+        mime: &'static str,
+        bytes: &[u8],
+        plain: Option<u64>,
+    ) -> Result<Option<bool>, ApiError> {
+        let medium = Arc::new(Medium::new(kind, mime, bytes.to_vec(), 1.0));
+        let mut ask = Ask::trial("Answer with the letter A.", MAX_TOKENS);
+        ask.parts.insert(0, AskPart::Medium(medium));
+        let reply = self.send(&ask, |_| {})?;
+        let Some(read) = self.read(&reply) else { return Ok(None) };
+        let prompt = read.usage.map(|u| u.prompt).filter(|n| *n > 0);
+        Ok(Some(match (plain, prompt) {
+            // A few tokens may be markers of a list of parts.
+            (Some(plain), Some(prompt)) => prompt > plain + 3,
+            _ => {
+                self.note("the server does not count tokens: whether it looked at a medium is not known");
+                true
+            }
+        }))
+    }
+
+    fn video(&mut self, form: VideoForm, plain: Option<u64>) -> Result<(), ApiError> {
+        if form != VideoForm::Frames {
+            match self.sees(MediumKind::Video, "video/mp4", TRIAL_VIDEO, plain)? {
+                Some(true) => {
+                    self.wire.can.video = Some(VideoForm::VideoUrl);
+                    return Ok(());
+                }
+                seen if form == VideoForm::VideoUrl => return Err(self.blind("video_url", seen)),
+                Some(false) => {
+                    self.note("the server takes video_url and does not look at it; frames are sent")
+                }
+                None => self.note("the server refuses video_url; frames are sent as image_url"),
+            }
+        }
+        match self.sees(MediumKind::Frame, "image/jpeg", TRIAL_FRAME, plain)? {
+            Some(true) => {
+                self.wire.can.video = Some(VideoForm::Frames);
+                Ok(())
+            }
+            seen => Err(self.blind("image_url", seen)),
+        }
+    }
+
+    fn audio(&mut self, plain: Option<u64>) -> Result<(), ApiError> {
+        let sound = emomm_media::Waveform {
+            samples: (0..16_000).map(|i| (i as f32 * 0.17).sin() * 0.3).collect(),
+            sample_rate_hz: 16_000,
+            source_rate_hz: 16_000,
+            source_channels: 1,
+            warnings: Vec::new(),
+        };
+        let wav = sound.to_wav();
+        for form in [AudioForm::InputAudio, AudioForm::AudioUrl] {
+            self.wire.can.audio = Some(form);
+            if self.sees(MediumKind::Audio, "audio/wav", &wav, plain)? == Some(true) {
+                return Ok(());
+            }
+        }
+        Err(self.blind("input_audio and audio_url", None))
+    }
+
+    fn blind(&self, part: &str, seen: Option<bool>) -> ApiError {
+        let what = match seen {
+            Some(_) => "is taken and not looked at: the prompt does not get longer by it",
+            None => "is refused",
+        };
+        ApiError::option(
+            format!("{}: {part} {what}", self.wire.base_url),
+            "leave out coalitions with this modality, or serve a model that takes it",
+        )
+    }
+}
+
+/// Tokens that are listed at the first place of a reply.
+fn listed(reply: &HttpReply) -> Option<usize> {
+    let body: Value = serde_json::from_slice(&reply.body).ok()?;
+    let place = body.get("choices")?.get(0)?.get("logprobs")?.get("content")?.get(0)?;
+    Some(place.get("top_logprobs")?.as_array()?.len())
+}

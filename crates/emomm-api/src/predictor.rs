@@ -1,0 +1,255 @@
+//! The predictor: prompt and media of each coalition, one question each, as often as is wanted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use emomm_dataset::{Modality, ModalitySet};
+use emomm_eval::{
+    Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, Served,
+    ServedEnd, ServedRepeat, prompt, reply,
+};
+use emomm_media::{DecodeLimits, Ffmpeg};
+
+use crate::ask::{Ask, allowed_replies};
+use crate::ledger::Purpose;
+use crate::medium::{ClipMedia, Medium, PictureForm, Place};
+use crate::options::Condition;
+use crate::service::{Answered, Service, ms_since};
+use crate::wire::unseen;
+
+/// Asks a server about clips. Copies share one budget and one pace.
+#[derive(Debug, Clone)]
+pub struct ServedPredictor {
+    service: Arc<Service>,
+    condition: Condition,
+    ffmpeg: Option<Ffmpeg>,
+    limits: DecodeLimits,
+    inline_limit_bytes: u64,
+}
+
+/// Media of one clip that lie on the server: name and address by hash.
+type Stored = BTreeMap<String, (String, String)>;
+
+impl ServedPredictor {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        condition: Condition,
+        ffmpeg: Option<Ffmpeg>,
+        limits: DecodeLimits,
+        inline_limit_bytes: u64,
+    ) -> Self {
+        Self { service, condition, ffmpeg, limits, inline_limit_bytes }
+    }
+
+    /// One coalition.
+    fn answer(
+        &self,
+        clip: &Clip,
+        coalition: ModalitySet,
+        options: &PredictOptions,
+        media: &mut Option<ClipMedia<'_>>,
+        stored: &mut Stored,
+    ) -> Result<Prediction, PredictError> {
+        let began = Instant::now();
+        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref()).map_err(bad_prompt)?;
+        let picture = if coalition.contains(Modality::Video) {
+            media.as_mut().ok_or_else(no_ffmpeg)?.picture()?
+        } else {
+            Vec::new()
+        };
+        let sound = if coalition.contains(Modality::Audio) {
+            Some(media.as_mut().ok_or_else(no_ffmpeg)?.sound()?)
+        } else {
+            None
+        };
+        let mut ask = Ask::of(&prompt, &picture, sound.as_ref(), options.max_new_tokens);
+        if self.condition.constrain {
+            ask.choices = allowed_replies(clip.corpus);
+        }
+        if self.service.wire.stores() && ask.media_bytes() > self.inline_limit_bytes {
+            self.store(&ask, stored)?;
+        }
+        let place = |medium: &Medium| match stored.get(&medium.sha256) {
+            Some((_, address)) => Place::Stored(address.clone()),
+            None => Place::Inline(medium.base64()),
+        };
+        let mut answers = Vec::with_capacity(self.condition.repeats);
+        for repeat in 0..self.condition.repeats {
+            ask.seed = self.condition.seed.map(|seed| seed + repeat as u64);
+            let purpose = Purpose { sample: clip.id.clone(), coalition: coalition.to_string(), repeat };
+            answers.push(self.service.ask(&ask, &purpose, coalition, &place)?);
+        }
+        let mut record = MediaRecord {
+            ffmpeg: self.ffmpeg.as_ref().map(|f| f.version().to_owned()),
+            ..MediaRecord::default()
+        };
+        record.audio_seconds = sound.map(|s| s.seconds);
+        record.sampling = (!picture.is_empty()).then(|| self.sampling(picture.len()));
+        if let Some(media) = media {
+            record
+                .warnings
+                .extend(media.warnings.iter().filter(|_| coalition.contains(Modality::Audio)).cloned());
+        }
+        Ok(prediction(clip, coalition, &answers, record, ms_since(began)))
+    }
+
+    /// How frames come about, in words for the record.
+    fn sampling(&self, n: usize) -> String {
+        match self.service.wire.picture() {
+            PictureForm::Frames { height, .. } => format!("{n} frames as image_url, {height} rows"),
+            PictureForm::Video => self.service.wire.sampling(),
+        }
+    }
+
+    /// Puts the media of a question on the server, each once.
+    fn store(&self, ask: &Ask, stored: &mut Stored) -> Result<(), PredictError> {
+        for medium in ask.media() {
+            if !stored.contains_key(&medium.sha256) {
+                let (name, address) = self.service.wire.store(&self.service.caller, medium)?;
+                self.service.ledger.stored(&name).map_err(broken)?;
+                stored.insert(medium.sha256.clone(), (name, address));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was stored for a clip. What cannot be removed now is removed when the ledger is opened again.
+    fn clean(&self, stored: Stored) {
+        for (name, _) in stored.into_values() {
+            if self.service.wire.remove(&self.service.caller, &name) {
+                // A ledger that cannot be written fails with the next question.
+                let _ = self.service.ledger.removed(&name);
+            }
+        }
+    }
+}
+
+impl Predictor for ServedPredictor {
+    /// The neutral rendering: only the server knows its template.
+    fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
+        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref()).map_err(bad_prompt)?;
+        Ok(prompt.plain_text())
+    }
+
+    fn predict(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+    ) -> Vec<Result<Prediction, PredictError>> {
+        let ffmpeg = self.ffmpeg.clone();
+        let form = self.service.wire.picture();
+        let mut media = ffmpeg.as_ref().map(|f| ClipMedia::new(clip, f, &self.limits, form));
+        let mut stored = Stored::new();
+        let mut results: Vec<Result<Prediction, PredictError>> = Vec::with_capacity(coalitions.len());
+        let mut over: Option<PredictError> = None;
+        for coalition in coalitions {
+            let result = match &over {
+                Some(error) => Err(error.clone()),
+                None => self.answer(clip, *coalition, options, &mut media, &mut stored),
+            };
+            if let Err(error) = &result
+                && error.kind.ends_the_run()
+            {
+                over = Some(error.clone());
+            }
+            results.push(result);
+        }
+        self.clean(stored);
+        results
+    }
+
+    fn another(&self) -> Option<Box<dyn Predictor + Send>> {
+        Some(Box::new(self.clone()))
+    }
+}
+
+fn prediction(
+    clip: &Clip,
+    coalition: ModalitySet,
+    answers: &[Answered],
+    mut media: MediaRecord,
+    ms: f64,
+) -> Prediction {
+    let Some(first) = answers.first() else {
+        // `repeats` is at least 1.
+        return empty(coalition, media, ms);
+    };
+    let mut read = reply::parse(&first.reply.text, clip.corpus);
+    if first.reply.end == ServedEnd::Cut {
+        read.reply_notes.push("the reply was cut at its longest length".to_owned());
+    }
+    read.reply_notes.extend(first.reply.notes.iter().cloned());
+    let label = read.class().filter(|_| !first.reply.end.withholds());
+    if let Some(modality) = first.reply.usage.as_ref().and_then(|u| unseen(u, coalition)) {
+        media.warnings.push(format!("the server counted no token of {}", modality.name()));
+    }
+    let repeats = answers[1..].iter().map(|answer| {
+        let read = reply::parse(&answer.reply.text, clip.corpus);
+        let is_answer = !answer.reply.end.withholds();
+        ServedRepeat {
+            ended: answer.reply.end,
+            reply_letter: read.reply_letter.filter(|_| is_answer),
+            reply_score: read.reply_score.filter(|_| is_answer),
+            reply: (!read.reply.is_empty()).then_some(read.reply),
+        }
+    });
+    let costs: Option<Vec<f64>> = answers.iter().map(|a| a.cost_usd).collect();
+    let served = Served {
+        ended: first.reply.end,
+        finish_reason: first.reply.finish_reason.clone(),
+        detail: first.reply.detail.clone(),
+        model_version: first.reply.model_version.clone(),
+        response_id: first.reply.response_id.clone(),
+        usage: first.reply.usage.clone(),
+        letter_logprobs: first.reply.letter_logprobs.clone(),
+        cost_usd: costs.map(|all| all.iter().sum()),
+        attempts: first.attempts,
+        request_sha256: first.request_sha256.clone(),
+        repeats: repeats.collect(),
+    };
+    Prediction {
+        label,
+        centre_score: label.map(|l| clip.corpus.centre_score(l)),
+        reply: Some(read),
+        served: Some(served),
+        ..empty(coalition, media, ms)
+    }
+}
+
+/// What a served model never says.
+fn empty(coalition: ModalitySet, media: MediaRecord, ms: f64) -> Prediction {
+    Prediction {
+        coalition,
+        tokens: None,
+        grid_thw: None,
+        letter_logits: None,
+        letter: None,
+        label: None,
+        centre_score: None,
+        reply: None,
+        attention: None,
+        token_maps: None,
+        steering: None,
+        served: None,
+        media,
+        ms,
+    }
+}
+
+fn bad_prompt(error: prompt::PromptError) -> PredictError {
+    PredictError { kind: PredictErrorKind::Request, message: error.to_string(), hint: Some(error.hint()) }
+}
+
+fn no_ffmpeg() -> PredictError {
+    PredictError {
+        kind: PredictErrorKind::Request,
+        message: "the server was made ready for coalitions without media".to_owned(),
+        hint: None,
+    }
+}
+
+fn broken(error: crate::error::ApiError) -> PredictError {
+    PredictError { kind: PredictErrorKind::Setup, hint: error.hint(), message: error.to_string() }
+}

@@ -1,0 +1,11 @@
+//! Served models against a server that misbehaves, in both forms: what is sent, what is kept, what it costs.
+
+#[path = "../mock/mod.rs"]
+mod mock;
+
+mod abilities;
+mod faults;
+mod leaks;
+mod money;
+mod stage;
+mod stored;

@@ -104,7 +104,7 @@ pub(crate) struct Reservation {
 /// The budget does not allow another request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spent {
-    pub(crate) spent: f64,
+    pub(crate) so_far: f64,
     pub(crate) cap: f64,
     pub(crate) next: f64,
 }
@@ -160,7 +160,7 @@ impl Ledger {
             && state.spent + state.reserved + most > cap
         {
             if state.reserved <= 0.0 {
-                return Ok(Err(Spent { spent: state.spent, cap, next: most }));
+                return Ok(Err(Spent { so_far: state.spent, cap, next: most }));
             }
             state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -261,12 +261,11 @@ impl Ledger {
     /// Whether a server's name for a reply already came with another request. Remembers it.
     pub(crate) fn is_duplicate(&self, response_id: &str, request: &str) -> bool {
         let mut state = self.locked();
-        match state.replies.get(response_id) {
-            Some(earlier) => earlier != request,
-            None => {
-                state.replies.insert(response_id.to_owned(), request.to_owned());
-                false
-            }
+        if let Some(earlier) = state.replies.get(response_id) {
+            earlier != request
+        } else {
+            state.replies.insert(response_id.to_owned(), request.to_owned());
+            false
         }
     }
 
@@ -290,6 +289,7 @@ impl Ledger {
     }
 
     /// US dollars of this run so far, open requests at their most.
+    #[cfg(test)]
     pub(crate) fn spent(&self) -> f64 {
         let state = self.locked();
         state.spent + state.reserved
@@ -390,7 +390,7 @@ mod tests {
         assert_eq!(again.kept("a"), Some(json!({"text": "A"})));
         assert_eq!((again.kept("b"), again.kept("c")), (None, None));
         let error = room(&again, "d", 0.5).unwrap_err();
-        assert!((error.spent - 0.625).abs() < 1e-12 && (error.cap - 1.0).abs() < 1e-12, "{error:?}");
+        assert!((error.so_far - 0.625).abs() < 1e-12 && (error.cap - 1.0).abs() < 1e-12, "{error:?}");
         let fits = room(&again, "d", 0.375).unwrap();
         again.replied(fits, 0.375, &json!(1)).unwrap();
         assert_eq!(again.kept("d"), Some(json!(1)));

@@ -106,7 +106,7 @@ impl<'a> ClipMedia<'a> {
                             .collect()
                     }),
             };
-            made.map_err(failed)
+            made.map_err(|e| failed(&e))
         });
         self.made.insert(true, made.clone());
         made
@@ -117,8 +117,9 @@ impl<'a> ClipMedia<'a> {
         if let Some(made) = self.made.get(&false) {
             return made.clone().and_then(first);
         }
-        let decoded = path_of(self.clip.audio.as_deref(), "A", &self.clip.id)
-            .and_then(|path| decode_audio(self.ffmpeg, path, SAMPLE_RATE_HZ, self.limits).map_err(failed));
+        let decoded = path_of(self.clip.audio.as_deref(), "A", &self.clip.id).and_then(|path| {
+            decode_audio(self.ffmpeg, path, SAMPLE_RATE_HZ, self.limits).map_err(|e| failed(&e))
+        });
         let made = decoded.map(|mut sound| {
             self.warnings.append(&mut sound.warnings);
             let seconds = sound.samples.len() as f64 / f64::from(SAMPLE_RATE_HZ);
@@ -166,7 +167,7 @@ fn length(times: &[f64]) -> f64 {
 }
 
 /// A file that cannot be sent.
-pub(crate) fn failed(error: MediaError) -> PredictError {
+pub(crate) fn failed(error: &MediaError) -> PredictError {
     let kind = match error {
         MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. } => PredictErrorKind::Setup,
         _ => PredictErrorKind::Media,

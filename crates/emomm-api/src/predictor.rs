@@ -107,7 +107,7 @@ impl ServedPredictor {
         for medium in ask.media() {
             if !stored.contains_key(&medium.sha256) {
                 let (name, address) = self.service.wire.store(&self.service.caller, medium)?;
-                self.service.ledger.stored(&name).map_err(broken)?;
+                self.service.ledger.stored(&name).map_err(|e| broken(&e))?;
                 stored.insert(medium.sha256.clone(), (name, address));
             }
         }
@@ -250,6 +250,6 @@ fn no_ffmpeg() -> PredictError {
     }
 }
 
-fn broken(error: crate::error::ApiError) -> PredictError {
+fn broken(error: &crate::error::ApiError) -> PredictError {
     PredictError { kind: PredictErrorKind::Setup, hint: error.hint(), message: error.to_string() }
 }

@@ -67,8 +67,10 @@ impl Service {
             && let Ok(reply) = self.wire.read(&kept)
         {
             let cost_usd = self.cost(&reply);
-            return self
-                .checked(Answered { reply, request_sha256: request, attempts: 0, cost_usd }, coalition);
+            return Self::checked(
+                Answered { reply, request_sha256: request, attempts: 0, cost_usd },
+                coalition,
+            );
         }
         let bound = ask.bound(self.wire.frames_per_second());
         let most = self.prices.as_ref().map_or(0.0, |p| p.bound(&bound));
@@ -76,7 +78,7 @@ impl Service {
         let mut retries = 0;
         loop {
             let shown = (retries == 0).then(|| named.clone());
-            let room = self.ledger.reserve(&request, purpose, most, shown).map_err(broken_ledger)?;
+            let room = self.ledger.reserve(&request, purpose, most, shown).map_err(|e| broken_ledger(&e))?;
             let reservation = room.map_err(|spent| over_budget(&spent))?;
             let leave = self.pace.wait(bound.rough());
             let outcome = self.send(&body, &request);
@@ -88,10 +90,10 @@ impl Service {
                     drop(leave);
                     // Without counts nobody knows the cost: the most is counted.
                     let counted = cost.unwrap_or(most);
-                    self.ledger.replied(reservation, counted, &raw).map_err(broken_ledger)?;
+                    self.ledger.replied(reservation, counted, &raw).map_err(|e| broken_ledger(&e))?;
                     let answered =
                         Answered { reply, request_sha256: request, attempts: retries + 1, cost_usd: cost };
-                    return self.checked(answered, coalition);
+                    return Self::checked(answered, coalition);
                 }
                 Err(failed) => failed,
             };
@@ -148,7 +150,7 @@ impl Service {
             Failed::Unreadable(reply, m) => (most, Some(reply.status), m.clone()),
             Failed::Status(reply) => (0.0, Some(reply.status), self.caller.complaint(reply)),
         };
-        self.ledger.failed(reservation, cost, status, message).map_err(broken_ledger)
+        self.ledger.failed(reservation, cost, status, message).map_err(|e| broken_ledger(&e))
     }
 
     /// The wait before the next sending; `None` where there is none.
@@ -225,7 +227,7 @@ impl Service {
     }
 
     /// Refuses a reply whose server counted a modality that it should not have been shown.
-    fn checked(&self, answered: Answered, coalition: ModalitySet) -> Result<Answered, PredictError> {
+    fn checked(answered: Answered, coalition: ModalitySet) -> Result<Answered, PredictError> {
         let found = answered.reply.usage.as_ref().and_then(|usage| leaked(usage, coalition));
         match found {
             None => Ok(answered),
@@ -254,17 +256,17 @@ fn name_of(body: &Value, purpose: &Purpose) -> String {
 }
 
 fn over_budget(spent: &Spent) -> PredictError {
-    let Spent { spent, cap, next } = *spent;
+    let Spent { so_far, cap, next } = *spent;
     PredictError {
         kind: PredictErrorKind::Exhausted,
         message: format!(
-            "the budget is used up: {spent:.4} of {cap:.4} US dollars are spent, the next question may cost {next:.4}"
+            "the budget is used up: {so_far:.4} of {cap:.4} US dollars are spent, the next question may cost {next:.4}"
         ),
         hint: Some("raise --max-cost and issue the same command: it goes on where it stopped".to_owned()),
     }
 }
 
-fn broken_ledger(error: ApiError) -> PredictError {
+fn broken_ledger(error: &ApiError) -> PredictError {
     PredictError { kind: PredictErrorKind::Setup, hint: error.hint(), message: error.to_string() }
 }
 

@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Write tables, figures and case cards of runs as a static page
     Report(crate::commands::report::ReportArgs),
     /// Answer the paper's prompt for one clip, once for each coalition of modalities
-    Predict(PredictArgs),
+    Predict(Box<PredictArgs>),
     /// CHASE: train a conflict router on a frozen model, steer with it, ablate, diagnose
     Chase(ChaseArgs),
     /// Score predictions that were made anywhere, from a CSV, JSONL or Parquet file

@@ -1,5 +1,7 @@
 //! Reads a reply of Gemini's form.
 
+use std::fmt::Write;
+
 use std::collections::BTreeMap;
 
 use emomm_eval::{ServedEnd, ServedUsage};
@@ -159,7 +161,7 @@ fn join(reason: &str, message: Option<&str>, ratings: Option<&Value>) -> String 
     for rating in ratings.and_then(Value::as_array).into_iter().flatten() {
         let word = |name: &str| rating.get(name).and_then(Value::as_str).unwrap_or_default();
         if !matches!(word("probability"), "NEGLIGIBLE" | "") {
-            text.push_str(&format!("; {} {}", word("category"), word("probability")));
+            _ = write!(text, "; {} {}", word("category"), word("probability"));
         }
     }
     text

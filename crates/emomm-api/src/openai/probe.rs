@@ -38,7 +38,7 @@ pub(crate) fn probe(
     let mut trial = Trial { wire: wire.clone(), caller, usages: Vec::new(), ids: Vec::new() };
     trial.wire.can = Capabilities { server: wanted.server.clone(), ..Capabilities::default() };
     let base = trial.first()?;
-    trial.wire.can.model_version = base.model_version.clone();
+    trial.wire.can.model_version.clone_from(&base.model_version);
     let plain = base.usage.as_ref().map(|u| u.prompt).filter(|n| *n > 0);
     trial.strictness();
     trial.logprobs();
@@ -202,13 +202,12 @@ impl Trial<'_> {
         let reply = self.send(&ask, |_| {})?;
         let Some(read) = self.read(&reply) else { return Ok(None) };
         let prompt = read.usage.map(|u| u.prompt).filter(|n| *n > 0);
-        Ok(Some(match (plain, prompt) {
+        Ok(Some(if let (Some(plain), Some(prompt)) = (plain, prompt) {
             // A few tokens may be markers of a list of parts.
-            (Some(plain), Some(prompt)) => prompt > plain + 3,
-            _ => {
-                self.note("the server does not count tokens: whether it looked at a medium is not known");
-                true
-            }
+            prompt > plain + 3
+        } else {
+            self.note("the server does not count tokens: whether it looked at a medium is not known");
+            true
         }))
     }
 
@@ -221,7 +220,7 @@ impl Trial<'_> {
                 }
                 seen if form == VideoForm::VideoUrl => return Err(self.blind("video_url", seen)),
                 Some(false) => {
-                    self.note("the server takes video_url and does not look at it; frames are sent")
+                    self.note("the server takes video_url and does not look at it; frames are sent");
                 }
                 None => self.note("the server refuses video_url; frames are sent as image_url"),
             }

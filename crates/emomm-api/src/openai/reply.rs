@@ -75,6 +75,7 @@ struct Usage {
 }
 
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 struct PromptDetails {
     cached_tokens: Option<u64>,
     audio_tokens: Option<u64>,

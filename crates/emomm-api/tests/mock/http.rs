@@ -69,7 +69,7 @@ pub(super) fn write(stream: &mut TcpStream, status: u16, headers: &[(&str, Strin
         body.len()
     );
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        _ = std::fmt::Write::write_fmt(&mut head, format_args!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
     let _ =

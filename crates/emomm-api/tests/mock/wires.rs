@@ -189,7 +189,7 @@ fn gemini(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked)
                 "safetyRatings": [{ "category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH" }] }]);
         }
         Fault::CutReply => {
-            reply["candidates"] = json!([{ "finishReason": "MAX_TOKENS", "content": { "role": "model" } }])
+            reply["candidates"] = json!([{ "finishReason": "MAX_TOKENS", "content": { "role": "model" } }]);
         }
         _ => {
             let parts = if text.is_empty() { json!([]) } else { json!([{ "text": text }]) };

@@ -145,6 +145,7 @@ impl Stage {
         let options = RunnerOptions {
             predict: PredictOptions { generate: true, max_new_tokens: 64, ..PredictOptions::default() },
             jobs: self.jobs,
+            read_ahead: 0,
             timeout: None,
             fail_on: None,
             keeps_tensors: false,

@@ -78,6 +78,7 @@ fn the_same_gate_acts_alike_from_the_labels_from_training_and_from_another_sampl
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "the same draw, bit for bit")]
 fn a_random_gate_is_the_seed_s_and_the_sample_s() {
     let case = Case::open("gqa");
     case.visit(|point| {

@@ -58,7 +58,7 @@ struct Gpu {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum ModelOutcome {
-    Usable(ModelReport),
+    Usable(Box<ModelReport>),
     Unusable(ModelProblem),
 }
 
@@ -194,7 +194,7 @@ fn model_outcome(path: &Path, printer: &Printer) -> ModelOutcome {
     let inspected = model_source::resolve(path, printer)
         .and_then(|folder| Ok(model_report(&folder, &emomm_models::inspect(&folder)?)));
     match inspected {
-        Ok(report) => ModelOutcome::Usable(report),
+        Ok(report) => ModelOutcome::Usable(Box::new(report)),
         Err(Failure { message: problem, hint, .. }) => {
             ModelOutcome::Unusable(ModelProblem { folder: path.display().to_string(), problem, hint })
         }

@@ -19,17 +19,12 @@ impl Clips {
         let mut names = BTreeMap::new();
         let mut corpora = BTreeMap::new();
         for row in &manifest.rows {
-            match &row.source_id {
-                Some(source) => {
-                    names.insert(row.id.clone(), (source.clone(), Some(row.coalition)));
-                }
-                None => {
-                    names.insert(row.id.clone(), (row.id.clone(), None));
-                    corpora.insert(
-                        row.id.clone(),
-                        maps.get(row.corpus.as_str()).copied().unwrap_or(Corpus::ChSims),
-                    );
-                }
+            if let Some(source) = &row.source_id {
+                names.insert(row.id.clone(), (source.clone(), Some(row.coalition)));
+            } else {
+                names.insert(row.id.clone(), (row.id.clone(), None));
+                corpora
+                    .insert(row.id.clone(), maps.get(row.corpus.as_str()).copied().unwrap_or(Corpus::ChSims));
             }
         }
         // Files name a clip where no id does.

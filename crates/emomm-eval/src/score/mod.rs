@@ -44,10 +44,11 @@ pub use modality_values::{PsmvBySubset, PsmvFigures, PsmvReport};
 pub use of_run::{RecordColumn, of_run};
 pub use rows::ScoreRow;
 
+/// Number and texts of each row of a file.
+pub(crate) type NumberedRows = Vec<(usize, Vec<String>)>;
+
 /// The cells of a CSV, JSONL or Parquet file: the columns' names, and each row's number and texts.
-pub(crate) fn table_cells(
-    path: &std::path::Path,
-) -> Result<(Vec<String>, Vec<(usize, Vec<String>)>), ScoreFileError> {
+pub(crate) fn table_cells(path: &std::path::Path) -> Result<(Vec<String>, NumberedRows), ScoreFileError> {
     let table = table::read(path)?;
     if !table.faults.is_empty() {
         return Err(ScoreFileError::Rows { path: path.to_owned(), faults: table.faults });

@@ -64,7 +64,7 @@ pub fn chosen_heads(study: &Study) -> Option<Figure> {
             100.0 * most.0
         ));
         let mut map = HeatMap::of_values(&values, (0.0, 1.0), 1);
-        map.title = run.name.clone();
+        map.title.clone_from(&run.name);
         map.rows = rows;
         map.columns = (0..n_heads).map(|h| h.to_string()).collect();
         (map.row_label, map.column_label) = ("layer".to_owned(), "head".to_owned());

@@ -34,7 +34,7 @@ pub(super) fn knock_out(name: &str, trace: &Value) -> Option<Figure> {
             continue;
         };
         let n = group["n"].as_u64().unwrap_or(0) as usize;
-        let mut rows: Vec<(Modality, Vec<(usize, usize, f64)>)> = Vec::new();
+        let mut rows: Vec<(Modality, Vec<Window>)> = Vec::new();
         for modality in Modality::ALL {
             let Some(windows) = group["modalities"][modality.name()].as_array() else { continue };
             let mut cells = Vec::new();
@@ -100,7 +100,10 @@ fn same(found: &str, wanted: &str) -> bool {
     words == wanted
 }
 
-fn panel(title: &str, rows: &[(Modality, Vec<(usize, usize, f64)>)]) -> Panel {
+/// First and last layer, and what the right letter's margin loses.
+type Window = (usize, usize, f64);
+
+fn panel(title: &str, rows: &[(Modality, Vec<Window>)]) -> Panel {
     let most = rows.iter().flat_map(|(_, cells)| cells).map(|c| c.2.abs()).fold(0.0, f64::max);
     let columns: Vec<String> = rows.first().map_or_else(Vec::new, |(_, cells)| {
         cells

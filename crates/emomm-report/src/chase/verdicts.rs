@@ -1,6 +1,8 @@
 //! What the variants show, in sentences: does a form of the method gain, does it stand out from its placebos, how near does
 //! it come to its own bound, and does it harm clips that need no help? What does not hold is said as plainly as what does.
 
+use std::fmt::Write;
+
 use emomm_eval::score::Interval;
 use emomm_metrics::BootstrapOptions;
 
@@ -57,7 +59,8 @@ fn verdict(
         && most.value > 0.0
     {
         let share = gain.value / most.value;
-        text += &format!(
+        _ = write!(
+            text,
             " With a gate that is told the truth the same steering gains {} points, of which {} are reached{}.",
             signed(most.value),
             percent(share),
@@ -70,7 +73,8 @@ fn verdict(
             Some(_) => "a loss of more than 1 point is not excluded",
             None => "there are too few groups for an interval",
         };
-        text += &format!(
+        _ = write!(
+            text,
             " On {} aligned clips {} points {}: {verdict}.",
             harm.n,
             signed(harm.value),
@@ -93,10 +97,11 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
     }
     let mut text = String::new();
     if !above.is_empty() {
-        text += &format!(" It stands above its placebos: {}.", above.join(", "));
+        _ = write!(text, " It stands above its placebos: {}.", above.join(", "));
     }
     if !not.is_empty() {
-        text += &format!(
+        _ = write!(
+            text,
             " It does not stand out from: {}; what it gains is not shown to come from what the router knows.",
             not.join(", ")
         );

@@ -124,6 +124,7 @@ pub(crate) fn record(clip: &MadeUp, coalition: ModalitySet, answer: Sentiment) -
         error: None,
         attention: None,
         steering: None,
+        served: None,
     }
 }
 

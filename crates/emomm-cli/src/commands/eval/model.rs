@@ -165,7 +165,7 @@ impl Model {
             dtype: ComputeType::F32,
             steering: None,
             load: None,
-            encodings: None,
+            caches: None,
         })
     }
 

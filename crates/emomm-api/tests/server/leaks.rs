@@ -32,7 +32,7 @@ fn media_of(asked: &Asked) -> Vec<(String, Vec<u8>)> {
             "video_url" => media.push(("video".to_owned(), url("video_url"))),
             "image_url" => media.push(("image".to_owned(), url("image_url"))),
             "input_audio" => {
-                media.push(("audio".to_owned(), decode(part["input_audio"]["data"].as_str().unwrap())))
+                media.push(("audio".to_owned(), decode(part["input_audio"]["data"].as_str().unwrap())));
             }
             _ => {}
         }

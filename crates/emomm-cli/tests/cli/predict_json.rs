@@ -78,10 +78,12 @@ fn the_keys_are_those_of_the_contract() {
         found.insert("reply_notes".to_owned());
         // Absent without `--steer`.
         found.insert("steering".to_owned());
+        // Absent of models that are not served.
+        found.insert("served".to_owned());
         assert_eq!(found, contract, "{object}");
     }
     let mut plain = contract;
-    for key in ["reply", "reply_letter", "reply_score", "reply_notes", "nmas", "mass", "steering"] {
+    for key in ["reply", "reply_letter", "reply_score", "reply_notes", "nmas", "mass", "steering", "served"] {
         assert!(plain.remove(key), "{key}");
     }
     for object in clip(&["--all-coalitions"]).objects() {

@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "crates/emomm-models/src/qwen/mod.rs:2: qwen imports vita; what both need belongs to one of decoder, vision, audio"
+                "crates/emomm-models/src/qwen/mod.rs:2: qwen imports vita; what both need belongs to one of decoder, vision, audio, weights"
             ]
         );
     }

@@ -2,7 +2,7 @@
 //! they do to the picture, decode a file once.
 //!
 //! What is kept is raw: frames of three bytes a pixel, samples of four. So this is worth its space where many runs look at the
-//! same clips, and an entry above [`MOST_BYTES`] is not kept.
+//! same clips, and an entry above `MOST_BYTES` is not kept.
 
 use std::collections::HashMap;
 use std::path::Path;

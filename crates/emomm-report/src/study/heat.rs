@@ -76,7 +76,7 @@ fn flat(places: &TokenPlaces, values: &[f32]) -> Vec<Option<f32>> {
 }
 
 impl Heats {
-    /// Reads the maps of the study's runs, of at most [`MAX_CLIPS`] clips. What cannot be read is left out and told.
+    /// Reads the maps of the study's runs, of at most `MAX_CLIPS` clips. What cannot be read is left out and told.
     pub fn read(study: &Study) -> Self {
         let mut order: Vec<usize> = (0..study.clips.len()).collect();
         order.sort_by_key(|clip| study.clips[*clip].is_conflict() != Some(true));

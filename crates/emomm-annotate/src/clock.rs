@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use emomm_dataset::civil_date;
+
 /// A moment in milliseconds since 1970.
 pub type Millis = i64;
 
@@ -23,7 +25,7 @@ pub fn now() -> Millis {
 /// assert_eq!(emomm_annotate::clock::iso(1_000_000_000_000), "2001-09-09T01:46:40Z");
 /// ```
 pub fn iso(at: Millis) -> String {
-    let (y, m, d) = date(at);
+    let (y, m, d) = civil_date(at.div_euclid(DAY));
     let s = at.rem_euclid(DAY) / 1000;
     format!("{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}Z", s / 3600, s / 60 % 60, s % 60)
 }
@@ -31,21 +33,6 @@ pub fn iso(at: Millis) -> String {
 /// `2026-11-28 22:15`, in UTC, as pages show it.
 pub fn short(at: Millis) -> String {
     iso(at)[..16].replace('T', " ")
-}
-
-/// Year, month and day by the proleptic Gregorian calendar.
-///
-/// Days are counted from 1 March of year 0, so that the leap day is the last of its year; 146,097 days are 400 years.
-fn date(at: Millis) -> (i64, i64, i64) {
-    let days = at.div_euclid(DAY) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

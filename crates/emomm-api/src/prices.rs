@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use emomm_dataset::civil_date;
 use emomm_eval::ServedUsage;
 use serde::{Deserialize, Serialize};
 
@@ -181,15 +182,7 @@ pub(crate) fn today() -> String {
 
 /// `YYYY-MM-DD` of a day since 1970.
 fn day(days: u64) -> String {
-    let z = days as i64 + 719_468;
-    let era = z / 146_097;
-    let of_era = z - era * 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let m = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * m + 2) / 5 + 1;
-    let month = if m < 10 { m + 3 } else { m - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, date) = civil_date(days as i64);
     format!("{year:04}-{month:02}-{date:02}")
 }
 

@@ -6,6 +6,7 @@
 //! With the feature `build`: `readers` turn label files into clips and findings, `build` maps labels, curates, splits
 //! and masks, and `manifest` holds, writes, reads and verifies the result.
 
+mod civil_date;
 mod corpus;
 mod decimal;
 mod error;
@@ -33,6 +34,7 @@ mod policy;
 #[cfg(feature = "build")]
 pub mod readers;
 
+pub use civil_date::civil_date;
 pub use corpus::Corpus;
 pub use decimal::{Decimal, NotADecimal};
 #[cfg(feature = "build")]

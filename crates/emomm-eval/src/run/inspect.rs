@@ -4,7 +4,7 @@
 
 use std::io::{Cursor, Write};
 
-use emomm_dataset::{Modality, Sentiment};
+use emomm_dataset::{Modality, Sentiment, civil_date};
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -164,16 +164,7 @@ impl ExportedRun<'_> {
 
 /// `2026-11-29T00:00:00+00:00`.
 fn timestamp(seconds: u64) -> String {
-    // Civil date from days since 1970, in years that begin in March.
-    let days = (seconds / 86_400) as i64 + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_date((seconds / 86_400) as i64);
     let of_day = seconds % 86_400;
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")

@@ -168,9 +168,6 @@ fn length(times: &[f64]) -> f64 {
 
 /// A file that cannot be sent.
 pub(crate) fn failed(error: &MediaError) -> PredictError {
-    let kind = match error {
-        MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. } => PredictErrorKind::Setup,
-        _ => PredictErrorKind::Media,
-    };
+    let kind = if error.is_of_ffmpeg() { PredictErrorKind::Setup } else { PredictErrorKind::Media };
     PredictError { kind, hint: error.hint(), message: error.to_string() }
 }

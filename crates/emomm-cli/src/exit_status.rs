@@ -76,10 +76,7 @@ impl From<ModelError> for Failure {
 
 impl From<MediaError> for Failure {
     fn from(error: MediaError) -> Self {
-        let status = match error {
-            MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. } => ExitStatus::Usage,
-            _ => ExitStatus::Data,
-        };
+        let status = if error.is_of_ffmpeg() { ExitStatus::Usage } else { ExitStatus::Data };
         Self { status, hint: error.hint(), message: error.to_string() }
     }
 }

@@ -135,6 +135,12 @@ pub enum MediaError {
 }
 
 impl MediaError {
+    /// Whether ffmpeg itself is missing or unusable, which is no fault of a file.
+    #[must_use]
+    pub fn is_of_ffmpeg(&self) -> bool {
+        matches!(self, Self::FfmpegNotFound { .. } | Self::FfmpegUnusable { .. })
+    }
+
     /// What the reader of the message can do, when there is something.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -12,7 +12,6 @@ use emomm_eval::{
     AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
     TokenMaps, prompt, reply,
 };
-use emomm_media::MediaError;
 
 use crate::attention_summary::AttentionRecorder;
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
@@ -431,10 +430,8 @@ fn unreached() -> PredictError {
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn predict_error(error: ModelError) -> PredictError {
-    let kind = match error {
-        ModelError::Media(MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. }) => {
-            PredictErrorKind::Setup
-        }
+    let kind = match &error {
+        ModelError::Media(media) if media.is_of_ffmpeg() => PredictErrorKind::Setup,
         ModelError::Media(_) => PredictErrorKind::Media,
         ModelError::Request { .. } | ModelError::Prompt(_) => PredictErrorKind::Request,
         _ => PredictErrorKind::Model,

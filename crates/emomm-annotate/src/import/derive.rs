@@ -221,10 +221,7 @@ fn derivative(
     let blob = format!("{}.{ending}", random_id()?);
     let path = project.blob_path(&blob);
     if let Err(error) = make(&path) {
-        return match error {
-            MediaError::FfmpegNotFound { .. } | MediaError::FfmpegUnusable { .. } => Err(error.into()),
-            error => Ok(Err(error)),
-        };
+        return if error.is_of_ffmpeg() { Err(error.into()) } else { Ok(Err(error)) };
     }
     let bytes = fs::read(&path).map_err(|source| AnnotateError::Io { path: path.clone(), source })?;
     Ok(Ok(NewFile { blob, media_type, bytes: bytes.len() as u64, sha256: hex(&digest(&bytes)) }))

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use emomm_eval::{PredictError, PredictErrorKind};
 use thiserror::Error;
 
 /// Why a served model cannot be used.
@@ -51,6 +52,13 @@ pub enum ApiError {
         /// What is wrong.
         message: String,
     },
+}
+
+/// What every question needs is missing, so the run ends and no clip is blamed.
+impl From<ApiError> for PredictError {
+    fn from(error: ApiError) -> Self {
+        Self { kind: PredictErrorKind::Setup, hint: error.hint(), message: error.to_string() }
+    }
 }
 
 impl ApiError {

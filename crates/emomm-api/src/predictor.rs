@@ -52,7 +52,7 @@ impl ServedPredictor {
         stored: &mut Stored,
     ) -> Result<Prediction, PredictError> {
         let began = Instant::now();
-        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref()).map_err(bad_prompt)?;
+        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
         let picture = if coalition.contains(Modality::Video) {
             media.as_mut().ok_or_else(no_ffmpeg)?.picture()?
         } else {
@@ -107,7 +107,7 @@ impl ServedPredictor {
         for medium in ask.media() {
             if !stored.contains_key(&medium.sha256) {
                 let (name, address) = self.service.wire.store(&self.service.caller, medium)?;
-                self.service.ledger.stored(&name).map_err(|e| broken(&e))?;
+                self.service.ledger.stored(&name)?;
                 stored.insert(medium.sha256.clone(), (name, address));
             }
         }
@@ -128,7 +128,7 @@ impl ServedPredictor {
 impl Predictor for ServedPredictor {
     /// The neutral rendering: only the server knows its template.
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
-        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref()).map_err(bad_prompt)?;
+        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
         Ok(prompt.plain_text())
     }
 
@@ -238,18 +238,10 @@ fn empty(coalition: ModalitySet, media: MediaRecord, ms: f64) -> Prediction {
     }
 }
 
-fn bad_prompt(error: prompt::PromptError) -> PredictError {
-    PredictError { kind: PredictErrorKind::Request, message: error.to_string(), hint: Some(error.hint()) }
-}
-
 fn no_ffmpeg() -> PredictError {
     PredictError {
         kind: PredictErrorKind::Request,
         message: "the server was made ready for coalitions without media".to_owned(),
         hint: None,
     }
-}
-
-fn broken(error: &crate::error::ApiError) -> PredictError {
-    PredictError { kind: PredictErrorKind::Setup, hint: error.hint(), message: error.to_string() }
 }

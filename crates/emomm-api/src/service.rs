@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 use crate::ask::{Ask, WireReply};
 use crate::caller::Caller;
-use crate::error::ApiError;
 use crate::ledger::{Ledger, Purpose, Reservation, Spent};
 use crate::medium::{Medium, Place};
 use crate::pace::Pace;
@@ -78,7 +77,7 @@ impl Service {
         let mut retries = 0;
         loop {
             let shown = (retries == 0).then(|| named.clone());
-            let room = self.ledger.reserve(&request, purpose, most, shown).map_err(|e| broken_ledger(&e))?;
+            let room = self.ledger.reserve(&request, purpose, most, shown)?;
             let reservation = room.map_err(|spent| over_budget(&spent))?;
             let leave = self.pace.wait(bound.rough());
             let outcome = self.send(&body, &request);
@@ -90,7 +89,7 @@ impl Service {
                     drop(leave);
                     // Without counts nobody knows the cost: the most is counted.
                     let counted = cost.unwrap_or(most);
-                    self.ledger.replied(reservation, counted, &raw).map_err(|e| broken_ledger(&e))?;
+                    self.ledger.replied(reservation, counted, &raw)?;
                     let answered =
                         Answered { reply, request_sha256: request, attempts: retries + 1, cost_usd: cost };
                     return Self::checked(answered, coalition);
@@ -150,7 +149,7 @@ impl Service {
             Failed::Unreadable(reply, m) => (most, Some(reply.status), m.clone()),
             Failed::Status(reply) => (0.0, Some(reply.status), self.caller.complaint(reply)),
         };
-        self.ledger.failed(reservation, cost, status, message).map_err(|e| broken_ledger(&e))
+        Ok(self.ledger.failed(reservation, cost, status, message)?)
     }
 
     /// The wait before the next sending; `None` where there is none.
@@ -264,10 +263,6 @@ fn over_budget(spent: &Spent) -> PredictError {
         ),
         hint: Some("raise --max-cost and issue the same command: it goes on where it stopped".to_owned()),
     }
-}
-
-fn broken_ledger(error: &ApiError) -> PredictError {
-    PredictError { kind: PredictErrorKind::Setup, hint: error.hint(), message: error.to_string() }
 }
 
 /// Milliseconds since a moment.

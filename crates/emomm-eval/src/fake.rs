@@ -222,9 +222,7 @@ fn token_maps(digest: &[u8], coalition: ModalitySet, with_importance: bool) -> T
 
 impl Predictor for FakePredictor {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
-        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref()).map_err(|e| {
-            PredictError { kind: PredictErrorKind::Request, message: e.to_string(), hint: Some(e.hint()) }
-        })?;
+        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
         Ok(prompt.plain_text())
     }
 

@@ -7,6 +7,7 @@ use emomm_dataset::{Corpus, Modality, ModalitySet, PerModality, Sentiment};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::prompt::PromptError;
 use crate::reply::Reply;
 use crate::run::SteeringTrace;
 use crate::served::Served;
@@ -249,6 +250,12 @@ pub struct PredictError {
     pub message: String,
     /// What to do about it, where something can be said.
     pub hint: Option<String>,
+}
+
+impl From<PromptError> for PredictError {
+    fn from(error: PromptError) -> Self {
+        Self { kind: PredictErrorKind::Request, message: error.to_string(), hint: Some(error.hint()) }
+    }
 }
 
 /// Which part of a prediction failed.

@@ -11,7 +11,7 @@ use emomm_eval::run::{LogWriter, Places, Plan, Record, RecordSink, Run, RunHeade
 use emomm_eval::runner::{
     InFlight, Observer, OpenPredictor, Outcome, RunnerOptions, Stop, Wanted, WorkItem, run,
 };
-use emomm_eval::{Clip, PredictError, PredictErrorKind, PredictOptions};
+use emomm_eval::{Clip, PredictOptions};
 
 use crate::mock::{Mock, PRICES};
 
@@ -135,11 +135,7 @@ impl Stage {
         items.retain(|item| !item.wanted.is_empty());
         let opener = Arc::clone(&server);
         let open: Arc<OpenPredictor> = Arc::new(move || {
-            let opened = opener.open().map_err(|e| PredictError {
-                kind: PredictErrorKind::Setup,
-                message: e.to_string(),
-                hint: e.hint(),
-            })?;
+            let opened = opener.open()?;
             Ok(Box::new(opened))
         });
         let options = RunnerOptions {

@@ -149,11 +149,7 @@ impl Model {
         }
         let (id, media) = (server.id(), server.settings());
         let open: Arc<OpenPredictor> = Arc::new(move || {
-            let opened = server.open().map_err(|e| PredictError {
-                kind: PredictErrorKind::Setup,
-                hint: e.hint(),
-                message: e.to_string(),
-            })?;
+            let opened = server.open()?;
             Ok(Box::new(opened))
         });
         Ok(Self {

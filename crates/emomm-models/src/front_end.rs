@@ -127,6 +127,12 @@ pub struct Regions {
 }
 
 impl Encoded {
+    /// A whole medium as its tower gives it.
+    pub(crate) fn whole(embeddings: Tensor, grid: Option<Grid>, record: MediaRecord) -> Self {
+        let regions = Regions::default();
+        Self { embeddings, grid, kept: None, suppressed: Vec::new(), regions, record }
+    }
+
     /// What is left of a picture in a person-only reading. Without a person, or with nothing else, all is left.
     pub(crate) fn reading_person(
         self,

@@ -237,8 +237,14 @@ impl PersonTokens {
     }
 
     /// Whether somebody looked and found nobody.
-    pub(crate) fn is_nobody(&self) -> bool {
+    fn is_nobody(&self) -> bool {
         !self.person.is_empty() && !self.person.iter().any(|is| *is)
+    }
+
+    /// What is to be said then.
+    pub(crate) fn complaint(&self, video: &Path) -> Option<String> {
+        let text = || format!("{}: no person was found; the whole picture is shown", video.display());
+        self.is_nobody().then(text)
     }
 
     /// Both, for what is kept of the picture.

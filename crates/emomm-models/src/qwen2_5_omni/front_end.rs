@@ -11,7 +11,7 @@ use super::chat::{MediaShape, prompt_row, render};
 use super::processor::{FrameScale, log_mel, patchify};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
 use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
@@ -80,9 +80,7 @@ impl FrontEnd for Omni {
         drop(frames);
         let mut warnings = scan.warnings;
         warnings.extend(complaints.into_iter().filter(|c| !warnings.contains(c)).collect::<Vec<_>>());
-        if person.is_nobody() {
-            warnings.push(format!("{}: no person was found; the whole picture is shown", video.display()));
-        }
+        warnings.extend(person.complaint(video));
         let (min_pixels, max_pixels) = settings.frame_bounds(indices.len());
         let record = MediaRecord {
             frame_times: Some(indices.iter().map(|i| scan.times_seconds[*i]).collect()),
@@ -94,14 +92,7 @@ impl FrontEnd for Omni {
             warnings,
             ..MediaRecord::default()
         };
-        let encoded = Encoded {
-            embeddings: self.encode_video(&patches)?,
-            grid: Some(patches.grid),
-            kept: None,
-            suppressed: Vec::new(),
-            regions: Regions::default(),
-            record,
-        };
+        let encoded = Encoded::whole(self.encode_video(&patches)?, Some(patches.grid), record);
         Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
     }
 
@@ -123,14 +114,7 @@ impl FrontEnd for Omni {
             ..MediaRecord::default()
         };
         let embeddings = self.encode_audio(&mel.data, mel.n_frames).map_err(|e| e.in_file(audio))?;
-        Ok(Encoded {
-            embeddings,
-            grid: None,
-            kept: None,
-            suppressed: Vec::new(),
-            regions: Regions::default(),
-            record,
-        })
+        Ok(Encoded::whole(embeddings, None, record))
     }
 
     fn look_ahead(&self, reader: &MediaReader, video: &Path) -> Result<()> {

@@ -10,7 +10,7 @@ use super::processor::{frame_indices, patchify, visible};
 use super::{SHUFFLE, Vita};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader, Regions};
+use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
 use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
@@ -82,9 +82,7 @@ impl FrontEnd for Vita {
         let person = viewer.person_tokens(1);
         let mut warnings = scan.warnings;
         warnings.extend(complaints.into_iter().filter(|c| !warnings.contains(c)).collect::<Vec<_>>());
-        if person.is_nobody() {
-            warnings.push(format!("{}: no person was found; the whole picture is shown", video.display()));
-        }
+        warnings.extend(person.complaint(video));
         let record = MediaRecord {
             frame_times: Some(indices.iter().map(|i| scan.times_seconds[*i]).collect()),
             frame_size: Some([vit.image_size; 2]),
@@ -97,14 +95,7 @@ impl FrontEnd for Vita {
         let grid = Grid { t: indices.len(), h: vit.side(), w: vit.side() };
         debug_assert_eq!(grid.patches() / (SHUFFLE * SHUFFLE), tokens);
         let embeddings = self.encode_video(&patches)?;
-        let encoded = Encoded {
-            embeddings,
-            grid: Some(grid),
-            kept: None,
-            suppressed: Vec::new(),
-            regions: Regions::default(),
-            record,
-        };
+        let encoded = Encoded::whole(embeddings, Some(grid), record);
         Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
     }
 
@@ -126,14 +117,7 @@ impl FrontEnd for Vita {
             ..MediaRecord::default()
         };
         let embeddings = self.encode_audio(&features).map_err(|e| e.in_file(audio))?;
-        Ok(Encoded {
-            embeddings,
-            grid: None,
-            kept: None,
-            suppressed: Vec::new(),
-            regions: Regions::default(),
-            record,
-        })
+        Ok(Encoded::whole(embeddings, None, record))
     }
 
     fn look_ahead(&self, reader: &MediaReader, video: &Path) -> Result<()> {

@@ -250,30 +250,27 @@ fn the_type_of_a_checkpoint_s_matrices_is_kept_and_changes_no_bit() {
         let case = Case::open(name);
         let kept = Omni::load(&golden_folder().join(name).join("checkpoint"), &Device::Cpu, stored).unwrap();
         assert_eq!(kept.decoder.dtype(), DType::F32);
-        let (media, shape) = case.media();
-        let row = &case.rows(&shape)[7];
-        let logits = |decoder: &Decoder| {
-            let all = embed(decoder, &row.tokens, &media).unwrap();
-            values(&decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap())
-        };
+        let logits = |decoder: &Decoder| values(&full_logits(&case, decoder));
         assert_eq!(logits(&case.model.decoder), logits(&kept.decoder), "{name}");
     }
+}
+
+/// What a decoder makes of the golden prompt of all modalities, in one full forward.
+fn full_logits(case: &Case, decoder: &Decoder) -> Tensor {
+    let (media, shape) = case.media();
+    let row = &case.rows(&shape)[7];
+    let all = embed(decoder, &row.tokens, &media).unwrap();
+    decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap()
 }
 
 /// Rounding f32 weights to two bytes moves logits by about their relative precision, 2⁻⁹ and 2⁻¹².
 #[test]
 fn narrower_weights_move_logits_by_their_rounding() {
     let case = Case::open("gqa");
-    let (media, shape) = case.media();
-    let row = &case.rows(&shape)[7];
-    let logits = |decoder: &Decoder| {
-        let all = embed(decoder, &row.tokens, &media).unwrap();
-        decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap()
-    };
-    let plain = logits(&case.model.decoder);
+    let plain = full_logits(&case, &case.model.decoder);
     for (kept, least, most) in [(DType::BF16, 1e-4, 0.1), (DType::F16, 1e-5, 0.02)] {
         let model = Omni::load(&golden_folder().join("gqa/checkpoint"), &Device::Cpu, kept).unwrap();
-        let difference = max_difference(&plain, &logits(&model.decoder));
+        let difference = max_difference(&plain, &full_logits(&case, &model.decoder));
         assert!((least..most).contains(&difference), "{kept:?}: {difference}");
     }
 }
@@ -283,17 +280,11 @@ fn narrower_weights_move_logits_by_their_rounding() {
 #[test]
 fn weights_in_blocks_move_logits_by_their_rounding() {
     let case = Case::open("gqa");
-    let (media, shape) = case.media();
-    let row = &case.rows(&shape)[7];
-    let logits = |decoder: &Decoder| {
-        let all = embed(decoder, &row.tokens, &media).unwrap();
-        decoder.full_forward(&all, row.positions.as_slice(), row.tokens.len() - 1).unwrap()
-    };
-    let plain = logits(&case.model.decoder);
+    let plain = full_logits(&case, &case.model.decoder);
     let mut differences = Vec::new();
     for kept in [ComputeType::Q8_0, ComputeType::Q4K] {
         let model = Omni::load(&golden_folder().join("gqa/checkpoint"), &Device::Cpu, kept.kept()).unwrap();
-        differences.push(max_difference(&plain, &logits(&model.decoder)));
+        differences.push(max_difference(&plain, &full_logits(&case, &model.decoder)));
     }
     let [eight, four] = differences[..] else { panic!("{differences:?}") };
     assert!((1e-3..0.4).contains(&eight), "{eight}");

@@ -11,6 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::config::scaled_first_layer;
 use crate::error::{ChaseError, Result};
 use crate::feature_store::put;
 use crate::preference::PreferenceForm;
@@ -87,6 +88,38 @@ pub struct RouterCard {
 impl RouterCard {
     /// The version that this program writes.
     pub const VERSION: u32 = FORMAT_VERSION;
+
+    /// The card of a router that has learnt nothing, for a model of so many layers and heads that nobody has named.
+    pub fn untrained(shape: RouterShape, n_layers: usize, n_heads: usize) -> Self {
+        Self {
+            format_version: Self::VERSION,
+            model_sha256: String::new(),
+            model_name: String::new(),
+            shape,
+            n_layers,
+            n_heads,
+            first_layer: scaled_first_layer(n_layers),
+            preference: PreferenceForm::Share,
+            preference_temperature: 1.0,
+            text_scope: TextScope::Transcript,
+            n_sinks: 0,
+            targets: TargetKind::UnimodalLabels,
+            rules: TargetRules::default(),
+            coalitions: Vec::new(),
+            options: TrainOptions::default(),
+            manifest_sha256: String::new(),
+            corpora: Vec::new(),
+            n_train: 0,
+            n_without_target: 0,
+            n_train_clips: 0,
+            n_valid: 0,
+            conflict_base_rate: 0.5,
+            mean_gate: BTreeMap::new(),
+            fixed_heads: Vec::new(),
+            best_epoch: 0,
+            history: Vec::new(),
+        }
+    }
 
     /// Refuses a model that the router was not trained on.
     pub fn check_model(&self, path: &Path, model_sha256: &str) -> Result<()> {
@@ -223,33 +256,17 @@ pub(crate) mod tests {
 
     /// The card of a router for a model of width 2.
     pub(crate) fn card() -> RouterCard {
+        let shape = RouterShape { inner_size: 4, ..RouterShape::paper(2) };
         RouterCard {
-            format_version: RouterCard::VERSION,
             model_sha256: "abc".to_owned(),
             model_name: "tiny".to_owned(),
-            shape: RouterShape { inner_size: 4, ..RouterShape::paper(2) },
-            n_layers: 4,
-            n_heads: 2,
             first_layer: 2,
-            preference: PreferenceForm::Share,
-            preference_temperature: 1.0,
-            text_scope: TextScope::Transcript,
-            n_sinks: 0,
-            targets: TargetKind::UnimodalLabels,
-            rules: TargetRules::default(),
             coalitions: vec![emomm_dataset::ModalitySet::FULL],
-            options: TrainOptions::default(),
             manifest_sha256: "def".to_owned(),
-            corpora: Vec::new(),
             n_train: 3,
-            n_without_target: 0,
             n_train_clips: 3,
-            n_valid: 0,
-            conflict_base_rate: 0.5,
-            mean_gate: BTreeMap::new(),
-            fixed_heads: Vec::new(),
             best_epoch: 1,
-            history: Vec::new(),
+            ..RouterCard::untrained(shape, 4, 2)
         }
     }
 

@@ -1,13 +1,11 @@
 //! What CHASE does on a decision row, with an untrained router that steers every layer from its first on: the dearest case.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::DType;
 use emomm_chase::{
-    CleanReading, ConflictSource, Features, LoadedRouter, PreferenceForm, Router, RouterCard, RouterShape,
-    SampleContext, SteeringHook, TargetKind, TargetRules, TextScope, TokenSets, TrainOptions, VariantRun,
-    preset, scaled_first_layer,
+    CleanReading, ConflictSource, Features, LoadedRouter, Router, RouterCard, RouterShape, SampleContext,
+    SteeringHook, TextScope, TokenSets, VariantRun, preset,
 };
 use emomm_dataset::Modality;
 use emomm_models::white_box::{DecisionPoint, DecoderShape};
@@ -21,34 +19,7 @@ pub(crate) const ABLATION: [&str; 5] = ["paper", "no_router", "no_inter", "no_in
 pub(crate) fn router(shape: DecoderShape) -> Result<LoadedRouter, Failure> {
     let router_shape = RouterShape::paper(shape.hidden_size);
     let router = Router::random(router_shape, 1, DType::F32)?;
-    let card = RouterCard {
-        format_version: RouterCard::VERSION,
-        model_sha256: String::new(),
-        model_name: String::new(),
-        shape: router_shape,
-        n_layers: shape.n_layers,
-        n_heads: shape.n_heads,
-        first_layer: scaled_first_layer(shape.n_layers),
-        preference: PreferenceForm::Share,
-        preference_temperature: 1.0,
-        text_scope: TextScope::Transcript,
-        n_sinks: 0,
-        targets: TargetKind::UnimodalLabels,
-        rules: TargetRules::default(),
-        coalitions: Vec::new(),
-        options: TrainOptions::default(),
-        manifest_sha256: String::new(),
-        corpora: Vec::new(),
-        n_train: 0,
-        n_without_target: 0,
-        n_train_clips: 0,
-        n_valid: 0,
-        conflict_base_rate: 0.5,
-        mean_gate: BTreeMap::new(),
-        fixed_heads: Vec::new(),
-        best_epoch: 0,
-        history: Vec::new(),
-    };
+    let card = RouterCard::untrained(router_shape, shape.n_layers, shape.n_heads);
     Ok(Arc::new((router, card)))
 }
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use emomm_chase::{
-    BlockNorm, CleanReading, Features, LoadedRouter, PreferenceForm, Router, RouterCard, RouterForm,
-    RouterShape, SampleContext, SteeringConfig, TargetKind, TargetRules, TextScope, TokenSets, TrainOptions,
-    VariantRun,
+    BlockNorm, CleanReading, Features, LoadedRouter, Router, RouterCard, RouterForm, RouterShape,
+    SampleContext, SteeringConfig, TextScope, TokenSets, VariantRun,
 };
 use emomm_dataset::{Corpus, Modality, ModalitySet};
 use emomm_eval::prompt;
@@ -103,32 +102,12 @@ impl Case {
             .collect();
         let router = Router::from_parameters(router_shape, parameters).unwrap();
         let card = RouterCard {
-            format_version: RouterCard::VERSION,
             model_sha256: self.name.to_owned(),
             model_name: self.name.to_owned(),
-            shape: router_shape,
-            n_layers: shape.n_layers,
-            n_heads: shape.n_heads,
             first_layer: ((13 * shape.n_layers) as f64 / 28.0).round() as usize,
-            preference: PreferenceForm::Share,
-            preference_temperature: 1.0,
             text_scope,
             n_sinks,
-            targets: TargetKind::UnimodalLabels,
-            rules: TargetRules::default(),
-            coalitions: Vec::new(),
-            options: TrainOptions::default(),
-            manifest_sha256: String::new(),
-            corpora: Vec::new(),
-            n_train: 0,
-            n_without_target: 0,
-            n_train_clips: 0,
-            n_valid: 0,
-            conflict_base_rate: 0.5,
-            mean_gate: std::collections::BTreeMap::new(),
-            fixed_heads: Vec::new(),
-            best_epoch: 0,
-            history: Vec::new(),
+            ..RouterCard::untrained(router_shape, shape.n_layers, shape.n_heads)
         };
         Arc::new((router, card))
     }

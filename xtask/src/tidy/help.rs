@@ -77,8 +77,8 @@ fn section<'a>(contract: &'a str, command: &[String]) -> Option<(usize, &'a str)
     let Some(name) = command.first() else { return Some((1, contract)) };
     let mut at = 0;
     for (index, line) in contract.lines().enumerate() {
-        let words = line.strip_prefix("## ").unwrap_or_default();
-        if words.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == name) {
+        let title = line.strip_prefix("## ").unwrap_or_default().trim_matches('`');
+        if title.strip_prefix("emomm ").unwrap_or(title) == name {
             let rest = &contract[at + line.len()..];
             return Some((index + 1, rest.split("\n## ").next().unwrap_or(rest)));
         }

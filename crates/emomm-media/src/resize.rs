@@ -117,14 +117,15 @@ impl Weights {
     }
 }
 
-/// Keys' cubic with a = −0.5.
+/// Keys' cubic with a = −0.5, rounded as PyTorch's builds round it: their compiler fuses multiplications and additions,
+/// which moves a pixel across a half now and then.
 fn cubic(x: f32) -> f32 {
     const A: f32 = -0.5;
     let x = x.abs();
     if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+        (((A + 2.0).mul_add(x, -(A + 3.0))) * x).mul_add(x, 1.0)
     } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+        A.mul_add(x, -5.0 * A).mul_add(x, 8.0 * A).mul_add(x, -4.0 * A)
     } else {
         0.0
     }

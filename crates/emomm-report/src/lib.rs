@@ -6,12 +6,13 @@
 //!   their data and with words for those who cannot see them.
 //! - [`content`]: from an analysis to tables, figures and sentences. [`chase`]: the same for variants of CHASE.
 //! - [`page`]: the HTML. [`bundle`] writes it with the files beside it, [`report`] does all of this.
-//! - [`benchmark_figures`]: Figures 6 to 8 of a benchmark.
+//! - [`benchmark_figures`], [`benchmark_subsets`]: Figures 6 to 8 and 2 of a benchmark.
 //!
 //! Everything is computed from records and manifest; no model is needed.
 
 pub mod analysis;
 pub mod benchmark_figures;
+pub mod benchmark_subsets;
 pub mod bundle;
 pub mod chart;
 pub mod chase;

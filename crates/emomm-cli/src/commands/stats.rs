@@ -7,7 +7,7 @@ use std::path::Path;
 use emomm_dataset::build::Split;
 use emomm_dataset::manifest::ManifestRow;
 use emomm_metrics::{DescribedSample, Statistics};
-use emomm_report::benchmark_figures;
+use emomm_report::{benchmark_figures, benchmark_subsets};
 use serde_json::Value;
 
 use super::verify::read_benchmark;
@@ -55,7 +55,8 @@ fn write_figures(
 ) -> Result<(), Failure> {
     fs::create_dir_all(folder)
         .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", folder.display())))?;
-    for figure in benchmark_figures::figures(statistics) {
+    let subsets = std::iter::once(benchmark_subsets::figure(statistics));
+    for figure in subsets.chain(benchmark_figures::figures(statistics)) {
         figure.write(folder)?;
         let path = folder.join(&figure.name);
         printer.talk(&format!("{}.svg, .png, .csv: {}", path.display(), figure.title));

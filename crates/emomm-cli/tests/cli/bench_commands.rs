@@ -86,7 +86,7 @@ fn labels_alone_are_built_verified_and_described() {
     assert!(stats["ch-sims"]["subsets"]["conflict"].as_u64().unwrap() > 0);
 }
 
-/// Figures 6 to 8 beside the tables: drawing, picture and data of all corpora and of each.
+/// Figures 2 and 6 to 8 beside the tables: drawing, picture and data of all corpora and of each.
 #[test]
 fn figures_are_written_beside_the_tables() {
     let corpora = Corpora::new(false);
@@ -95,12 +95,12 @@ fn figures_are_written_beside_the_tables() {
     let drawn = on("stats", &corpora.path("bench"), &["--json", "--figures", folder.to_str().unwrap()]);
     assert_eq!(drawn.code, Some(0), "{drawn}");
     assert_eq!(keys(&drawn.objects()[0]), ["ch-sims", "cmu-mosi", "all"]);
-    for name in ["fig6", "fig7", "fig8"] {
+    for (name, rows) in [("fig2", 2 * 5), ("fig6", 20 + 16), ("fig7", 20 + 16), ("fig8", 20 + 16)] {
         let file = |extension: &str| fs::read(folder.join(format!("{name}.{extension}"))).unwrap();
         assert!(file("svg").starts_with(b"<svg "));
         assert!(file("png").starts_with(b"\x89PNG"));
         let data = String::from_utf8(file("csv")).unwrap();
-        assert_eq!(data.lines().count(), 1 + 20 + 16, "{data}");
+        assert_eq!(data.lines().count(), 1 + rows, "{data}");
     }
 }
 

@@ -8,10 +8,12 @@ use super::{PASSWORD, begin, item_id, ready, until_other};
 use crate::support::{TestProject, alone, plain_settings};
 use crate::webdriver::{Browser, ENTER};
 
+const MAIN_LABEL: &str =
+    "SELECT r.label FROM answer r JOIN assignment s ON s.id = r.assignment WHERE s.phase = 'main'";
 const LEFT: &str = "\u{e012}";
 const RIGHT: &str = "\u{e014}";
 
-/// From the invitation to the first item.
+/// From the invitation to the first item of main work.
 fn to_the_first_item(browser: &Browser, project: &TestProject, url: &str) {
     browser.open(&format!("{url}{}", project.invitation("A1")));
     browser.fill("[name=login]", "kim");
@@ -22,6 +24,16 @@ fn to_the_first_item(browser: &Browser, project: &TestProject, url: &str) {
     browser.click("form[action=\"/consent\"] button");
     browser.until_text("You see the words and nothing else");
     begin(browser);
+    // Training with its feedback, then calibration.
+    for _ in 0..2 {
+        let id = item_id(browser);
+        browser.press(&["1", ENTER]);
+        if browser.script("return document.querySelector('#item').dataset.training") == "1" {
+            browser.until("!document.querySelector('#feedback').hidden");
+            browser.press(&[ENTER]);
+        }
+        until_other(browser, &id);
+    }
     ready(browser);
 }
 
@@ -37,6 +49,7 @@ fn other_schemes_and_pages_of_rest() {
     let inspector = Inspector::new(&browser);
     let settings = Settings {
         scheme: Scheme::FiveClass,
+        calibration_pass: 0.0,
         min_gap_minutes: 60,
         break_after_minutes: 25,
         daily_minutes: 60,
@@ -52,7 +65,7 @@ fn other_schemes_and_pages_of_rest() {
     let id = item_id(&browser);
     browser.press(&["5", ENTER]);
     until_other(&browser, &id);
-    assert_eq!(project.count("SELECT label FROM answer"), 2);
+    assert_eq!(project.count(MAIN_LABEL), 2);
 
     let work = format!("{}/work", server.url);
     let before = "UPDATE assignment SET state = 'waiting' WHERE state = 'open'; ";
@@ -71,7 +84,7 @@ fn other_schemes_and_pages_of_rest() {
             "UPDATE pass SET stage = 'main' WHERE number = 2; \
              UPDATE assignment SET state = 'revoked' WHERE pass = 2 AND account = 2 AND item NOT IN \
              (SELECT b.id FROM item a JOIN item b ON a.clip = b.clip WHERE a.id = \
-              (SELECT item FROM assignment WHERE state = 'done' AND account = 2))",
+              (SELECT item FROM assignment WHERE state = 'done' AND account = 2 AND phase = 'main'))",
         ),
     ] {
         project.change(&format!("{before}{change}"));
@@ -81,7 +94,8 @@ fn other_schemes_and_pages_of_rest() {
     }
     drop(server);
 
-    let project = real_project(&Settings { scheme: Scheme::Grid11, ..plain_settings() }, 3);
+    let project =
+        real_project(&Settings { scheme: Scheme::Grid11, calibration_pass: 0.0, ..plain_settings() }, 3);
     let server = Running::start(&project.project);
     to_the_first_item(&browser, &project, &server.url);
     inspector.look_everywhere("grid-11");
@@ -93,7 +107,7 @@ fn other_schemes_and_pages_of_rest() {
     assert_eq!(chosen(&browser).as_deref(), Some("2"));
     browser.press(&[ENTER]);
     until_other(&browser, &id);
-    assert_eq!(project.count("SELECT label FROM answer"), 2);
+    assert_eq!(project.count(MAIN_LABEL), 2);
     let faults = inspector.faults();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -1,13 +1,20 @@
 //! Media that are too large for a request: stored by Google's Files API, used once they are ready, removed afterwards.
+//!
+//! The name of a file is chosen here and noted before it is sent, so that nothing is left behind by a process that is
+//! killed, or by a reply that is lost.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use emomm_eval::run::hex;
 use emomm_eval::{PredictError, PredictErrorKind};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::Gemini;
 use crate::caller::{Caller, patiently};
 use crate::medium::Medium;
+use crate::name::{host_of, is_local};
 use crate::transport::{HttpReply, TransportError, pause};
 use crate::wire::{Rejection, Wire};
 
@@ -18,33 +25,46 @@ const CHUNK_BYTES: usize = 8 << 20;
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
-/// Stores a medium and waits until it can be used: its name, and its address.
+/// Whose hosts may take a file that was promised to another of them.
+const GOOGLE: &str = "googleapis.com";
+
+/// Stores a medium and waits until it can be used: its address. `note` is told each name before something may be stored
+/// under it.
 pub(super) fn store(
     wire: &Gemini,
     caller: &Caller,
     medium: &Medium,
-) -> Result<(String, String), PredictError> {
-    let file = upload(wire, caller, medium)?;
-    let name = text(&file, "name").ok_or_else(|| failed("the stored file has no name".to_owned()))?;
-    match ready(wire, caller, &name, file) {
-        Ok(uri) => Ok((name, uri)),
-        Err(error) => {
-            remove(wire, caller, &name);
-            Err(error)
-        }
+    note: &dyn Fn(&str) -> Result<(), PredictError>,
+) -> Result<String, PredictError> {
+    let mut name = new_name(medium);
+    note(&name)?;
+    let file = upload(wire, caller, medium, &name)?;
+    if let Some(other) = text(&file, "name").filter(|other| *other != name) {
+        note(&other)?;
+        name = other;
     }
+    ready(wire, caller, &name, file)
+}
+
+/// A name that no other file has: 38 letters and digits of the 40 that are allowed.
+fn new_name(medium: &Medium) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let all = format!("{} {count} {now} {}", std::process::id(), medium.sha256);
+    format!("files/emomm-{}", &hex(&Sha256::digest(all))[..32])
 }
 
 /// Removes a stored file; whether it is gone.
 pub(super) fn remove(wire: &Gemini, caller: &Caller, name: &str) -> bool {
     let url = format!("{}/v1beta/{name}", wire.base_url);
     let headers = wire.headers(caller.key.as_ref());
-    let reply = patiently(wire.patience(), name, || caller.send("DELETE", &url, &headers, &[]));
+    let reply = patiently(caller, name, || caller.send("DELETE", &url, &headers, &[]));
     // What is not there, or not ours any more, needs no removing.
     reply.is_ok_and(|r| r.is_success() || matches!(r.status, 403 | 404))
 }
 
-fn upload(wire: &Gemini, caller: &Caller, medium: &Medium) -> Result<Value, PredictError> {
+fn upload(wire: &Gemini, caller: &Caller, medium: &Medium, name: &str) -> Result<Value, PredictError> {
     let mut headers = wire.headers(caller.key.as_ref());
     headers.extend([
         ("x-goog-upload-protocol", "resumable".to_owned()),
@@ -53,16 +73,22 @@ fn upload(wire: &Gemini, caller: &Caller, medium: &Medium) -> Result<Value, Pred
         ("x-goog-upload-header-content-type", medium.mime.to_owned()),
         ("content-type", "application/json".to_owned()),
     ]);
-    // Nothing in the name says which clip it is.
-    let body = json!({ "file": { "display_name": &medium.sha256[..16] } }).to_string();
+    // Nothing in the names says which clip it is.
+    let body = json!({ "file": { "name": name, "display_name": &medium.sha256[..16] } }).to_string();
     let url = format!("{}/upload/v1beta/files", wire.base_url);
-    let reply =
-        patiently(wire.patience(), &medium.sha256, || caller.send("POST", &url, &headers, body.as_bytes()));
+    let reply = patiently(caller, name, || caller.send("POST", &url, &headers, body.as_bytes()));
     let reply = good(wire, caller, reply)?;
     let address = reply
         .header("x-goog-upload-url")
         .ok_or_else(|| failed("the upload has no address (x-goog-upload-url)".to_owned()))?
         .to_owned();
+    if !may_take(&wire.base_url, &address) {
+        let found = host_of(&address);
+        return Err(failed(format!(
+            "the server wants the file at `{found}`, expected {}: media go nowhere else",
+            host_of(&wire.base_url)
+        )));
+    }
     let n_chunks = medium.bytes.len().div_ceil(CHUNK_BYTES);
     let mut last = reply;
     for (i, chunk) in medium.bytes.chunks(CHUNK_BYTES).enumerate() {
@@ -71,13 +97,23 @@ fn upload(wire: &Gemini, caller: &Caller, medium: &Medium) -> Result<Value, Pred
             ("x-goog-upload-offset", (i * CHUNK_BYTES).to_string()),
             ("x-goog-upload-command", command.to_owned()),
         ];
-        let reply =
-            patiently(wire.patience(), &medium.sha256, || caller.send("POST", &address, &headers, chunk));
+        let reply = patiently(caller, name, || caller.send("POST", &address, &headers, chunk));
         last = good(wire, caller, reply)?;
     }
     let raw: Value = serde_json::from_slice(&last.body)
         .map_err(|e| failed(format!("the reply to an upload is no whole JSON: {e}")))?;
-    Ok(raw.get("file").cloned().unwrap_or(raw))
+    Ok(caller.redact_json(raw.get("file").cloned().unwrap_or(raw)))
+}
+
+/// Whether media that were to go to one server may go to an address that it named: to the same host, or from a host that
+/// is not this machine to Google's, encrypted.
+fn may_take(base_url: &str, address: &str) -> bool {
+    let host = host_of(address);
+    let is_google = host == GOOGLE || host.ends_with(&format!(".{GOOGLE}"));
+    let is_safe = address.starts_with("https://") || !base_url.starts_with("https://");
+    let is_web = address.starts_with("https://") || address.starts_with("http://");
+    let is_same = is_web && is_safe && host == host_of(base_url);
+    is_same || (is_google && address.starts_with("https://") && !is_local(base_url))
 }
 
 /// Waits until a file is ready: gives its address.
@@ -109,10 +145,11 @@ fn ready(wire: &Gemini, caller: &Caller, name: &str, mut file: Value) -> Result<
         look = (look * 2).min(LONGEST_LOOK);
         let url = format!("{}/v1beta/{name}", wire.base_url);
         let headers = wire.headers(caller.key.as_ref());
-        let reply = patiently(wire.patience(), name, || caller.send("GET", &url, &headers, &[]));
+        let reply = patiently(caller, name, || caller.send("GET", &url, &headers, &[]));
         let reply = good(wire, caller, reply)?;
-        file = serde_json::from_slice(&reply.body)
+        let raw = serde_json::from_slice(&reply.body)
             .map_err(|e| failed(format!("what the server says of a file is no whole JSON: {e}")))?;
+        file = caller.redact_json(raw);
     }
 }
 
@@ -149,4 +186,30 @@ fn text(value: &Value, name: &str) -> Option<String> {
 
 fn failed(message: String) -> PredictError {
     PredictError { kind: PredictErrorKind::Model, message, hint: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_goes_to_the_host_that_was_named_or_from_afar_to_google() {
+        let google = "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=1";
+        for (base, address, may) in [
+            ("https://generativelanguage.googleapis.com", google, true),
+            ("https://gateway.example", google, true),
+            ("https://gateway.example", "https://gateway.example/put", true),
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/put", true),
+            // Nobody has agreed to that.
+            ("http://127.0.0.1:8000", google, false),
+            ("http://127.0.0.1:8000", "http://192.0.2.1/put", false),
+            ("https://gateway.example", "https://elsewhere.example/put", false),
+            ("https://gateway.example", "http://gateway.example/put", false),
+            ("https://gateway.example", "https://gateway.example@elsewhere.example/put", false),
+            ("https://gateway.example", "https://googleapis.com.evil.example/put", false),
+            ("https://gateway.example", "ftp://gateway.example/put", false),
+        ] {
+            assert_eq!(may_take(base, address), may, "{base} {address}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | source | ids and coalitions | answers |
 //! |---|---|---|
-//! | samples files of lmms-eval and lm-eval | `doc.id` and `doc.coalition` | `resps`, else `filtered_resps` |
+//! | samples files of lmms-eval and lm-eval | `doc.id` and `doc.coalition` | `resps`, an asking each, else `filtered_resps`; the greatest of five log-likelihoods |
 //! | `.eval` logs of inspect | `metadata.sample` and `metadata.coalition`, else the sample's `id` | `output.completion` |
 //! | a folder with `metadata.csv`, `.jsonl` or `.parquet`, as Hugging Face has them | `id`, else `file_name` | columns |
 //! | CSV, JSONL, Parquet | `id` or `sample`, `coalition` | `reply` or `response`; `label`, `letter` or `reply_letter`; `score` or `reply_score` |

@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::path::Path;
 
+use emomm_dataset::Sentiment;
 use serde_json::Value;
 
 use super::{ImportError, ImportedRow};
@@ -32,12 +33,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
         }
         let sample: Value = serde_json::from_slice(&line)
             .map_err(|e| ImportError::row(path, number, format!("found text that is not JSON ({e})")))?;
-        rows.push(row(&sample, number).map_err(|m| ImportError::row(path, number, m))?);
+        rows.extend(askings(&sample, number).map_err(|m| ImportError::row(path, number, m))?);
     }
     Ok(rows)
 }
 
-fn row(sample: &Value, number: usize) -> Result<ImportedRow, String> {
+/// The askings of one document: as many as it has responses.
+fn askings(sample: &Value, number: usize) -> Result<Vec<ImportedRow>, String> {
     let doc = sample.get("doc").unwrap_or(&Value::Null);
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -58,52 +60,129 @@ fn row(sample: &Value, number: usize) -> Result<ImportedRow, String> {
                 .map_err(|e: emomm_dataset::VocabularyError| e.to_string())?,
         ),
     };
-    let reply = sample.get("resps").and_then(first_text);
-    let filtered = sample.get("filtered_resps").and_then(first_text);
     let status = match sample.get("status").and_then(Value::as_str) {
         None => None,
         Some(word) => Some(word.parse().map_err(|e: emomm_dataset::VocabularyError| e.to_string())?),
     };
-    if reply.is_none() && filtered.is_none() {
+    let row = |epoch: usize, reply: Option<String>, answer: Option<Sentiment>| ImportedRow {
+        row: number,
+        id: id.clone(),
+        coalition,
+        reply,
+        answer,
+        status,
+        epoch,
+        ..ImportedRow::default()
+    };
+    if let Some(likelihoods) = sample.get("resps").and_then(likelihoods) {
+        return Ok(vec![row(1, None, Some(greatest(&likelihoods)?))]);
+    }
+    let replies = sample.get("resps").map(texts).unwrap_or_default();
+    let filtered = sample.get("filtered_resps").map(texts).and_then(|all| all.into_iter().next());
+    if replies.is_empty() && filtered.is_none() {
         return Err("found neither `resps` nor `filtered_resps`".to_owned());
     }
-    let reply = reply.filter(|r| !r.is_empty());
+    let mut replies = replies.into_iter();
+    let first = replies.next().filter(|r| !r.is_empty());
     let answer = filtered.as_deref().and_then(crate::score::answer_of);
-    // A choice among continuations has no text: its filtered answer is all there is.
-    let reply = reply.or_else(|| filtered.filter(|_| answer.is_none()));
-    Ok(ImportedRow { row: number, id, coalition, reply, answer, status, epoch: 1, ..ImportedRow::default() })
+    // Where nothing else was kept the filtered answer is the reply.
+    let first = first.or_else(|| filtered.filter(|_| answer.is_none()));
+    let mut rows = vec![row(1, first, answer)];
+    rows.extend(
+        replies.enumerate().map(|(i, reply)| row(i + 2, Some(reply).filter(|r| !r.is_empty()), None)),
+    );
+    Ok(rows)
 }
 
-/// The first text in lists of lists.
-fn first_text(value: &Value) -> Option<String> {
+/// The responses to one request: a list for each request, in it a text for each asking.
+fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(all) => all.first().and_then(first_text),
-        _ => None,
+        Value::String(text) => vec![text.clone()],
+        Value::Array(all) => match all.first() {
+            Some(first @ Value::Array(_)) => texts(first),
+            _ => all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
+        },
+        _ => Vec::new(),
     }
+}
+
+/// Log-likelihoods of a choice among continuations: a request for each, answered by a number and whether it is what the model
+/// would have written. lm-eval writes both as texts.
+fn likelihoods(responses: &Value) -> Option<Vec<f64>> {
+    let of = |request: &Value| {
+        let mut pair = request.as_array()?.as_slice();
+        if let [Value::Array(inner)] = pair {
+            pair = inner;
+        }
+        let [value, is_greedy] = pair else { return None };
+        let is_flag = is_greedy.is_boolean() || matches!(is_greedy.as_str(), Some("True" | "False"));
+        let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+        number.filter(|n| is_flag && !n.is_nan())
+    };
+    responses.as_array().filter(|all| !all.is_empty())?.iter().map(of).collect()
+}
+
+/// The class whose continuation is the likeliest; the five stand in the order of the letters.
+fn greatest(likelihoods: &[f64]) -> Result<Sentiment, String> {
+    let n = likelihoods.len();
+    let pairs = Sentiment::ALL.into_iter().zip(likelihoods);
+    let best = pairs.reduce(|best, other| if other.1 > best.1 { other } else { best });
+    best.filter(|_| n == Sentiment::ALL.len())
+        .map(|(class, _)| class)
+        .ok_or_else(|| format!("found log-likelihoods of {n} continuations, expected 5, of A to E"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emomm_dataset::Sentiment;
     use serde_json::json;
 
     #[test]
     fn texts_and_choices_are_read() {
-        let of = |sample: Value| row(&sample, 1);
+        let of = |sample: Value| askings(&sample, 1).map(|mut rows| rows.remove(0));
         let generated = of(json!({"doc_id": 3, "doc": {"id": "c/v/1", "coalition": "TA"}, "target": "A",
             "resps": [["A\nScore: -0.8"]], "filtered_resps": ["A"], "doc_hash": "x"}))
         .unwrap();
         assert_eq!((generated.id.as_str(), generated.reply.as_deref()), ("c/v/1", Some("A\nScore: -0.8")));
         assert_eq!((generated.coalition, generated.answer), ("TA".parse().ok(), Some(Sentiment::Negative)));
-        // lm-eval's multiple choice: log-likelihoods.
-        let chosen = of(
-            json!({"doc_id": 3, "doc": {"id": "c/v/1"}, "resps": [[[-1.2, false]]], "filtered_resps": [[-1.2, false]]}),
-        );
-        assert!(chosen.is_err());
         let letter = of(json!({"doc_id": "c/v/1", "resps": [[""]], "filtered_resps": ["E"]})).unwrap();
         assert_eq!((letter.reply, letter.answer), (None, Some(Sentiment::Positive)));
         assert!(of(json!({"doc_id": 3, "doc": {}, "resps": [["A"]]})).unwrap_err().contains("no id"));
+    }
+
+    #[test]
+    fn all_askings_of_a_document_are_read() {
+        let sample =
+            json!({"doc": {"id": "c/v/1"}, "resps": [["A", "", "B\nScore: -0.4"]], "filtered_resps": ["A"]});
+        let rows = askings(&sample, 7).unwrap();
+        let read: Vec<_> = rows.iter().map(|r| (r.row, r.epoch, r.reply.as_deref())).collect();
+        assert_eq!(read, [(7, 1, Some("A")), (7, 2, None), (7, 3, Some("B\nScore: -0.4"))]);
+    }
+
+    #[test]
+    fn the_likeliest_of_five_continuations_is_the_answer() {
+        let of = |resps: Value| {
+            askings(&json!({"doc": {"id": "c/v/1"}, "resps": resps, "filtered_resps": [["-9", "False"]]}), 1)
+        };
+        // As lm-eval writes it, and as numbers.
+        let texts = json!([
+            [["-3.5", "False"]],
+            [["-1.25", "True"]],
+            [["-2.0", "False"]],
+            [["-8", "False"]],
+            [["-inf", "False"]]
+        ]);
+        let numbers =
+            json!([[[-3.5, false]], [[-1.25, true]], [[-2.0, false]], [[-8, false]], [[-9, false]]]);
+        for resps in [texts, numbers] {
+            let rows = of(resps).unwrap();
+            assert_eq!(
+                (rows.len(), rows[0].answer, rows[0].reply.as_deref()),
+                (1, Some(Sentiment::WeaklyNegative), None)
+            );
+        }
+        assert!(
+            of(json!([[["-3.5", "False"]], [["-1.25", "True"]]])).unwrap_err().contains("2 continuations")
+        );
     }
 }

@@ -7,7 +7,7 @@ import time
 from google import genai
 from google.genai import errors, types
 
-client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=sys.argv[1]))
+client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=sys.argv[1], api_version="v1beta"))
 model = "mock-omni"
 video = types.Part(
     inline_data=types.Blob(data=b"not a video", mime_type="video/mp4"), video_metadata=types.VideoMetadata(fps=2.0)

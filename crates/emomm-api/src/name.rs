@@ -88,17 +88,6 @@ pub(crate) fn is_url(url: &str) -> bool {
     })
 }
 
-/// What stands between the scheme and the path of an address, its port without: whatever stands before an `@` is kept, so that
-/// it equals no host.
-pub(crate) fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
 /// Whether what is sent to a server stays on this machine.
 pub(crate) fn is_local(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

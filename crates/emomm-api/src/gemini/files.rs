@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use super::Gemini;
 use crate::caller::{Caller, patiently};
 use crate::medium::Medium;
-use crate::name::{host_of, is_local};
 use crate::transport::{HttpReply, TransportError, pause};
 use crate::wire::{Rejection, Wire};
 
@@ -24,9 +23,6 @@ const CHUNK_BYTES: usize = 8 << 20;
 /// Between two looks at a file that is being prepared; doubles up to the longest.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
-
-/// Whose hosts may take a file that was promised to another of them.
-const GOOGLE: &str = "googleapis.com";
 
 /// Stores a medium and waits until it can be used: its address. `note` is told each name before something may be stored
 /// under it.
@@ -82,13 +78,8 @@ fn upload(wire: &Gemini, caller: &Caller, medium: &Medium, name: &str) -> Result
         .header("x-goog-upload-url")
         .ok_or_else(|| failed("the upload has no address (x-goog-upload-url)".to_owned()))?
         .to_owned();
-    if !may_take(&wire.base_url, &address) {
-        let found = host_of(&address);
-        return Err(failed(format!(
-            "the server wants the file at `{found}`, expected {}: media go nowhere else",
-            host_of(&wire.base_url)
-        )));
-    }
+    let address = at_home(&wire.base_url, &address)
+        .ok_or_else(|| failed(format!("the upload's address is `{address}`, expected https://HOST/PATH")))?;
     let n_chunks = medium.bytes.len().div_ceil(CHUNK_BYTES);
     let mut last = reply;
     for (i, chunk) in medium.bytes.chunks(CHUNK_BYTES).enumerate() {
@@ -100,20 +91,25 @@ fn upload(wire: &Gemini, caller: &Caller, medium: &Medium, name: &str) -> Result
         let reply = patiently(caller, name, || caller.send("POST", &address, &headers, chunk));
         last = good(wire, caller, reply)?;
     }
+    if let Some(status) = last.header("x-goog-upload-status").filter(|status| *status != "final") {
+        return Err(failed(format!(
+            "all of the file was sent, and the upload is `{status}`, expected final"
+        )));
+    }
     let raw: Value = serde_json::from_slice(&last.body)
         .map_err(|e| failed(format!("the reply to an upload is no whole JSON: {e}")))?;
     Ok(caller.redact_json(raw.get("file").cloned().unwrap_or(raw)))
 }
 
-/// Whether media that were to go to one server may go to an address that it named: to the same host, or from a host that
-/// is not this machine to Google's, encrypted.
-fn may_take(base_url: &str, address: &str) -> bool {
-    let host = host_of(address);
-    let is_google = host == GOOGLE || host.ends_with(&format!(".{GOOGLE}"));
-    let is_safe = address.starts_with("https://") || !base_url.starts_with("https://");
-    let is_web = address.starts_with("https://") || address.starts_with("http://");
-    let is_same = is_web && is_safe && host == host_of(base_url);
-    is_same || (is_google && address.starts_with("https://") && !is_local(base_url))
+/// An address that a server named, on the host that the user named: media go there and nowhere else. Google's own client does
+/// the same.
+fn at_home(base_url: &str, address: &str) -> Option<String> {
+    let (_, rest) = address.split_once("://")?;
+    let path = &rest[rest.find(['/', '?'])?..];
+    let (scheme, home) = base_url.split_once("://")?;
+    let host = home.split('/').next()?;
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Some(format!("{scheme}://{host}{slash}{path}"))
 }
 
 /// Waits until a file is ready: gives its address.
@@ -193,23 +189,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_goes_to_the_host_that_was_named_or_from_afar_to_google() {
-        let google = "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=1";
-        for (base, address, may) in [
-            ("https://generativelanguage.googleapis.com", google, true),
-            ("https://gateway.example", google, true),
-            ("https://gateway.example", "https://gateway.example/put", true),
-            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/put", true),
-            // Nobody has agreed to that.
-            ("http://127.0.0.1:8000", google, false),
-            ("http://127.0.0.1:8000", "http://192.0.2.1/put", false),
-            ("https://gateway.example", "https://elsewhere.example/put", false),
-            ("https://gateway.example", "http://gateway.example/put", false),
-            ("https://gateway.example", "https://gateway.example@elsewhere.example/put", false),
-            ("https://gateway.example", "https://googleapis.com.evil.example/put", false),
-            ("https://gateway.example", "ftp://gateway.example/put", false),
+    fn a_file_goes_to_the_host_that_was_named() {
+        for (base, address, expected) in [
+            ("https://a.example", "https://a.example/upload?id=1", Some("https://a.example/upload?id=1")),
+            (
+                "http://127.0.0.1:8000",
+                "https://b.example/upload?id=1",
+                Some("http://127.0.0.1:8000/upload?id=1"),
+            ),
+            ("https://a.example/gate", "http://a.example@b.example/x/y", Some("https://a.example/x/y")),
+            ("https://a.example", "https://b.example?id=1", Some("https://a.example/?id=1")),
+            ("https://a.example", "/upload", None),
+            ("https://a.example", "https://b.example", None),
         ] {
-            assert_eq!(may_take(base, address), may, "{base} {address}");
+            assert_eq!(at_home(base, address).as_deref(), expected, "{base} {address}");
         }
     }
 }

@@ -91,6 +91,8 @@ pub(crate) struct Skills {
     pub(crate) takes_names: bool,
     /// Fails to make stored files ready.
     pub(crate) spoils_files: bool,
+    /// Takes all of a file and does not end its upload.
+    pub(crate) is_never_final: bool,
     /// What trials are answered with, if not with a reply.
     pub(crate) trial_status: Option<u16>,
     /// The name of its model, as it states it.
@@ -114,6 +116,7 @@ impl Default for Skills {
             looks: 1,
             takes_names: true,
             spoils_files: false,
+            is_never_final: false,
             trial_status: None,
             model: "mock-omni-v1".to_owned(),
             uploads_to: None,

@@ -21,8 +21,11 @@ fn shown(asked: &Asked) -> Shown {
             if let Some(text) = part.get("text") {
                 shown.text.push_str(&text_of(text));
             }
-            let inline = part.get("inlineData").map(|d| (text_of(&d["mimeType"]), text_of(&d["data"])));
-            let stored = part.get("fileData").map(|d| (text_of(&d["mimeType"]), text_of(&d["fileUri"])));
+            // JSON of protocol buffers has its names in both spellings.
+            let either = |d: &Value, a: &str, b: &str| text_of(d.get(a).unwrap_or(&d[b]));
+            let mime = |d: &Value| either(d, "mimeType", "mime_type");
+            let inline = part.get("inlineData").map(|d| (mime(d), text_of(&d["data"])));
+            let stored = part.get("fileData").map(|d| (mime(d), either(d, "fileUri", "file_uri")));
             if let Some((mime, content)) = inline.or(stored) {
                 shown.media.push((if mime.starts_with("video/") { "video" } else { "audio" }, content));
             }
@@ -272,10 +275,10 @@ pub(super) fn other(
         let file = files.get_mut(name).expect("an upload that was begun");
         assert_eq!(asked.header("x-goog-upload-offset"), Some(file.0.len().to_string().as_str()));
         file.0.extend_from_slice(&asked.body);
-        return json(
-            200,
-            json!({ "file": { "name": name, "state": "PROCESSING", "uri": format!("https://stored/{name}") } }),
-        );
+        let is_last = asked.header("x-goog-upload-command").is_some_and(|c| c.contains("finalize"));
+        let status = if is_last && !shared.skills.is_never_final { "final" } else { "active" };
+        let stored = json!({ "file": { "name": name, "state": "PROCESSING", "uri": format!("https://stored/{name}") } });
+        return (200, vec![("x-goog-upload-status", status.to_owned())], stored.to_string().into_bytes());
     }
     if let Some(name) = path.strip_prefix("/v1beta/").filter(|p| p.starts_with("files/")) {
         let mut files = shared.files.lock().unwrap();

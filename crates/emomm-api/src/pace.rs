@@ -262,6 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn no_more_are_under_way_than_the_limit_says() {
+        let pace = Pace::new(8, None, None);
+        pace.locked().limit = 2.9;
+        let most = Mutex::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    let leave = pace.wait(1);
+                    let now = pace.locked().in_flight;
+                    let mut most = most.lock().unwrap();
+                    *most = now.max(*most);
+                    drop(most);
+                    std::thread::sleep(Duration::from_millis(20));
+                    drop(leave);
+                });
+            }
+        });
+        assert_eq!(most.into_inner().unwrap(), 2);
+    }
+
+    #[test]
     fn the_server_s_own_limits_are_heeded() {
         let pace = Pace::new(2, None, None);
         let headers = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "1m30s")];

@@ -82,10 +82,20 @@ pub(crate) fn trial(
             (None, Failed::Transport(error)) => {
                 return Err(ApiError::Server { url: wire.url(), message: error.message().to_owned() });
             }
+            // It says nothing of what the server can do.
+            (None, Failed::Status(reply)) if is_busy(reply.status) => {
+                let message = till.caller.complaint(&reply);
+                return Err(ApiError::Server { url: wire.url(), message });
+            }
             (None, Failed::Unreadable(reply, _) | Failed::Status(reply)) => {
                 return Ok(Outcome::Refused(reply));
             }
         }
         done += 1;
     }
+}
+
+/// Whether a status is one of the moment. 500 is not among them: some servers answer so to what they cannot do.
+fn is_busy(status: u16) -> bool {
+    matches!(status, 408 | 409 | 425 | 429 | 502..=504 | 520..=529)
 }

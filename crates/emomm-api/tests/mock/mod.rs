@@ -95,6 +95,8 @@ pub(crate) struct Skills {
     pub(crate) is_never_final: bool,
     /// What trials are answered with, if not with a reply.
     pub(crate) trial_status: Option<u16>,
+    /// Is overloaded whenever a trial shows a video.
+    pub(crate) is_busy_with_video: bool,
     /// The name of its model, as it states it.
     pub(crate) model: String,
     /// Another place where it wants files to be sent.
@@ -118,6 +120,7 @@ impl Default for Skills {
             spoils_files: false,
             is_never_final: false,
             trial_status: None,
+            is_busy_with_video: false,
             model: "mock-omni-v1".to_owned(),
             uploads_to: None,
         }

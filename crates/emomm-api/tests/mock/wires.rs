@@ -249,7 +249,9 @@ pub(super) fn other(
     if path == "/v1/chat/completions"
         || (path.starts_with("/v1beta/models/") && path.ends_with(":generateContent"))
     {
-        if let Some(status) = shared.skills.trial_status {
+        let shows_video = shown(asked).media.iter().any(|(kind, _)| *kind == "video");
+        let busy = (shared.skills.is_busy_with_video && shows_video).then_some(503);
+        if let Some(status) = shared.skills.trial_status.or(busy) {
             return (status, vec![("retry-after-ms", "1".to_owned())], b"{}".to_vec());
         }
         let (status, reply) =

@@ -98,11 +98,12 @@ fn overload_slows_down_and_loses_nothing() {
         }),
     );
     stage.access.retries = Some(10);
-    stage.access.most_at_once = 8;
+    stage.access.most_at_once = 3;
     stage.jobs = 8;
     stage.session(12);
     assert!(stage.records().iter().all(|r| r.status == RecordStatus::Ok));
-    assert!(stage.mock.most_open() <= 8);
+    // As many workers, and no more questions at a time than were allowed.
+    assert_eq!(stage.mock.most_open(), 3);
 }
 
 #[test]

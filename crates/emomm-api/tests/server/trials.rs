@@ -66,3 +66,13 @@ fn trials_are_sent_again_as_often_as_is_said() {
         }
     }
 }
+
+#[test]
+fn an_overloaded_server_is_not_one_that_cannot() {
+    let skills = Skills { is_busy_with_video: true, ..Skills::default() };
+    let stage = Stage::new("openai", Mock::new(skills));
+    // Frames would be another condition, and nobody would have chosen it.
+    let error = stage.server().unwrap_err().to_string();
+    assert!(error.contains("503"), "{error}");
+    assert!(!stage.run_folder().join("served/capabilities.json").exists());
+}

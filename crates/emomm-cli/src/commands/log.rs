@@ -87,6 +87,9 @@ pub(crate) struct ImportArgs {
     /// What the source is: lmms-eval, inspect, folder or table; seen from it without this option
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<ImportFormat>,
+    /// Table whose n-th row, from 0, is document n of a samples file, where it keeps no documents
+    #[arg(long, value_name = "FILE")]
+    pub(crate) docs: Option<PathBuf>,
     /// Name of the model; the source's file name without it
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -105,9 +108,13 @@ pub(crate) fn run(args: &LogArgs, printer: &Printer) -> Result<ExitStatus, Failu
 fn import(args: &ImportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let manifest = read_benchmark(&args.bench)?;
     let format = args.format.map_or_else(|| ImportFormat::of(&args.source), Ok)?;
+    if args.docs.is_some() && format != ImportFormat::LmmsEval {
+        let message = format!("--docs: the source is of the form {}, expected lmms-eval", format.name());
+        return Err(Failure::new(ExitStatus::Usage, message).with_hint("leave --docs out"));
+    }
     let stem = args.source.file_stem().map(|s| s.to_string_lossy().into_owned());
     let name = args.name.clone().or(stem).unwrap_or_default();
-    let imported = import::import(&args.source, format, &name, &manifest, &args.bench)?;
+    let imported = import::import(&args.source, format, args.docs.as_deref(), &name, &manifest, &args.bench)?;
     let mut writer = LogWriter::create(&args.out, &imported.header)?;
     writer.append(&imported.records)?;
     let n_answered = imported.records.iter().filter(|r| r.status == RecordStatus::Ok).count();

@@ -340,6 +340,46 @@ fn askings_go_out_and_come_back_where_a_form_has_room_for_them() {
 }
 
 #[test]
+fn samples_files_without_documents_are_placed_by_the_rows_of_a_data_set() {
+    let folder = tempdir().unwrap();
+    let run = run_of(&folder);
+    let (data, file) = (folder.path().join("data"), folder.path().join("samples.jsonl"));
+    for (form, out) in [("--folder", &data), ("--lmms-eval", &file)] {
+        let out = finish(emomm().args(["log", "export"]).arg(&run).arg(form).arg("--out").arg(out));
+        assert_eq!(out.code, Some(0), "{out}");
+    }
+    // As lmms-eval 0.5 writes them: no document, and `resps` only where the filter changed something.
+    let mut kept = String::new();
+    for line in fs::read_to_string(&file).unwrap().lines() {
+        let mut sample: Value = serde_json::from_str(line).unwrap();
+        sample.as_object_mut().unwrap().retain(|key, _| key != "doc" && key != "arguments");
+        let written = sample["resps"][0].clone();
+        if written != json!([""]) {
+            sample["filtered_resps"] = written;
+            sample.as_object_mut().unwrap().remove("resps");
+        }
+        kept.push_str(&format!("{sample}\n"));
+    }
+    fs::write(&file, kept).unwrap();
+    let import = |out: &str, docs: Option<PathBuf>| {
+        let mut command = emomm();
+        command.args(["log", "import"]).arg(&file).arg("--bench").arg(bench());
+        command.arg("--out").arg(folder.path().join(out)).arg("--json");
+        if let Some(docs) = docs {
+            command.arg("--docs").arg(docs);
+        }
+        finish(&mut command)
+    };
+    let done = import("back", Some(data.join("metadata.jsonl")));
+    assert_eq!(done.objects()[0]["format"], json!("lmms-eval"), "{done}");
+    let few = ["--resamples", "50", "--json", "--answer", "reply_letter"];
+    let rows = |run: &Path| on_runs("score", &[run], &few).printed()[0]["rows"].clone();
+    assert_eq!(rows(&folder.path().join("back")), rows(&run));
+    import("without", None).refused(3, &["--docs"]);
+    import("bad", Some(folder.path().join("nothing.csv"))).refused(3, &["nothing.csv"]);
+}
+
+#[test]
 fn a_folder_as_hugging_face_has_it_is_imported() {
     let folder = tempdir().unwrap();
     let samples = folder.path().join("samples");

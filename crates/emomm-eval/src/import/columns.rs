@@ -9,7 +9,7 @@ use crate::run::{FORMULA_MARKS, RecordStatus};
 use crate::score::table_cells;
 
 /// Names of a column, the first that is there counts.
-const IDS: [&str; 4] = ["id", "sample", "clip", "file_name"];
+pub(super) const IDS: [&str; 4] = ["id", "sample", "clip", "file_name"];
 const REPLIES: [&str; 3] = ["reply", "response", "completion"];
 const ANSWERS: [&str; 5] = ["label", "letter", "reply_letter", "prediction", "answer"];
 const SCORES: [&str; 2] = ["reply_score", "score"];

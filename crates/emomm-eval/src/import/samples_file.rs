@@ -6,6 +6,7 @@ use std::path::Path;
 use emomm_dataset::Sentiment;
 use serde_json::Value;
 
+use super::documents::Documents;
 use super::{ImportError, ImportedRow};
 
 /// A longer line is no sample.
@@ -15,7 +16,7 @@ const MOST_BYTES: usize = 64 << 20;
 const IDS: [&str; 6] = ["id", "sample", "clip_id", "video_id", "file_name", "video"];
 
 /// Reads all samples.
-pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
+pub(super) fn read(path: &Path, documents: Option<&Documents>) -> Result<Vec<ImportedRow>, ImportError> {
     let file = std::fs::File::open(path).map_err(|e| ImportError::unreadable(path, &e))?;
     let mut rows = Vec::new();
     for (index, line) in std::io::BufReader::new(file).split(b'\n').enumerate() {
@@ -33,13 +34,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
         }
         let sample: Value = serde_json::from_slice(&line)
             .map_err(|e| ImportError::row(path, number, format!("found text that is not JSON ({e})")))?;
-        rows.extend(askings(&sample, number).map_err(|m| ImportError::row(path, number, m))?);
+        rows.extend(askings(&sample, number, documents).map_err(|m| ImportError::row(path, number, m))?);
     }
     Ok(rows)
 }
 
 /// The askings of one document: as many as it has responses.
-fn askings(sample: &Value, number: usize) -> Result<Vec<ImportedRow>, String> {
+fn askings(sample: &Value, number: usize, documents: Option<&Documents>) -> Result<Vec<ImportedRow>, String> {
     let doc = sample.get("doc").unwrap_or(&Value::Null);
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -47,12 +48,22 @@ fn askings(sample: &Value, number: usize) -> Result<Vec<ImportedRow>, String> {
         _ => None,
     };
     let named = IDS.iter().find_map(|name| doc.get(name).and_then(text));
+    let doc_id = sample.get("doc_id");
+    // lmms-eval keeps no documents: their numbers are those of the rows of the data set.
+    let listed = documents.zip(doc_id.and_then(number_of)).map(|(all, n)| all.of(n)).transpose()?;
     // A task may use the clip's id as the document's.
-    let id = named.or_else(|| sample.get("doc_id").filter(|v| v.is_string()).and_then(text));
-    let id = id.ok_or_else(|| format!("found no id in `doc`, expected one of {}", IDS.join(", ")))?;
+    let id = named
+        .or_else(|| listed.map(|(id, _)| id.to_owned()))
+        .or_else(|| doc_id.filter(|v| v.is_string()).and_then(text));
+    let id = id.ok_or_else(|| {
+        format!(
+            "found no id in `doc`, expected one of {}, or --docs with the rows of the data set",
+            IDS.join(", ")
+        )
+    })?;
     let word = doc.get("coalition").or_else(|| sample.get("coalition"));
     let coalition = match word {
-        None | Some(Value::Null) => None,
+        None | Some(Value::Null) => listed.and_then(|(_, coalition)| coalition),
         Some(word) => Some(
             word.as_str()
                 .unwrap_or_default()
@@ -78,8 +89,11 @@ fn askings(sample: &Value, number: usize) -> Result<Vec<ImportedRow>, String> {
         return Ok(vec![row(1, None, Some(greatest(&likelihoods)?))]);
     }
     let replies = sample.get("resps").map(texts).unwrap_or_default();
-    let filtered = sample.get("filtered_resps").map(texts).and_then(|all| all.into_iter().next());
-    if replies.is_empty() && filtered.is_none() {
+    let filtered = sample.get("filtered_resps").map(texts).unwrap_or_default();
+    // lmms-eval keeps one of the two where they are the same.
+    let replies = if replies.is_empty() { filtered.clone() } else { replies };
+    let filtered = filtered.into_iter().next();
+    if replies.is_empty() {
         return Err("found neither `resps` nor `filtered_resps`".to_owned());
     }
     let mut replies = replies.into_iter();
@@ -92,6 +106,11 @@ fn askings(sample: &Value, number: usize) -> Result<Vec<ImportedRow>, String> {
         replies.enumerate().map(|(i, reply)| row(i + 2, Some(reply).filter(|r| !r.is_empty()), None)),
     );
     Ok(rows)
+}
+
+/// A document's number, which some tools write as text.
+fn number_of(value: &Value) -> Option<usize> {
+    value.as_u64().and_then(|n| usize::try_from(n).ok()).or_else(|| value.as_str()?.parse().ok())
 }
 
 /// The responses to one request: a list for each request, in it a text for each asking.
@@ -139,7 +158,7 @@ mod tests {
 
     #[test]
     fn texts_and_choices_are_read() {
-        let of = |sample: Value| askings(&sample, 1).map(|mut rows| rows.remove(0));
+        let of = |sample: Value| askings(&sample, 1, None).map(|mut rows| rows.remove(0));
         let generated = of(json!({"doc_id": 3, "doc": {"id": "c/v/1", "coalition": "TA"}, "target": "A",
             "resps": [["A\nScore: -0.8"]], "filtered_resps": ["A"], "doc_hash": "x"}))
         .unwrap();
@@ -154,7 +173,7 @@ mod tests {
     fn all_askings_of_a_document_are_read() {
         let sample =
             json!({"doc": {"id": "c/v/1"}, "resps": [["A", "", "B\nScore: -0.4"]], "filtered_resps": ["A"]});
-        let rows = askings(&sample, 7).unwrap();
+        let rows = askings(&sample, 7, None).unwrap();
         let read: Vec<_> = rows.iter().map(|r| (r.row, r.epoch, r.reply.as_deref())).collect();
         assert_eq!(read, [(7, 1, Some("A")), (7, 2, None), (7, 3, Some("B\nScore: -0.4"))]);
     }
@@ -184,5 +203,30 @@ mod tests {
         assert!(
             of(json!([[["-3.5", "False"]], [["-1.25", "True"]]])).unwrap_err().contains("2 continuations")
         );
+    }
+
+    #[test]
+    fn documents_are_known_by_their_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = folder.path().join("metadata.jsonl");
+        std::fs::write(
+            &rows,
+            "{\"id\":\"c/v/1\",\"coalition\":\"TA\"}\n{\"id\":\"c/v/2\",\"coalition\":null}\n",
+        )
+        .unwrap();
+        let documents = Documents::read(&rows).unwrap();
+        // What lmms-eval writes: no document, and one of two equal lists of responses.
+        let of = |doc_id: Value| {
+            let sample =
+                json!({"doc_id": doc_id, "target": "A", "filtered_resps": ["A\nScore: -0.8"], "input": "?"});
+            askings(&sample, 1, Some(&documents)).map(|mut rows| rows.remove(0))
+        };
+        let row = of(json!(0)).unwrap();
+        assert_eq!((row.id.as_str(), row.coalition), ("c/v/1", "TA".parse().ok()));
+        assert_eq!((row.reply.as_deref(), row.answer), (Some("A\nScore: -0.8"), None));
+        assert_eq!((of(json!("1")).unwrap().id.as_str(), of(json!(1)).unwrap().coalition), ("c/v/2", None));
+        assert!(of(json!(2)).unwrap_err().contains("document 2"));
+        let error = askings(&json!({"doc_id": 0, "filtered_resps": ["A"]}), 1, None).unwrap_err();
+        assert!(error.contains("--docs"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use crate::wire::{Rejection, Wire};
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It answered.
-    Read(WireReply, Value),
+    Read(Box<WireReply>, Value),
     /// It refused, or answered with something else.
     Refused(HttpReply),
 }
@@ -60,7 +60,7 @@ pub(crate) fn trial(
             names_replies: false,
         };
         let failed = match till.send(wire, &request) {
-            Ok(Ok(sent)) => return Ok(Outcome::Read(sent.reply, sent.raw)),
+            Ok(Ok(sent)) => return Ok(Outcome::Read(Box::new(sent.reply), sent.raw)),
             Ok(Err(failed)) => failed,
             Err(Refused::Ledger(error)) => return Err(error),
             Err(Refused::Budget(spent)) => {

@@ -57,6 +57,17 @@ pub(crate) fn probe(wire: &OpenAi, till: &Till, wanted: &Wanted) -> Result<Capab
     Ok(can)
 }
 
+/// What a server made of a medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// It refused it.
+    Refused,
+    /// It answered, and does not count tokens.
+    Uncounted,
+    /// It answered to a prompt of so many tokens.
+    Counted(u64),
+}
+
 struct Trial<'a> {
     wire: OpenAi,
     till: &'a Till,
@@ -93,7 +104,7 @@ impl Trial<'_> {
             outcome = self.send(&ask, &|_| {})?;
         }
         let reply = match outcome {
-            Outcome::Read(reply, _) => return Ok(reply),
+            Outcome::Read(reply, _) => return Ok(*reply),
             Outcome::Refused(reply) => reply,
         };
         if reply.is_success() {
@@ -169,18 +180,17 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// What a server makes of a medium: `None` where it refuses it, else the tokens of the prompt, if it counts them.
-    fn shown(
-        &mut self,
-        kind: MediumKind,
-        mime: &'static str,
-        bytes: &[u8],
-    ) -> Result<Option<Option<u64>>, ApiError> {
+    /// What a server makes of a medium.
+    fn shown(&mut self, kind: MediumKind, mime: &'static str, bytes: &[u8]) -> Result<Shown, ApiError> {
         let medium = Arc::new(Medium::new(kind, mime, bytes.to_vec(), 1.0));
         let mut ask = Ask::trial("Answer with the letter A.", MAX_TOKENS);
         ask.parts.insert(0, AskPart::Medium(medium));
         let outcome = self.send(&ask, &|_| {})?;
-        Ok(outcome.read().map(|read| read.usage.as_ref().map(|u| u.prompt).filter(|n| *n > 0)))
+        Ok(match outcome.read().map(|read| read.usage.as_ref().map_or(0, |u| u.prompt)) {
+            None => Shown::Refused,
+            Some(0) => Shown::Uncounted,
+            Some(n) => Shown::Counted(n),
+        })
     }
 
     /// Whether a medium is taken: `None` refused, `Some(false)` left out silently, `Some(true)` seen.
@@ -191,14 +201,15 @@ impl Trial<'_> {
         bytes: &[u8],
         plain: Option<u64>,
     ) -> Result<Option<bool>, ApiError> {
-        let Some(prompt) = self.shown(kind, mime, bytes)? else { return Ok(None) };
-        Ok(Some(if let (Some(plain), Some(prompt)) = (plain, prompt) {
+        Ok(match (self.shown(kind, mime, bytes)?, plain) {
+            (Shown::Refused, _) => None,
             // A few tokens may be markers of a list of parts.
-            prompt > plain + 3
-        } else {
-            self.note("the server does not count tokens: whether it looked at a medium is not known");
-            true
-        }))
+            (Shown::Counted(prompt), Some(plain)) => Some(prompt > plain + 3),
+            _ => {
+                self.note("the server does not count tokens: whether it looked at a medium is not known");
+                Some(true)
+            }
+        })
     }
 
     fn video(&mut self, wanted: &Wanted, plain: Option<u64>) -> Result<(), ApiError> {
@@ -236,15 +247,15 @@ impl Trial<'_> {
             lengths.push(self.shown(MediumKind::Video, "video/mp4", TRIAL_VIDEO)?);
         }
         let what = match lengths.as_slice() {
-            [Some(Some(few)), Some(Some(many))] if few < many => {
+            [Shown::Counted(few), Shown::Counted(many)] if few < many => {
                 self.wire.can.heeds_frames = Some(true);
                 return Ok(());
             }
-            [Some(None), Some(None)] => {
+            [Shown::Uncounted, Shown::Uncounted] => {
                 self.note("the server does not count tokens: whether it heeds --video-frames is not known");
                 return Ok(());
             }
-            [Some(_), Some(_)] => "leaves out media_io_kwargs, and says nothing of it",
+            [Shown::Counted(_), Shown::Counted(_)] => "leaves out media_io_kwargs, and says nothing of it",
             _ => "refuses media_io_kwargs",
         };
         Err(ApiError::option(

@@ -348,7 +348,7 @@ fn samples_files_without_documents_are_placed_by_the_rows_of_a_data_set() {
         let out = finish(emomm().args(["log", "export"]).arg(&run).arg(form).arg("--out").arg(out));
         assert_eq!(out.code, Some(0), "{out}");
     }
-    // As lmms-eval 0.5 writes them: no document, and `resps` only where the filter changed something.
+    // As newer versions of lmms-eval write them: no document, and `resps` only where the filter changed something.
     let mut kept = String::new();
     for line in fs::read_to_string(&file).unwrap().lines() {
         let mut sample: Value = serde_json::from_str(line).unwrap();

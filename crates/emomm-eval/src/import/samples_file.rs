@@ -181,7 +181,11 @@ mod tests {
     #[test]
     fn the_likeliest_of_five_continuations_is_the_answer() {
         let of = |resps: Value| {
-            askings(&json!({"doc": {"id": "c/v/1"}, "resps": resps, "filtered_resps": [["-9", "False"]]}), 1)
+            askings(
+                &json!({"doc": {"id": "c/v/1"}, "resps": resps, "filtered_resps": [["-9", "False"]]}),
+                1,
+                None,
+            )
         };
         // As lm-eval writes it, and as numbers.
         let texts = json!([

@@ -217,6 +217,18 @@ fn version_1_is_read_with_and_without_header_and_from_the_folder_above() {
 }
 
 /// MOSEI has the same columns in another order.
+/// CH-SIMS has neither column; where somebody added them they count, and are no unknown ones.
+#[test]
+fn added_columns_of_speaker_and_language_count() {
+    let clips = ["0001", "0002"].map(good);
+    let lines: Vec<String> = clips.iter().map(|c| format!("{},zh-TW,anna", c.line())).collect();
+    let content = format!("{},language,speaker\n{}\n", invented::HEADER, lines.join("\n"));
+    let benchmark = built(content, &options()).unwrap();
+    assert_eq!(benchmark.findings, []);
+    let row = &benchmark.manifest.rows[0];
+    assert_eq!((row.group.as_str(), row.language.as_str()), ("ch-sims/anna", "zh-TW"));
+}
+
 #[test]
 fn columns_are_found_by_name() {
     let content = "mode,label,text,clip_id,video_id,label_V,label_A,label_T,annotation\ntest,0.8,t,0001,v,0.0,0.2,1.0,Positive\n";

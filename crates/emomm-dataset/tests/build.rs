@@ -280,6 +280,10 @@ fn verify_finds_what_is_wrong() {
     assert!(repeated.iter().any(|n| n.starts_with("ids are unique")), "{repeated:?}");
     let shown = broken(&|m| m.rows[3].text = Some("seen".to_owned()));
     assert!(shown.iter().any(|n| n.starts_with("a masked copy has")), "{shown:?}");
+    let hash = broken(&|m| m.rows[1].video_sha256 = Some("of what is hidden".to_owned()));
+    assert!(hash.iter().any(|n| n.starts_with("a masked copy has")), "{hash:?}");
+    let other_clip = broken(&|m| m.rows[1].text = m.rows[8].text.clone());
+    assert!(other_clip.iter().any(|n| n.starts_with("a masked copy has")), "{other_clip:?}");
     let lost = broken(&|m| drop(m.rows.remove(2)));
     assert!(lost.iter().any(|n| n.starts_with("every clip has")), "{lost:?}");
     assert!(lost.contains(&"the header's counts are those of the rows"), "{lost:?}");

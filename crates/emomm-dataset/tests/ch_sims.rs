@@ -139,6 +139,10 @@ fn bad_scores_are_reported_by_row_and_column() {
     assert_eq!(found(&benchmark, FindingKind::OutOfRange), [(Some(3), Some("v/1"), Action::Dropped)]);
     assert_eq!(found(&benchmark, FindingKind::NotANumber), [(Some(4), Some("v/2"), Action::Dropped)]);
     assert_eq!(found(&benchmark, FindingKind::MissingLabel), [(Some(5), Some("v/3"), Action::Dropped)]);
+    assert_eq!(found(&benchmark, FindingKind::UnlabelledModality), [(Some(6), Some("v/4"), Action::Kept)]);
+    let drop = Policies { unlabelled_modality: Policy::Drop, ..Policies::default() };
+    let without = built(&content, &BuildOptions { policies: drop, ..options() }).unwrap();
+    assert_eq!(full_ids(&without), ["ch-sims/video_0001/0001"]);
     // A clip without the label of T is neither in Align nor in Conflict, but its copy AV is.
     let subsets: Vec<_> = benchmark.manifest.rows[..4].iter().map(|r| r.subset.map(Subset::name)).collect();
     assert_eq!(subsets, [None, None, None, Some("missing-align")]);

@@ -60,6 +60,7 @@ PAPER = {
     "head_threshold": 0.0,
     "heads": [],
     "conflict": "router",
+    "gate_sharpness": 1.0,
     "static_bias": {"text": 0.0, "audio": 0.0, "video": 0.0},
     "intervention": [],
 }
@@ -118,6 +119,14 @@ SETTINGS = {
     "no_inter": {"inter_strength": 0.0, "target_mass": 0.3, "conflict_threshold": 0.0},
     "no_intra": {"intra_strength": 0.0, "conflict_threshold": 0.0, "n_heads_steered": 2},
     "always_on": {"conflict": "always", "n_heads_steered": 2},
+    "sharp": {"gate_sharpness": 4.0, "conflict_threshold": 0.0, "n_heads_steered": 2},
+    "sharp_two_pass": {
+        "gate_sharpness": 8.0,
+        "router_read": "clean_mean",
+        "steer_first_layer": 1,
+        "conflict_threshold": 0.2,
+        "n_heads_steered": "all",
+    },
     "static_bias": {
         "inter_strength": 0.0,
         "intra_strength": 0.0,
@@ -279,6 +288,9 @@ class Steering:
                 tested = mean_p if self.c["threshold_scope"] == "sample" else p
         if self.c["conflict"] == "always":
             p = tested = torch.tensor(1.0)
+        if self.c["gate_sharpness"] != 1.0:
+            powers = g.double() ** self.c["gate_sharpness"]
+            g = (powers / powers.sum()).to(g.dtype)
         return p, g, tested
 
     def global_heads(self):

@@ -200,6 +200,7 @@ impl Steerer {
         let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
         let gradient = self.importance(point, clip, answers, ImportanceKind::GradientInput)?;
         let attention = self.importance(point, clip, answers, ImportanceKind::Attention)?;
+        let by_value = self.importance(point, clip, answers, ImportanceKind::AttentionValue)?;
         let mean_gate = self.router.as_ref().and_then(|r| r.1.mean_gate.get(&coalition.to_string()).copied());
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
@@ -210,6 +211,7 @@ impl Steerer {
             let importance = match config.importance {
                 ImportanceKind::GradientInput => gradient.as_deref(),
                 ImportanceKind::Attention => attention.as_deref(),
+                ImportanceKind::AttentionValue => by_value.as_deref(),
             };
             let own = (config.text_scope.unwrap_or(scope), config.n_sinks.unwrap_or(sinks));
             let sets = if own == (scope, sinks) {
@@ -327,7 +329,8 @@ impl Steerer {
                 Some(kept) => kept.kept(&clip.id, point.coalition(), || gradient_importance(point)),
                 None => gradient_importance(point),
             },
-            ImportanceKind::Attention => attention_importance(point),
+            ImportanceKind::Attention => attention_importance(point, false),
+            ImportanceKind::AttentionValue => attention_importance(point, true),
         }
     }
 

@@ -410,6 +410,8 @@ class Steering:
 
 
 ACTIVE: list[Steering] = []
+# Where attention of the last query row and its product with the lengths of values are collected, layer by layer.
+SEEN: list[list] = []
 
 
 def attention_function(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
@@ -424,6 +426,9 @@ def attention_function(module, query, key, value, attention_mask, scaling, dropo
         scores = scores.clone()
         scores[0, :, -1] = ACTIVE[-1](module.layer_idx + 1, scores[0, :, -1])
     weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
+    if SEEN:
+        row = weights[0, :, -1]
+        SEEN[-1].append((row.mean(0), (row * value[0].norm(dim=-1)).mean(0)))
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
@@ -478,6 +483,15 @@ def importance_of(model, prompt, letters):
     return raw / (raw.sum() + 1e-8)
 
 
+def importance_without_gradient(model, prompt):
+    """Mean attention of the decision row over layers and heads at the video tokens, alone and times the lengths of values."""
+    SEEN.append([])
+    run(model, prompt)
+    seen = SEEN.pop()
+    found = [torch.stack([entry[i] for entry in seen]).mean(0)[prompt.tokens["video"]] for i in (0, 1)]
+    return [f / f.sum() for f in found]
+
+
 def export_case(name: str, seed: int, offset: float) -> None:
     folder = CHECKPOINTS / name
     model = load(folder / "checkpoint")
@@ -509,6 +523,9 @@ def export_case(name: str, seed: int, offset: float) -> None:
             out[f"importance.{coalition}"] = importance
         with torch.no_grad():
             plain = run(model, prompt)
+            if prompt.present[2]:
+                by_attention, by_value = importance_without_gradient(model, prompt)
+                out[f"attention.{coalition}"], out[f"attention_value.{coalition}"] = by_attention, by_value
             assert torch.allclose(plain, expected[f"{coalition}.logits"], atol=2e-5)
             for i, (setting, overrides) in enumerate(SETTINGS.items()):
                 clean = None

@@ -57,4 +57,6 @@ pub enum ImportanceKind {
     GradientInput,
     /// Mean attention of the clean decision step over layers and heads: no gradient.
     Attention,
+    /// The same, each attention times the length of the value that it weighs: no gradient.
+    AttentionValue,
 }

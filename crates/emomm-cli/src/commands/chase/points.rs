@@ -123,3 +123,18 @@ fn combinations(grid: &toml::Table) -> Vec<toml::Table> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_is_every_combination() {
+        let grid = "a = [1, 2]\nb = [\"x\", \"y\", \"z\"]\nc = 0.5\nheads = [[1, 2]]".parse().unwrap();
+        let all = combinations(&grid);
+        assert_eq!(all.len(), 6);
+        assert!(all.iter().all(|t| t["c"].as_float() == Some(0.5) && t["heads"].as_array().is_some()));
+        assert_eq!(combinations(&TUNING_GRID.parse().unwrap()).len(), 144);
+        assert_eq!(combinations(&static_grid().parse().unwrap()).len(), 250);
+    }
+}

@@ -46,7 +46,10 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.retain(|t| !t.rows.is_empty());
     let coverage = coverage(study);
     for table in &mut tables {
-        table.note = format!("{} {coverage}", table.note).trim().to_owned();
+        if !table.note.is_empty() {
+            table.note.push(' ');
+        }
+        table.note.push_str(&coverage);
     }
     tables.push(capability::capabilities());
     tables

@@ -35,14 +35,14 @@ pub(super) fn learning(name: &str, curve: &Value) -> Option<Figure> {
             Cell::number(top1),
             Cell::number(best["valid_loss"].as_f64()),
         ]);
-        conflict.push((clips as f64, accuracy, None));
-        gate.push((clips as f64, top1, None));
+        conflict.push((clips as f64, accuracy));
+        gate.push((clips as f64, top1));
     }
     if data.rows.len() < 2 {
         return None;
     }
-    let told = |points: &[(f64, Option<f64>, Option<(f64, f64)>)]| -> String {
-        let told = points.iter().filter_map(|(n, y, _)| Some(format!("{:.1} % with {n}", 100.0 * (*y)?)));
+    let told = |points: &[(f64, Option<f64>)]| -> String {
+        let told = points.iter().filter_map(|(n, y)| Some(format!("{:.1} % with {n}", 100.0 * (*y)?)));
         told.collect::<Vec<_>>().join(", ")
     };
     let alt = format!(
@@ -50,8 +50,10 @@ pub(super) fn learning(name: &str, curve: &Value) -> Option<Figure> {
         told(&conflict),
         told(&gate)
     );
-    let line =
-        |name: &str, ink, mark, dashes, points| Line { name: name.to_owned(), ink, mark, dashes, points };
+    let line = |name: &str, ink, mark, dashes, points: Vec<(f64, Option<f64>)>| {
+        let points = points.into_iter().map(|(n, y)| (n, y, None)).collect();
+        Line { name: name.to_owned(), ink, mark, dashes, points }
+    };
     let chart = Lines {
         title: "Router on the validation split".to_owned(),
         x_label: "Training clips".to_owned(),

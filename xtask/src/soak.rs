@@ -25,8 +25,8 @@ pub(crate) struct Options {
     /// Requests of the annotation app's blinding walk.
     #[arg(long, default_value_t = 1_000_000)]
     walk: u32,
-    /// Kills of the annotation server.
-    #[arg(long, default_value_t = 300)]
+    /// Kills of the annotation server, and of `emomm eval`.
+    #[arg(long, default_value_t = 500)]
     kills: u32,
     /// Leave out the fuzz targets, which need cargo-fuzz and a nightly compiler.
     #[arg(long)]

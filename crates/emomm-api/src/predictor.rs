@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
-    Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, Served,
-    ServedEnd, ServedRepeat, prompt, reply,
+    Clip, Deliver, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor,
+    Served, ServedEnd, ServedRepeat, in_order, prompt, reply,
 };
 use emomm_media::{DecodeLimits, Ffmpeg};
 
@@ -170,13 +170,22 @@ impl Predictor for ServedPredictor {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
     ) -> Vec<Result<Prediction, PredictError>> {
+        in_order(coalitions.len(), |deliver| self.predict_each(clip, coalitions, options, deliver))
+    }
+
+    fn predict_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        deliver: &mut Deliver<'_>,
+    ) {
         let ffmpeg = self.ffmpeg.clone();
         let form = self.service.wire.picture();
         let mut media = ffmpeg.as_ref().map(|f| ClipMedia::new(clip, f, &self.limits, form));
         let mut stored = Stored::default();
-        let mut results: Vec<Result<Prediction, PredictError>> = Vec::with_capacity(coalitions.len());
         let mut over: Option<PredictError> = None;
-        for coalition in coalitions {
+        for (place, coalition) in coalitions.iter().enumerate() {
             let result = match &over {
                 Some(error) => Err(error.clone()),
                 None => self.answer(clip, *coalition, options, &mut media, &mut stored),
@@ -186,10 +195,9 @@ impl Predictor for ServedPredictor {
             {
                 over = Some(error.clone());
             }
-            results.push(result);
+            deliver(place, result);
         }
         self.clean(stored);
-        results
     }
 
     fn another(&self) -> Option<Box<dyn Predictor + Send>> {

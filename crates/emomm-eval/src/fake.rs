@@ -11,8 +11,8 @@ use emomm_dataset::{Modality, ModalitySet, PerModality, Sentiment};
 use sha2::{Digest, Sha256};
 
 use crate::predictor::{
-    AttentionDetail, AttentionSummary, Clip, MediaRecord, PredictError, PredictErrorKind, PredictOptions,
-    Prediction, Predictor, TokenCounts,
+    AttentionDetail, AttentionSummary, Clip, Deliver, MediaRecord, PredictError, PredictErrorKind,
+    PredictOptions, Prediction, Predictor, TokenCounts,
 };
 use crate::token_maps::{TokenMaps, TokenPlaces};
 use crate::{prompt, reply};
@@ -232,11 +232,23 @@ impl Predictor for FakePredictor {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
     ) -> Vec<Result<Prediction, PredictError>> {
-        thread::sleep(Duration::from_millis(self.settings.ms));
-        let mut answers: Vec<_> = coalitions.iter().map(|c| self.answer(clip, *c, options)).collect();
-        if coalitions.iter().any(|c| hits(self.settings.short.as_ref(), clip, *c)) {
-            answers.pop();
-        }
+        let mut answers = Vec::with_capacity(coalitions.len());
+        self.predict_each(clip, coalitions, options, &mut |_, answer| answers.push(answer));
         answers
+    }
+
+    fn predict_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        deliver: &mut Deliver<'_>,
+    ) {
+        thread::sleep(Duration::from_millis(self.settings.ms));
+        let is_short = coalitions.iter().any(|c| hits(self.settings.short.as_ref(), clip, *c));
+        let most = coalitions.len() - usize::from(is_short);
+        for (place, coalition) in coalitions.iter().take(most).enumerate() {
+            deliver(place, self.answer(clip, *coalition, options));
+        }
     }
 }

@@ -16,8 +16,8 @@ mod token_maps;
 
 pub use emomm_dataset::PerModality;
 pub use predictor::{
-    AttentionDetail, AttentionSummary, Clip, MediaRecord, PersonRecord, PictureRecord, PredictError,
-    PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts,
+    AttentionDetail, AttentionSummary, Clip, Deliver, MediaRecord, PersonRecord, PictureRecord, PredictError,
+    PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts, in_order,
 };
 pub use served::{Served, ServedEnd, ServedRepeat, ServedUsage};
 pub use token_maps::{TokenMaps, TokenPlaces, relative_entropy, share_inside};

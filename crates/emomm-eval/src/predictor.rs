@@ -289,6 +289,25 @@ impl PredictErrorKind {
     }
 }
 
+/// Takes what came of one coalition, by its place in the list that was asked for.
+pub type Deliver<'a> = dyn FnMut(usize, Result<Prediction, PredictError>) + 'a;
+
+/// What `each` delivers for `n` coalitions, in their order; a coalition for which nothing came has an error.
+pub fn in_order(n: usize, each: impl FnOnce(&mut Deliver<'_>)) -> Vec<Result<Prediction, PredictError>> {
+    let mut found: Vec<Option<Result<Prediction, PredictError>>> = (0..n).map(|_| None).collect();
+    each(&mut |place, result| {
+        if let Some(slot) = found.get_mut(place) {
+            *slot = Some(result);
+        }
+    });
+    let nothing = || PredictError {
+        kind: PredictErrorKind::Model,
+        message: "the model gave no answer to this coalition".to_owned(),
+        hint: None,
+    };
+    found.into_iter().map(|result| result.unwrap_or_else(|| Err(nothing()))).collect()
+}
+
 /// A model that answers the paper's prompt. Implemented by the models, called by the runner.
 pub trait Predictor {
     /// The prompt of one coalition as the model's tokenizer would get it, with one unexpanded placeholder for each
@@ -305,6 +324,20 @@ pub trait Predictor {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
     ) -> Vec<Result<Prediction, PredictError>>;
+
+    /// As [`Predictor::predict`], but every result is delivered as soon as it is there, each once and in any order: what was
+    /// delivered is kept when the call is given up or panics later on.
+    fn predict_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        deliver: &mut Deliver<'_>,
+    ) {
+        for (place, result) in self.predict(clip, coalitions, options).into_iter().enumerate() {
+            deliver(place, result);
+        }
+    }
 
     /// A second predictor of the same model that shares its weights, so that one may decode while the other computes;
     /// `None` where that cannot be.

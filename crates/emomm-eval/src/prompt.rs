@@ -8,10 +8,32 @@
 //! `design/prompt-text.md` and in the golden files under `tests/golden/prompts`.
 
 use emomm_dataset::{Corpus, GridScore, Modality, ModalitySet, Sentiment};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::run::hex;
 
 /// Version of the prompt's text, recorded beside results. It changes whenever a golden file changes.
 pub const PROMPT_VERSION: &str = "app-e-1";
+
+/// Stands for the transcript in [`sha256`], as in the golden files.
+const TRANSCRIPT_PLACE: &str = "<TRANSCRIPT_TEXT>";
+
+/// SHA-256 of the prompt's text for both corpora under every coalition, in the neutral rendering with a zero byte after each: what
+/// shows a change that [`PROMPT_VERSION`] forgot.
+pub fn sha256() -> String {
+    let mut hasher = Sha256::new();
+    for corpus in Corpus::ALL {
+        for coalition in ModalitySet::ALL {
+            // A short transcript can always be put in.
+            let text =
+                build(corpus, coalition, Some(TRANSCRIPT_PLACE)).map(|p| p.plain_text()).unwrap_or_default();
+            hasher.update(text.as_bytes());
+            hasher.update([0]);
+        }
+    }
+    hex(&hasher.finalize())
+}
 
 /// The order of the evidence in the user message: video, audio, transcript.
 pub const PROMPT_ORDER: [Modality; 3] = [Modality::Video, Modality::Audio, Modality::Text];

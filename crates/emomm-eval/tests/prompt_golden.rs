@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::prompt;
+use sha2::{Digest, Sha256};
 
 fn golden_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/prompts")
@@ -21,6 +22,19 @@ fn every_coalition_and_corpus_equals_its_golden_file() {
             assert_eq!(built.plain_text(), expected, "{}", path.display());
         }
     }
+}
+
+#[test]
+fn the_digest_is_that_of_the_golden_files() {
+    let mut all = Vec::new();
+    for corpus in Corpus::ALL {
+        for coalition in ["none", "T", "A", "V", "TA", "TV", "AV", "TAV"] {
+            let path = golden_dir().join(corpus.name()).join(format!("{coalition}.txt"));
+            all.extend(std::fs::read(&path).unwrap());
+            all.push(0);
+        }
+    }
+    assert_eq!(prompt::sha256(), emomm_eval::run::hex(&Sha256::digest(&all)));
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub mod media_cache;
 pub mod norm;
 pub mod picture;
 pub mod predictor;
+pub mod prompt_size;
 pub mod prompt_tree;
 pub mod qwen2_5_omni;
 mod registry;

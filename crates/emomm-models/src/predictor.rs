@@ -9,8 +9,8 @@ use std::time::Instant;
 use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
-    AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost,
-    TokenMaps, prompt, reply,
+    AttentionDetail, Clip, Deliver, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor,
+    TokenCost, TokenMaps, prompt, reply,
 };
 
 use crate::attention_summary::AttentionRecorder;
@@ -269,6 +269,16 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
         self.predict_steered(clip, coalitions, options, &mut |_| Ok(None))
     }
 
+    fn predict_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        deliver: &mut Deliver<'_>,
+    ) {
+        self.predict_steered_each(clip, coalitions, options, &mut |_| Ok(None), deliver);
+    }
+
     fn another(&self) -> Option<Box<dyn Predictor + Send>> {
         Some(Box::new(self.twin()))
     }
@@ -334,24 +344,25 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
         self.walk(clip, coalitions, false, &mut |_, point| visit(point))
     }
 
-    fn predict_steered(
+    fn predict_steered_each(
         &mut self,
         clip: &Clip,
         coalitions: &[ModalitySet],
         options: &PredictOptions,
         steering: &mut Steering<'_>,
-    ) -> Vec<Result<Prediction, PredictError>> {
+        deliver: &mut Deliver<'_>,
+    ) {
         let mut clock = Instant::now();
-        let mut predictions: Vec<Option<Prediction>> = vec![None; coalitions.len()];
         let done = self.walk(clip, coalitions, options.importance, &mut |i, point| {
             let hook = steering(point)?;
-            predictions[i] = Some(self.answer(clip, point, options, hook, &mut clock)?);
+            deliver(i, Ok(self.answer(clip, point, options, hook, &mut clock)?));
             Ok(())
         });
-        done.into_iter()
-            .zip(predictions)
-            .map(|(done, prediction)| done.and_then(|()| prediction.ok_or_else(unreached)))
-            .collect()
+        for (i, failed) in done.into_iter().enumerate() {
+            if let Err(error) = failed {
+                deliver(i, Err(error));
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::{ModelError, Result};
 use crate::front_end::MediaReader;
 use crate::picture::PictureView;
 use crate::predictor::ClipPredictor;
+use crate::prompt_size::Outline;
 use crate::qwen2_5_omni::{self, Omni};
 use crate::vita_1_5::{self, Vita};
 use crate::weights::Weights;
@@ -142,6 +143,17 @@ pub fn open_with_picture(
             let model = Vita::load(folder, &options.device.open()?, options.dtype.kept())?;
             Ok(Box::new(ClipPredictor::new(model, reader)))
         }
+        found => Err(unsupported(folder, found)),
+    }
+}
+
+/// What lays the prompts of a checkpoint's model out.
+pub(crate) fn outline(folder: &Path) -> Result<Box<dyn Outline>> {
+    match model_type(folder)?.as_str() {
+        qwen2_5_omni::FULL_MODEL_TYPE | qwen2_5_omni::THINKER_MODEL_TYPE => {
+            Ok(Box::new(qwen2_5_omni::OmniOutline::read(folder)?))
+        }
+        vita_1_5::MODEL_TYPE => Ok(Box::new(vita_1_5::VitaOutline::read(folder)?)),
         found => Err(unsupported(folder, found)),
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
-use emomm_eval::{Clip, MediaRecord, PredictError, PredictOptions, Prediction, Predictor, TokenPlaces};
+use emomm_eval::{
+    Clip, Deliver, MediaRecord, PredictError, PredictOptions, Prediction, Predictor, TokenPlaces, in_order,
+};
 
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
 use crate::encoder_cache::EncoderCache;
@@ -89,7 +91,21 @@ pub trait WhiteBox: Predictor {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
         steering: &mut Steering<'_>,
-    ) -> Vec<Result<Prediction, PredictError>>;
+    ) -> Vec<Result<Prediction, PredictError>> {
+        in_order(coalitions.len(), |deliver| {
+            self.predict_steered_each(clip, coalitions, options, steering, deliver);
+        })
+    }
+
+    /// As [`WhiteBox::predict_steered`], delivering as [`Predictor::predict_each`] does.
+    fn predict_steered_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        steering: &mut Steering<'_>,
+        deliver: &mut Deliver<'_>,
+    );
 }
 
 /// The decision row of one coalition after its prefix was read.

@@ -80,6 +80,42 @@ fn records_are_the_same_with_and_without_the_cache() {
     assert!(n("read") < n("separate"), "{tokens}");
 }
 
+/// A plan says what its prompts take before the model is loaded, and the run takes just that.
+#[test]
+fn a_dry_run_measures_the_prompts_of_clips_that_nobody_has_read() {
+    let folder = tempdir().unwrap();
+    let bench = bench(folder.path());
+    let (out, off) = (folder.path().join("run"), ["--cache", "off"]);
+    let dry = |words: &[&str]| {
+        let done = finish(
+            emomm()
+                .args(["eval", "--json", "--dry-run", "--coalitions", "TAV,AV,V,A,none"])
+                .args(["--sample-id", "ch-sims/video_0000/0000", "--sample-id", "ch-sims/video_0000/0001"])
+                .arg("--model")
+                .arg(golden())
+                .arg("--bench")
+                .arg(&bench)
+                .arg("--out")
+                .arg(&out)
+                .args(words),
+        );
+        assert_eq!(done.code, Some(0), "{done}");
+        done.objects().remove(0)["tokens"].clone()
+    };
+    let before = dry(&off);
+    assert!(!out.exists());
+    let (_, session) = records(&bench, &out, &off);
+    assert_eq!((&before["from_clips"], &before["from_records"]), (&json!(2), &json!(0)));
+    for (key, spent) in [("prompts", "separate"), ("floor", "floor")] {
+        let (said, spent) = (before[key].as_f64().unwrap(), session[spent].as_f64().unwrap());
+        // Means and shares of whole numbers.
+        assert!((said - spent).abs() < 1e-6 * spent, "{key}: {said} and {spent}");
+    }
+    let after = dry(&off);
+    assert_eq!((&after["from_clips"], &after["from_records"]), (&json!(0), &json!(10)));
+    assert!((after["floor"].as_f64().unwrap() - before["floor"].as_f64().unwrap()).abs() < 1e-3);
+}
+
 /// Two processes that begin at once fill one cache: each has the records of an undisturbed run, and no half entry stays.
 #[test]
 fn two_processes_share_a_cache_at_the_same_time() {

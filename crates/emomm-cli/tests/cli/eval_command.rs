@@ -23,6 +23,7 @@ fn a_run_has_a_header_and_one_record_for_each_clip_and_coalition() {
     assert_eq!(header["format_version"], json!(1));
     assert_eq!(header["plan"]["n_records"], json!(CLIPS * 8));
     assert_eq!(header["plan"]["settings"]["prompt"], json!("app-e-1"));
+    assert_eq!(header["plan"]["settings"]["prompt_sha256"].as_str().unwrap().len(), 64);
     assert_eq!(header["plan"]["bench"]["manifest_sha256"].as_str().unwrap().len(), 64);
     let keys = [
         "key",

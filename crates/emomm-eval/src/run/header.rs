@@ -45,6 +45,9 @@ pub struct Settings {
     pub model: ModelId,
     /// Version of the prompt's text.
     pub prompt: String,
+    /// Digest of the prompt's text; absent where it was not taken.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prompt_sha256: String,
     /// How media are decoded and prepared, with the version of ffmpeg.
     pub media: BTreeMap<String, Value>,
     /// `none`, `summary` or `full`.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::item::WorkItem;
+use super::worker::Done;
 
 /// Clips that nobody has begun.
 #[derive(Debug)]
@@ -59,36 +60,61 @@ pub(super) struct Slot(Mutex<Doing>);
 
 #[derive(Debug, Default)]
 struct Doing {
-    item: Option<(Arc<WorkItem>, Instant)>,
+    work: Option<Work>,
     is_given_up: bool,
+}
+
+/// A clip that is being answered, and the records of the coalitions that are done.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) item: Arc<WorkItem>,
+    began: Instant,
+    /// One place for each coalition that is wanted.
+    pub(super) done: Vec<Option<Done>>,
 }
 
 impl Slot {
     /// The worker begins a clip.
     pub(super) fn begin(&self, item: &Arc<WorkItem>) {
-        locked(&self.0).item = Some((Arc::clone(item), Instant::now()));
+        let done = item.wanted.iter().map(|_| None).collect();
+        locked(&self.0).work = Some(Work { item: Arc::clone(item), began: Instant::now(), done });
     }
 
-    /// The worker has ended it; false if it was given up meanwhile.
-    pub(super) fn end(&self) -> bool {
+    /// The record of one coalition of the clip is there. The first one counts, and none counts after the worker was given up.
+    pub(super) fn keep(&self, place: usize, record: Done) {
         let mut doing = locked(&self.0);
-        doing.item = None;
-        !doing.is_given_up
+        let empty = doing.work.as_mut().and_then(|work| work.done.get_mut(place)).filter(|p| p.is_none());
+        if let Some(empty) = empty {
+            *empty = Some(record);
+        }
+    }
+
+    /// The coalitions, by place, of which there is no record yet.
+    pub(super) fn left(&self) -> Vec<usize> {
+        let doing = locked(&self.0);
+        let done = doing.work.iter().flat_map(|work| work.done.iter().enumerate());
+        done.filter(|(_, record)| record.is_none()).map(|(place, _)| place).collect()
+    }
+
+    /// The worker has ended the clip; gives what is done of it, or `None` if the worker was given up meanwhile.
+    pub(super) fn end(&self) -> Option<Vec<Option<Done>>> {
+        let work = locked(&self.0).work.take()?;
+        Some(work.done)
     }
 
     /// What it is doing, and for how long.
     pub(super) fn doing(&self) -> Option<(Arc<WorkItem>, Duration)> {
-        locked(&self.0).item.as_ref().map(|(item, since)| (Arc::clone(item), since.elapsed()))
+        locked(&self.0).work.as_ref().map(|work| (Arc::clone(&work.item), work.began.elapsed()))
     }
 
     /// Gives the worker up if it has worked on one clip for longer than `most`; gives the clip.
-    pub(super) fn give_up(&self, most: Duration) -> Option<Arc<WorkItem>> {
+    pub(super) fn give_up(&self, most: Duration) -> Option<Work> {
         let mut doing = locked(&self.0);
-        let late = doing.item.as_ref().is_some_and(|(_, since)| since.elapsed() > most);
+        let late = doing.work.as_ref().is_some_and(|work| work.began.elapsed() > most);
         if !late || doing.is_given_up {
             return None;
         }
         doing.is_given_up = true;
-        doing.item.take().map(|(item, _)| item)
+        doing.work.take()
     }
 }

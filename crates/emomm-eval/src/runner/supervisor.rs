@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::fail_on::FailOn;
 use super::item::WorkItem;
 use super::read_ahead;
-use super::shared::{Queue, Slot};
+use super::shared::{Queue, Slot, Work};
 use super::stop::Stop;
-use super::worker::{Done, Message, Work};
+use super::worker::{Done, Message, Worker};
 use crate::predictor::{PredictError, PredictErrorKind, PredictOptions, Predictor, TokenCost};
 use crate::run::{Record, RecordError, RecordSink, RecordStatus, RunError};
 
@@ -37,7 +37,7 @@ pub struct RunnerOptions {
     pub predict: PredictOptions,
     /// Workers, at least 1: each holds a predictor of its own, and memory grows with them.
     pub jobs: usize,
-    /// Longest time for one clip, all its coalitions together.
+    /// Longest time for one clip, all its coalitions together; those that are done by then keep their records.
     pub timeout: Option<Duration>,
     /// When to end because too much fails.
     pub fail_on: Option<FailOn>,
@@ -183,7 +183,7 @@ struct Crew {
 impl Crew {
     fn hire(&mut self) {
         let slot = Arc::new(Slot::default());
-        let work = Work {
+        let worker = Worker {
             queue: Arc::clone(&self.queue),
             slot: Arc::clone(&slot),
             open: Arc::clone(&self.open),
@@ -193,7 +193,7 @@ impl Crew {
         };
         self.workers.push(slot);
         self.n_alive += 1;
-        thread::spawn(move || work.run());
+        thread::spawn(move || worker.run());
     }
 
     /// Waits a moment for a message and takes what else is there.
@@ -224,14 +224,14 @@ impl Crew {
         }
     }
 
-    /// A worker over its time is left to itself; its clip is a timeout, and a new worker takes its place.
+    /// A worker over its time is left to itself; what is not done of its clip is a timeout, and a new worker takes its place.
     fn look_for_hanging(&mut self, state: &mut State) {
         let Some(most) = self.options.timeout else { return };
-        let late: Vec<Arc<WorkItem>> = self.workers.iter().filter_map(|slot| slot.give_up(most)).collect();
-        for item in late {
+        let late: Vec<Work> = self.workers.iter().filter_map(|slot| slot.give_up(most)).collect();
+        for work in late {
             self.n_alive -= 1;
             self.n_given_up += 1;
-            state.group.extend(timed_out(&item, most));
+            state.group.extend(timed_out(work, most));
             if self.n_given_up >= MOST_GIVEN_UP {
                 let message = format!(
                     "{MOST_GIVEN_UP} clips took longer than {:.0} s; each holds a thread and a model",
@@ -252,12 +252,24 @@ impl Crew {
     }
 }
 
-fn timed_out(item: &WorkItem, most: Duration) -> Vec<Done> {
-    let message = format!("no answer within {:.1} s for the whole clip", most.as_secs_f64());
-    let record = |wanted: &super::item::Wanted| {
+/// What was done of the clip, and timeouts in place of the rest.
+fn timed_out(work: Work, most: Duration) -> Vec<Done> {
+    let item = &work.item;
+    let n_done = work.done.iter().flatten().count();
+    let told = if n_done == 0 {
+        String::new()
+    } else {
+        format!("; {n_done} of {} coalitions were done by then", item.wanted.len())
+    };
+    let message = format!("no answer within {:.1} s for the whole clip{told}", most.as_secs_f64());
+    let late = |wanted: &super::item::Wanted| {
         let error = RecordError::new("timeout", message.clone());
         let (key, sample) = (wanted.key.clone(), item.clip.id.clone());
         (Record::failed(key, sample, wanted.coalition, RecordStatus::Timeout, error), None)
     };
-    item.wanted.iter().map(record).collect()
+    work.done
+        .into_iter()
+        .zip(&item.wanted)
+        .map(|(done, wanted)| done.unwrap_or_else(|| late(wanted)))
+        .collect()
 }

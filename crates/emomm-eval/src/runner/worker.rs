@@ -29,7 +29,7 @@ pub(super) enum Message {
 }
 
 /// What a worker needs.
-pub(super) struct Work {
+pub(super) struct Worker {
     pub(super) queue: Arc<Queue>,
     pub(super) slot: Arc<Slot>,
     pub(super) open: Arc<OpenPredictor>,
@@ -38,7 +38,7 @@ pub(super) struct Work {
     pub(super) messages: SyncSender<Message>,
 }
 
-impl Work {
+impl Worker {
     /// Works until there is nothing left. A closed channel means that nobody listens any more.
     pub(super) fn run(self) {
         let mut opened = Opened::new(Arc::clone(&self.open));
@@ -48,107 +48,102 @@ impl Work {
         }
         while let Some(item) = self.queue.next() {
             self.slot.begin(&item);
+            let before = opened.cost();
             let answered = self.answer(&mut opened, &item);
-            if !self.slot.end() {
+            let Some(done) = self.slot.end() else { return };
+            let cost = opened.cost() - before;
+            let mut done: Vec<Done> = done.into_iter().flatten().collect();
+            // What a call cost stands in its first record.
+            if let Some((first, _)) = done.first_mut().filter(|_| cost != TokenCost::default()) {
+                first.token_cost = Some(cost);
+            }
+            if self.messages.send(Message::Done(done, cost)).is_err() {
                 return;
             }
-            let is_over = !matches!(answered, Message::Done(..));
-            if self.messages.send(answered).is_err() || is_over {
+            // What was done of the clip before stays.
+            if let Err(fault) = answered {
+                let _ = self.messages.send(fault);
                 return;
             }
         }
         let _ = self.messages.send(Message::Ended);
     }
 
-    fn answer(&self, opened: &mut Opened, item: &WorkItem) -> Message {
-        let before = opened.cost();
-        let coalitions: Vec<ModalitySet> = item.wanted.iter().map(|w| w.coalition).collect();
-        let mut outcomes = match self.ask(opened, item, &coalitions) {
-            Ok(outcomes) => outcomes,
-            Err(Ended::CannotOpen(error)) => return Message::CannotOpen(error),
-            // One of the coalitions may be to blame; the others are asked again, each alone.
-            Err(Ended::Panicked(_)) if coalitions.len() > 1 => {
-                let mut alone = Vec::with_capacity(coalitions.len());
-                for coalition in &coalitions {
-                    match self.ask(opened, item, &[*coalition]) {
-                        Ok(mut one) => alone.append(&mut one),
-                        Err(Ended::CannotOpen(error)) => return Message::CannotOpen(error),
-                        Err(Ended::Panicked(error)) => alone.push(Answer::Failed(error)),
-                    }
-                }
-                alone
-            }
-            Err(Ended::Panicked(error)) => vec![Answer::Failed(error)],
-        };
-        let setup = outcomes.iter().find_map(|outcome| match outcome {
-            Answer::Predicted(outcome) => {
-                outcome.as_ref().as_ref().err().filter(|e| e.kind.ends_the_run()).cloned()
-            }
-            Answer::Failed(_) => None,
-        });
-        if let Some(error) = setup {
-            return Message::Setup(error);
+    /// Puts the records of a clip into the slot, as they come; one for each coalition unless the run ends.
+    ///
+    /// # Errors
+    /// What ends the run: something that every clip needs is missing.
+    fn answer(&self, opened: &mut Opened, item: &WorkItem) -> Result<(), Message> {
+        let all: Vec<usize> = (0..item.wanted.len()).collect();
+        let Some(panicked) = self.ask(opened, item, &all)? else { return Ok(()) };
+        if all.len() == 1 {
+            self.fail(item, 0, panicked);
+            return Ok(());
         }
-        let found = outcomes.len();
-        let message = format!("the model gave {found} answers to {} coalitions", coalitions.len());
-        outcomes
-            .resize_with(coalitions.len(), || Answer::Failed(RecordError::new("garbage", message.clone())));
-        let records = item.wanted.iter().zip(outcomes).map(|(wanted, outcome)| {
-            let (key, sample) = (wanted.key.clone(), item.clip.id.clone());
-            match outcome {
-                Answer::Predicted(outcome) => {
-                    let kept = outcome.as_ref().as_ref().ok().filter(|_| self.keeps_tensors);
-                    let kept = kept.and_then(|p| {
-                        let heads = p.attention.clone()?;
-                        Some(KeptAttention { heads, tokens: p.token_maps.clone() })
-                    });
-                    let record = Record::of(key, sample, wanted.coalition, *outcome);
-                    let kept = kept.filter(|_| record.status == RecordStatus::Ok);
-                    (record, kept)
-                }
-                Answer::Failed(error) => {
-                    (Record::failed(key, sample, wanted.coalition, RecordStatus::Error, error), None)
-                }
+        // One of the coalitions may be to blame; those that are left are asked again, each alone.
+        for place in self.slot.left() {
+            if let Some(panicked) = self.ask(opened, item, &[place])? {
+                self.fail(item, place, panicked);
             }
-        });
-        let mut records: Vec<Done> = records.collect();
-        let cost = opened.cost() - before;
-        if let Some((first, _)) = records.first_mut().filter(|_| cost != TokenCost::default()) {
-            first.token_cost = Some(cost);
         }
-        Message::Done(records, cost)
+        Ok(())
     }
 
-    /// Asks for some coalitions of a clip. After a panic nobody knows the predictor's state: the next one is new.
+    /// Asks for some coalitions of a clip, by place; gives the error of a panic. After one nobody knows the predictor's state: the
+    /// next one is new.
     fn ask(
         &self,
         opened: &mut Opened,
         item: &WorkItem,
-        coalitions: &[ModalitySet],
-    ) -> Result<Vec<Answer>, Ended> {
-        let predictor = opened.predictor().map_err(Ended::CannotOpen)?;
-        let call = AssertUnwindSafe(|| predictor.predict(&item.clip, coalitions, &self.options));
-        match catch_unwind(call) {
-            Ok(outcomes) => Ok(outcomes.into_iter().map(|o| Answer::Predicted(Box::new(o))).collect()),
-            Err(payload) => {
-                opened.forget();
-                let message = format!("the model panicked: {}", text(payload.as_ref()));
-                Err(Ended::Panicked(RecordError::new("panic", message)))
-            }
+        places: &[usize],
+    ) -> Result<Option<RecordError>, Message> {
+        let predictor = opened.predictor().map_err(Message::CannotOpen)?;
+        let coalitions: Vec<ModalitySet> = places.iter().map(|place| item.wanted[*place].coalition).collect();
+        let mut fault = None;
+        let mut n_found = 0;
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            predictor.predict_each(&item.clip, &coalitions, &self.options, &mut |place, result| {
+                n_found += 1;
+                match (result, places.get(place)) {
+                    (Err(error), _) if error.kind.ends_the_run() => fault = Some(error),
+                    (result, Some(place)) => self.slot.keep(*place, self.record(item, *place, result)),
+                    (_, None) => {}
+                }
+            });
+        }));
+        if let Some(error) = fault {
+            return Err(Message::Setup(error));
         }
+        if let Err(payload) = called {
+            opened.forget();
+            let message = format!("the model panicked: {}", text(payload.as_ref()));
+            return Ok(Some(RecordError::new("panic", message)));
+        }
+        let message = format!("the model gave {n_found} answers to {} coalitions", coalitions.len());
+        for place in self.slot.left().into_iter().filter(|place| places.contains(place)) {
+            self.fail(item, place, RecordError::new("garbage", message.clone()));
+        }
+        Ok(None)
     }
-}
 
-/// What came of one coalition.
-enum Answer {
-    Predicted(Box<Result<Prediction, PredictError>>),
-    Failed(RecordError),
-}
+    fn record(&self, item: &WorkItem, place: usize, result: Result<Prediction, PredictError>) -> Done {
+        let wanted = &item.wanted[place];
+        let kept = result.as_ref().ok().filter(|_| self.keeps_tensors);
+        let kept = kept.and_then(|p| {
+            let heads = p.attention.clone()?;
+            Some(KeptAttention { heads, tokens: p.token_maps.clone() })
+        });
+        let record = Record::of(wanted.key.clone(), item.clip.id.clone(), wanted.coalition, result);
+        let kept = kept.filter(|_| record.status == RecordStatus::Ok);
+        (record, kept)
+    }
 
-/// Why a call gave nothing.
-enum Ended {
-    Panicked(RecordError),
-    CannotOpen(PredictError),
+    fn fail(&self, item: &WorkItem, place: usize, error: RecordError) {
+        let wanted = &item.wanted[place];
+        let (key, sample) = (wanted.key.clone(), item.clip.id.clone());
+        self.slot
+            .keep(place, (Record::failed(key, sample, wanted.coalition, RecordStatus::Error, error), None));
+    }
 }
 
 /// A predictor that is opened when it is needed.

@@ -1,8 +1,12 @@
 //! Panics, hangs, nonsense.
 
-use emomm_eval::PredictErrorKind;
+use std::sync::{Arc, Mutex};
+
+use emomm_dataset::ModalitySet;
+use emomm_eval::fake::FakePredictor;
 use emomm_eval::run::{Record, RecordStatus, Run};
-use emomm_eval::runner::{Ending, FailOn, RunnerOptions};
+use emomm_eval::runner::{Ending, FailOn, OpenPredictor, RunnerOptions};
+use emomm_eval::{Clip, Deliver, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor};
 
 use crate::stage::{SHORT, Spectator, fake, header, options, play, records};
 
@@ -77,6 +81,87 @@ fn a_hanging_clip_is_a_timeout_and_the_rest_goes_on() {
 }
 
 #[test]
+fn coalitions_that_were_done_before_a_timeout_keep_their_records() {
+    let options = RunnerOptions { timeout: Some(SHORT), ..options(2) };
+    let all = records(6, "hang=0002@AV", &options);
+    assert_eq!(all.len(), 48);
+    let fine = records(6, "", &options);
+    let late: Vec<&Record> = all.iter().filter(|r| r.status == RecordStatus::Timeout).collect();
+    // In the order none, T, A, V, TA, TV, AV, TAV the fake hangs at the seventh and never comes to the eighth.
+    let words: Vec<String> = late.iter().map(|r| r.coalition.to_string()).collect();
+    assert_eq!(words, ["AV", "TAV"]);
+    for record in late {
+        let error = record.error.as_ref().unwrap();
+        assert!(record.sample.ends_with("0002"));
+        assert!(error.message.ends_with("6 of 8 coalitions were done by then"), "{}", error.message);
+    }
+    let done = all.iter().filter(|r| r.status == RecordStatus::Ok);
+    assert_eq!(done.clone().count(), 46);
+    assert!(done.into_iter().all(|r| fine.contains(r)));
+}
+
+#[test]
+fn what_was_done_of_a_clip_stays_when_the_run_ends_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    play(folder.path(), &header(3), &fake("setup=0001@TA"), &options(1), &mut Spectator::default());
+    let run = Run::open(folder.path()).unwrap();
+    // All of the first clip, and of the second what does not need what is missing.
+    assert_eq!(run.records().len(), 8 + 7);
+    assert!(run.records().iter().all(|r| r.status == RecordStatus::Ok));
+    play(folder.path(), &header(3), &fake(""), &options(1), &mut Spectator::default());
+    let run = Run::open(folder.path()).unwrap();
+    assert_eq!((run.records().len(), run.is_complete()), (24, true));
+}
+
+#[test]
+fn after_a_panic_nothing_is_asked_again_that_was_delivered() {
+    let asked: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let counting = Arc::clone(&asked);
+    let open: Arc<OpenPredictor> = Arc::new(move || {
+        let inner = FakePredictor::new("panic=0001@TA".parse().unwrap());
+        Ok(Box::new(Counting { inner, asked: Arc::clone(&counting) }))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    play(folder.path(), &header(2), &open, &options(1), &mut Spectator::default());
+    let run = Run::open(folder.path()).unwrap();
+    assert_eq!(run.records().iter().filter(|r| r.status == RecordStatus::Ok).count(), 15);
+    // The second clip: all eight; then TA, TV, AV and TAV alone, for none, T, A and V were there.
+    assert_eq!(*asked.lock().unwrap(), [8, 8, 1, 1, 1, 1]);
+}
+
+/// Notes how many coalitions each call asks for.
+struct Counting {
+    inner: FakePredictor,
+    asked: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Predictor for Counting {
+    fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
+        self.inner.render_prompt(clip, coalition)
+    }
+
+    fn predict(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+    ) -> Vec<Result<Prediction, PredictError>> {
+        self.inner.predict(clip, coalitions, options)
+    }
+
+    fn predict_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        deliver: &mut Deliver<'_>,
+    ) {
+        self.asked.lock().unwrap().push(coalitions.len());
+        self.inner.predict_each(clip, coalitions, options, deliver);
+    }
+}
+
+#[test]
 fn a_predictor_that_always_hangs_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let options = RunnerOptions { timeout: Some(SHORT), ..options(4) };
@@ -113,15 +198,15 @@ fn a_model_that_cannot_be_opened_ends_the_run() {
     }
 }
 
-fn opening_fails() -> std::sync::Arc<emomm_eval::runner::OpenPredictor> {
-    std::sync::Arc::new(|| {
+fn opening_fails() -> Arc<OpenPredictor> {
+    Arc::new(|| {
         let message = "no weights".to_owned();
-        Err(emomm_eval::PredictError { kind: PredictErrorKind::Model, message, hint: None })
+        Err(PredictError { kind: PredictErrorKind::Model, message, hint: None })
     })
 }
 
-fn opening_panics() -> std::sync::Arc<emomm_eval::runner::OpenPredictor> {
-    std::sync::Arc::new(|| panic!("made-up"))
+fn opening_panics() -> Arc<OpenPredictor> {
+    Arc::new(|| panic!("made-up"))
 }
 
 #[test]

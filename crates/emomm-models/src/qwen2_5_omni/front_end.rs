@@ -4,20 +4,17 @@ use std::path::Path;
 
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
-use emomm_media::{VideoScan, Waveform, sample_frames};
 
 use super::Omni;
 use super::chat::{MediaShape, prompt_row, render};
-use super::processor::{FrameScale, log_mel, patchify};
+use super::outline::{chosen, scaled, sound};
+use super::processor::{log_mel, patchify};
 use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
 use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
 use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
-
-/// Decoding goes on this much longer than the sound that is used, so that the resampler has its surroundings.
-const SOUND_MARGIN_SECONDS: f64 = 1.0;
 
 impl FrontEnd for Omni {
     fn decoder(&self) -> &Decoder {
@@ -51,13 +48,10 @@ impl FrontEnd for Omni {
     fn see(&self, reader: &MediaReader, video: &Path) -> Result<Encoded> {
         let settings = &self.processor.video;
         let ffmpeg = reader.ffmpeg()?;
-        let (scan, indices) = self.chosen(reader, video)?;
+        let (scan, indices) = chosen(&self.processor, reader, video)?;
 
         // The grid is known before a frame is decoded: a clip that can never fit is refused here.
-        let size = (scan.width, reader.picture.subtitles.visible_height(scan.height));
-        let scale = FrameScale::new(size, indices.len(), &self.processor, self.merge_pixels())
-            .map_err(|e| e.in_file(video))?;
-        let grid = scale.grid(indices.len(), &self.config.vision);
+        let (scale, grid) = scaled(&self.config, &self.processor, reader, &scan, indices.len(), video)?;
         let merge = self.config.vision.spatial_merge_size;
         let mut viewer = Viewer::new(&reader.picture, video, &indices, (grid.h / merge, grid.w / merge))?;
         let tokens = grid.patches() / self.config.vision.merge_unit();
@@ -100,7 +94,7 @@ impl FrontEnd for Omni {
         let rate = self.processor.sample_rate_hz;
         let ffmpeg = reader.ffmpeg()?;
         let used_seconds = self.processor.max_samples as f64 / f64::from(rate);
-        let waveform = self.sound(reader, audio)?;
+        let waveform = sound(&self.processor, reader, audio)?;
         let mel = log_mel(&waveform, &self.processor)?;
         let mut warnings = waveform.warnings;
         let have = waveform.samples.len();
@@ -118,7 +112,7 @@ impl FrontEnd for Omni {
     }
 
     fn look_ahead(&self, reader: &MediaReader, video: &Path) -> Result<()> {
-        let (scan, indices) = self.chosen(reader, video)?;
+        let (scan, indices) = chosen(&self.processor, reader, video)?;
         if MediaCache::keeps(&scan, indices.len()) {
             reader.frames(video, &scan, &indices, drop)?;
         }
@@ -126,7 +120,7 @@ impl FrontEnd for Omni {
     }
 
     fn listen_ahead(&self, reader: &MediaReader, audio: &Path) -> Result<()> {
-        self.sound(reader, audio).map(drop)
+        sound(&self.processor, reader, audio).map(drop)
     }
 
     fn render(&self, prompt: &Prompt) -> String {
@@ -141,22 +135,5 @@ impl FrontEnd for Omni {
         let shape =
             MediaShape { grid: evidence.video.and_then(|v| v.grid), audio_tokens, ..self.media_shape() };
         prompt_row(prompt, &self.tokenizer, &shape)
-    }
-}
-
-impl Omni {
-    /// A video's frames that are shown, by their numbers.
-    fn chosen(&self, reader: &MediaReader, video: &Path) -> Result<(VideoScan, Vec<usize>)> {
-        let scan = reader.scan(video)?;
-        let sampling = self.processor.video.sampling(reader.sampling);
-        let indices = sample_frames(scan.total_frames(), scan.avg_fps, &scan.times_seconds, &sampling)
-            .map_err(|e| e.in_file(video))?;
-        Ok((scan, indices))
-    }
-
-    fn sound(&self, reader: &MediaReader, audio: &Path) -> Result<Waveform> {
-        let rate = self.processor.sample_rate_hz;
-        let used_seconds = self.processor.max_samples as f64 / f64::from(rate);
-        reader.sound(audio, rate, used_seconds + SOUND_MARGIN_SECONDS)
     }
 }

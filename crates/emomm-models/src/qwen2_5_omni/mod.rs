@@ -6,6 +6,7 @@
 mod chat;
 mod config;
 mod front_end;
+mod outline;
 mod positions;
 mod processor;
 mod settings;
@@ -18,6 +19,7 @@ use candle_core::{Device, Tensor};
 
 pub use chat::{MediaShape, prompt_row, render};
 pub use config::{FULL_MODEL_TYPE, OmniConfig, THINKER_MODEL_TYPE};
+pub(crate) use outline::OmniOutline;
 pub use positions::{Run, seconds_per_grid, tmrope};
 pub use processor::{FrameScale, Patches, log_mel, patchify, scale_frames};
 pub use settings::{ProcessorConfig, SETTINGS_FILE, VideoSettings, smart_resize};
@@ -103,13 +105,7 @@ impl Omni {
 
     /// Shape of a clip without media, for [`prompt_row`].
     pub fn media_shape(&self) -> MediaShape {
-        MediaShape {
-            grid: None,
-            merge: self.config.vision.spatial_merge_size,
-            seconds_per_grid: seconds_per_grid(self.config.vision.temporal_patch_size),
-            audio_tokens: 0,
-            position_id_per_seconds: self.config.position_id_per_seconds,
-        }
+        outline::media_shape(&self.config)
     }
 
     /// Size of the side of a merge group in pixels.

@@ -6,6 +6,7 @@ use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
 
 use super::chat::{MediaTokens, prompt_row, render};
+use super::outline::{MOST_SECONDS, grid, sound, used, visual_tokens};
 use super::processor::{frame_indices, patchify, visible};
 use super::{SHUFFLE, Vita};
 use crate::decoder::Decoder;
@@ -14,14 +15,9 @@ use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
 use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
-use crate::vision::Grid;
 
 /// Name of the frame rule in records.
 const SAMPLING: &str = "vita";
-/// Longest sound that is used: the encoder's table of positions ends at 5000 rows of 40 ms.
-const MOST_SECONDS: f64 = 199.0;
-/// Decoding goes on this much longer than the sound that is used, so that the resampler has its surroundings.
-const SOUND_MARGIN_SECONDS: f64 = 1.0;
 
 impl FrontEnd for Vita {
     fn decoder(&self) -> &Decoder {
@@ -92,8 +88,8 @@ impl FrontEnd for Vita {
             warnings,
             ..MediaRecord::default()
         };
-        let grid = Grid { t: indices.len(), h: vit.side(), w: vit.side() };
-        debug_assert_eq!(grid.patches() / (SHUFFLE * SHUFFLE), tokens);
+        let grid = grid(&self.config, indices.len());
+        debug_assert_eq!(visual_tokens(grid), tokens);
         let embeddings = self.encode_video(&patches)?;
         let encoded = Encoded::whole(embeddings, Some(grid), record);
         Ok(encoded.reading_person(reader.picture.person.as_ref().map(|p| p.reading), &person)?)
@@ -102,16 +98,15 @@ impl FrontEnd for Vita {
     fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded> {
         let rate = self.config.sample_rate_hz;
         let ffmpeg = reader.ffmpeg()?;
-        let waveform = reader.sound(audio, rate, MOST_SECONDS + SOUND_MARGIN_SECONDS)?;
-        let most = (MOST_SECONDS * f64::from(rate)) as usize;
-        let have = waveform.samples.len();
-        let mut warnings = waveform.warnings;
-        if have > most {
+        let waveform = sound(&self.config, reader, audio)?;
+        let shown = used(&self.config, &waveform);
+        let mut warnings = waveform.warnings.clone();
+        if shown.len() < waveform.samples.len() {
             warnings.push(format!("{}: sound cut to the first {MOST_SECONDS:.1} s", audio.display()));
         }
-        let features = self.features(&waveform.samples[..have.min(most)])?;
+        let features = self.features(shown)?;
         let record = MediaRecord {
-            audio_seconds: Some(have.min(most) as f64 / f64::from(rate)),
+            audio_seconds: Some(shown.len() as f64 / f64::from(rate)),
             ffmpeg: Some(ffmpeg.version().to_owned()),
             warnings,
             ..MediaRecord::default()
@@ -130,8 +125,7 @@ impl FrontEnd for Vita {
     }
 
     fn listen_ahead(&self, reader: &MediaReader, audio: &Path) -> Result<()> {
-        let seconds = MOST_SECONDS + SOUND_MARGIN_SECONDS;
-        reader.sound(audio, self.config.sample_rate_hz, seconds).map(drop)
+        sound(&self.config, reader, audio).map(drop)
     }
 
     fn render(&self, prompt: &Prompt) -> String {
@@ -140,8 +134,7 @@ impl FrontEnd for Vita {
 
     fn row(&self, prompt: &Prompt, evidence: Evidence<'_>) -> Result<PromptRow> {
         // All tokens of the grid, though embeddings may be left of a part of them.
-        let video = evidence.video.and_then(|v| v.grid);
-        let video = video.map_or(0, |grid| grid.patches() / (SHUFFLE * SHUFFLE));
+        let video = evidence.video.and_then(|v| v.grid).map_or(0, visual_tokens);
         let audio = evidence.audio.map_or(Ok(0), |sound| sound.embeddings.dim(0))?;
         let media = MediaTokens { video, audio };
         prompt_row(prompt, &self.tokenizer, media, self.config.settings)

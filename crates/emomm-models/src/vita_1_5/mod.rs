@@ -6,6 +6,7 @@
 mod chat;
 mod config;
 mod front_end;
+mod outline;
 mod plain_yaml;
 mod processor;
 
@@ -16,6 +17,7 @@ use emomm_media::{KaldiFbank, LogFbank};
 
 pub use chat::{MediaTokens, prompt_row, render};
 pub use config::{AudioPlace, MODEL_TYPE, SETTINGS_FILE, StateToken, VitaConfig, VitaSettings};
+pub(crate) use outline::VitaOutline;
 pub use processor::{features, filter_bank, frame_indices, patchify};
 
 use crate::audio::{Whale, WhaleConfig};
@@ -58,12 +60,7 @@ impl Vita {
     /// folder.
     pub fn load(folder: &Path, device: &Device, kept: impl Into<Kept>) -> Result<Self> {
         let config = VitaConfig::read(folder)?;
-        let tokenizer = ChatTokenizer::read(
-            &folder.join("tokenizer.json"),
-            config.decoder.vocab_size,
-            &[chat::IM_START, chat::IM_END, chat::END_OF_TEXT],
-            &[chat::IM_END, chat::END_OF_TEXT],
-        )?;
+        let tokenizer = outline::tokenizer(folder, &config)?;
         let weights = open_weights(folder, &config, device, kept)?;
         load_parts(&weights, &config)?;
         let weights = weights.check()?;

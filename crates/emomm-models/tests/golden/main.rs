@@ -10,6 +10,7 @@ mod model;
 mod person;
 mod predictor;
 mod preprocessing;
+mod prompt_size;
 mod saliency;
 mod towers;
 mod towers_of_vita;

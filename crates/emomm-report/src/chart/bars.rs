@@ -186,7 +186,13 @@ impl Bars {
                 let words = self.unit.words(value, places).replace(" %", "");
                 // Values that would touch their neighbours are left to the title.
                 if text_width(&words, SMALL) <= place.width * 1.35 {
-                    let y = if value < 0.0 { below + 14.0 } else { above - 5.0 };
+                    let mut y = if value < 0.0 { below + 14.0 } else { above - 5.0 };
+                    // A reference in the same place pushes the value further out.
+                    if let Some(mark) =
+                        bar.reference.map(|r| scale.at(r)).filter(|m| (m - (y - 4.0)).abs() < 10.0)
+                    {
+                        y = if value < 0.0 { mark + 17.0 } else { mark - 8.0 };
+                    }
                     canvas.text((middle, y), &words, Anchor::Middle, SMALL, Ink::Text);
                 }
             }
@@ -258,6 +264,22 @@ mod tests {
         );
         assert!(panel.body.contains("<title>T, Align: 50.00 % [40.00 %, 60.00 %]</title>"));
         assert!(panel.body.contains("<title>A, Align: no value</title></g>"));
+    }
+
+    #[test]
+    fn a_reference_does_not_lie_on_the_value() {
+        let mut chart = bars();
+        let place = |body: &str| -> f64 {
+            let (_, rest) = body.split_once(">50.0<").map(|(before, after)| (after, before)).unwrap();
+            rest.rsplit_once(" y=\"").unwrap().1.split('"').next().unwrap().parse().unwrap()
+        };
+        let free = place(&chart.panel().body);
+        // 5 units above the end of the interval at 60 %, with the axis to 80 % in 240 units.
+        chart.series[0].bars[0].reference = Some(0.62);
+        let pushed = place(&chart.panel().body);
+        assert!(pushed < free - 5.0, "{pushed} {free}");
+        chart.series[0].bars[0].reference = Some(0.2);
+        assert!((place(&chart.panel().body) - free).abs() < 0.01);
     }
 
     #[test]

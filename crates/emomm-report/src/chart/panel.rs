@@ -22,12 +22,19 @@ pub struct Panel {
     pub width: f64,
     /// Height in units of the drawing.
     pub height: f64,
+    /// Whether a row of panels begins with it.
+    pub starts_row: bool,
     pub(crate) body: String,
 }
 
 impl Panel {
     pub(crate) fn new(title: &str, width: f64, height: f64, canvas: Canvas) -> Self {
-        Self { title: title.to_owned(), width, height, body: canvas.into_body() }
+        Self { title: title.to_owned(), width, height, starts_row: false, body: canvas.into_body() }
+    }
+
+    /// The same, at the beginning of a row.
+    pub(crate) fn starting_row(self) -> Self {
+        Self { starts_row: true, ..self }
     }
 
     fn height_with_title(&self) -> f64 {
@@ -63,20 +70,25 @@ pub(crate) fn in_theme(panels: &[Panel], title: &str, alt: &str, theme: Theme) -
 }
 
 fn compose(panels: &[Panel], title: &str, alt: &str, style: &str) -> String {
-    let mut x = GAP;
+    let (mut x, mut y) = (GAP, GAP);
+    let (mut width, mut row) = (0.0_f64, 0.0_f64);
     let mut body = String::new();
-    let height = panels.iter().map(Panel::height_with_title).fold(0.0, f64::max) + 2.0 * GAP;
     for panel in panels {
+        if panel.starts_row && x > GAP {
+            (x, y) = (GAP, y + row + GAP);
+            row = 0.0;
+        }
         let _ = write!(
             body,
             "<g transform=\"translate({} {})\">{}</g>",
             number(x),
-            number(GAP),
+            number(y),
             panel.with_title()
         );
         x += panel.width + GAP * 1.6;
+        (width, row) = (width.max(x - GAP * 0.6), row.max(panel.height_with_title()));
     }
-    let width = x - GAP * 0.6;
+    let height = y + row + GAP;
     let mut ground = Canvas::default();
     ground.rect(super::canvas::Area { x: 0.0, y: 0.0, width, height }, Ink::Ground, 1.0);
     let head = format!("{style}{}", ground.into_body());
@@ -91,4 +103,27 @@ fn element(id: &str, title: &str, alt: &str, width: f64, height: f64, head: &str
          aria-labelledby=\"{id}-t {id}-d\" font-family=\"{FONTS}\"><title id=\"{id}-t\">{title}</title>\
          <desc id=\"{id}-d\">{alt}</desc>{head}{body}</svg>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_below_each_other() {
+        let panel = || Panel::new("", 100.0, 50.0, Canvas::default());
+        let places = |panels: &[Panel]| {
+            let svg = standalone(panels, "t", "a");
+            let moves = svg.split("translate(").skip(1).map(|m| m.split(')').next().unwrap().to_owned());
+            (
+                moves.collect::<Vec<String>>(),
+                svg.split("viewBox=\"").nth(1).unwrap().split('"').next().unwrap().to_owned(),
+            )
+        };
+        let (one, size) = places(&[panel().starting_row(), panel()]);
+        assert_eq!((one, size.as_str()), (vec!["20 20".to_owned(), "152 20".to_owned()], "0 0 272 90"));
+        let (two, size) = places(&[panel().starting_row(), panel(), panel().starting_row()]);
+        assert_eq!(two, ["20 20", "152 20", "20 90"]);
+        assert_eq!(size, "0 0 272 160");
+    }
 }

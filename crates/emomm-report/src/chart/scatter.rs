@@ -68,7 +68,12 @@ impl Scatter {
                 dashes: "0 100",
             })
             .collect();
-        let top = 6.0 + legend(&mut canvas, (left, 0.0), self.width - left, &entries);
+        let mut top = 6.0 + legend(&mut canvas, (left, 0.0), self.width - left, &entries);
+        if !self.note.is_empty() {
+            // Above the plot, where no point can be.
+            canvas.text((left, top + 10.0), &self.note, Anchor::Start, WORDS, Ink::Text);
+            top += 20.0;
+        }
         let plot = Area { x: left, y: top, width: self.width - left - 8.0, height: self.height };
         let y = vertical(&mut canvas, plot, ys, Unit::Plain, &self.y_label);
         let (low, high, step) = round_range(xs.0, xs.1, 5);
@@ -96,10 +101,6 @@ impl Scatter {
         for point in &self.points {
             canvas
                 .titled(&point.title, |c| c.mark((x.at(point.x), y.at(point.y)), point.mark, 5.0, point.ink));
-        }
-        if !self.note.is_empty() {
-            let at = (plot.x + plot.width - 6.0, plot.y + plot.height - 10.0);
-            canvas.text(at, &self.note, Anchor::End, WORDS, Ink::Text);
         }
         Panel::new(&self.title, self.width, bottom + 44.0, canvas)
     }

@@ -2,10 +2,10 @@
 
 use emomm_dataset::{Modality, ModalitySet};
 
-use super::figures::{data, mark, row};
+use super::figures::{data, row};
 use crate::analysis::{AttentionProfile, Condition, RunAnalysis};
 use crate::chart::palette::Ink;
-use crate::chart::{Line, Lines, Panel, Unit};
+use crate::chart::{Line, Lines, Panel, Unit, mark_of};
 use crate::figure::Figure;
 use crate::table::{Form, Table};
 
@@ -69,7 +69,7 @@ fn panel(profile: &AttentionProfile, title: &str, width: f64) -> Panel {
     let lines = profile.condition.coalition().iter().map(|m| Line {
         name: m.letter().to_string(),
         ink: Ink::Of(m),
-        mark: mark(m),
+        mark: mark_of(m),
         dashes: dashes(m),
         points: profile
             .layers

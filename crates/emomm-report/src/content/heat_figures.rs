@@ -28,7 +28,8 @@ pub fn heat_figures(study: &Study, heats: &Heats, media: &BTreeMap<usize, ClipMe
     let importance = Words {
         name: "fig13",
         title: "Importance of visual tokens over the frames of a clip",
-        what: "Figure 13. Gradient × Input of the chosen letter's logit (Eq. 25), as shares of all visual tokens of the clip",
+        what: "Figure 13. Gradient × Input of the chosen letter's logit (Eq. 25), as shares of all visual tokens of the clip; taken \
+               before any steering (Algorithm 1)",
     };
     let of_attention: Values = |heat| Some(&heat.attention);
     let of_importance: Values = |heat| heat.importance.as_deref();
@@ -97,20 +98,20 @@ fn figure(
             // The picture nearest in time: both are taken from even parts of the clip.
             let picture = frames.get((2 * step + 1) * frames.len() / (2 * heat.grid[0]).max(1));
             let title = format!("step {} of {}", step + 1, heat.grid[0]);
-            panels.push(
-                FrameHeat {
-                    title: if shown.len() > 1 { format!("{name}, {title}") } else { title },
-                    picture: picture.cloned().unwrap_or_default(),
-                    values: cells
-                        .chunks(width.max(1))
-                        .map(|r| r.iter().map(|v| f64::from(v.unwrap_or(0.0))).collect())
-                        .collect(),
-                    greatest,
-                    width: WIDTH,
-                    aspect: rows as f64 / width.max(1) as f64,
-                }
-                .panel(),
-            );
+            let panel = FrameHeat {
+                title: if shown.len() > 1 { format!("{name}, {title}") } else { title },
+                picture: picture.cloned().unwrap_or_default(),
+                values: cells
+                    .chunks(width.max(1))
+                    .map(|r| r.iter().map(|v| f64::from(v.unwrap_or(0.0))).collect())
+                    .collect(),
+                greatest,
+                width: WIDTH,
+                aspect: rows as f64 / width.max(1) as f64,
+            }
+            .panel();
+            // Each run has a row of its own.
+            panels.push(if step == heat.steps(FRAMES)[0] { panel.starting_row() } else { panel });
             for (index, value) in cells.iter().enumerate() {
                 table.push(vec![
                     Cell::text(name),

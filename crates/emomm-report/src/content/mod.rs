@@ -1,9 +1,15 @@
 //! From an analysis to tables, figures and sentences: what the pages show.
 
+mod answer_figures;
 mod attention_figures;
+mod coalition_figures;
+mod coalition_tables;
 mod compared;
 mod figures;
+mod following_figures;
+mod following_tables;
 mod heat_figures;
+mod score_tables;
 mod sentences;
 mod spatial;
 mod tables;

@@ -48,8 +48,8 @@ pub fn study_trust(study: &Study) -> Vec<String> {
 pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
     let (Some(of), Some(analysed)) = (study.runs.get(run), analysis.runs.get(run)) else { return Vec::new() };
     // A run among others is called by its name.
-    let subject = if study.runs.len() > 1 { of.name.as_str() } else { "The model" };
-    [how_good(subject, analysed), what_each_adds(analysed), whom_it_follows(analysed)]
+    let subject = if study.runs.len() > 1 { format!("Run {}", of.name) } else { "The model".to_owned() };
+    [how_good(&subject, analysed), what_each_adds(analysed), whom_it_follows(analysed)]
         .into_iter()
         .flatten()
         .collect()
@@ -175,7 +175,7 @@ pub(crate) fn differences(analysis: &Analysis) -> Vec<String> {
                 format!(", p = {} after Holm", crate::table::rounded(p, crate::table::Form::PValue))
             });
             Some(format!(
-                "{} changes accuracy by {} points against {} on {} samples ({} wrong to right, {} right to wrong{p}): {}.",
+                "Run {} changes accuracy by {} points against {} on {} samples ({} wrong to right, {} right to wrong{p}): {}.",
                 c.second,
                 with_interval(delta, points),
                 c.first,

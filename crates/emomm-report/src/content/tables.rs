@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use emomm_dataset::Modality;
-use emomm_eval::score::{Interval, PsmvFigures, ScoreRow};
+use emomm_eval::score::Interval;
 
-use crate::analysis::paired::{ALPHA, POWER};
-use crate::analysis::{Analysis, PairedFamily, RunAnalysis, capability, paper, subset_word};
-use crate::benchmark_figures::CLASSES;
-use crate::study::Study;
+use super::coalition_tables::{coalitions, delta_v, psmv};
+use super::following_tables::{attention, coupling, gtar};
+use super::score_tables::{confusion, scores, tests};
+use crate::analysis::{Analysis, PairedFamily, RunAnalysis, capability, paper};
+use crate::study::{Study, StudyRun};
 use crate::table::{Cell, Column, Form, Table};
 
-const SHARE: Form = Form::Percent(1);
+pub(super) const SHARE: Form = Form::Percent(1);
 const PAPER: &str = "paper";
+/// Of more runs only those that are not complete are named in every table.
+const MAX_NAMED: usize = 3;
 
 /// All tables, in the order of the pages.
 pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
@@ -42,11 +44,40 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(super::compared::figures(analysis));
     tables.push(super::compared::subtitles(analysis));
     tables.retain(|t| !t.rows.is_empty());
+    let coverage = coverage(study);
+    for table in &mut tables {
+        if !table.note.is_empty() {
+            table.note.push(' ');
+        }
+        table.note.push_str(&coverage);
+    }
     tables.push(capability::capabilities());
     tables
 }
 
-fn name<'a>(study: &'a Study, run: &RunAnalysis) -> &'a str {
+/// n of N of every run that the tables are made from.
+fn coverage(study: &Study) -> String {
+    let of = |run: &StudyRun| (run.run.records().len(), run.n_planned());
+    let complete = study.runs.iter().all(|run| of(run).0 == of(run).1);
+    if complete && study.runs.len() > MAX_NAMED {
+        let n: usize = study.runs.iter().map(|run| of(run).0).sum();
+        return format!("Records: {n} of {n}, all {} runs complete.", study.runs.len());
+    }
+    let told: Vec<String> = study
+        .runs
+        .iter()
+        .filter(|run| study.runs.len() <= MAX_NAMED || of(run).0 != of(run).1)
+        .map(|run| {
+            let (n, planned) = of(run);
+            let name = if study.runs.len() > 1 { format!(" ({})", run.name) } else { String::new() };
+            let rest = if n < planned { ", not complete" } else { "" };
+            format!("{n} of {planned}{rest}{name}")
+        })
+        .collect();
+    format!("Records: {}.", told.join("; "))
+}
+
+pub(super) fn name<'a>(study: &'a Study, run: &RunAnalysis) -> &'a str {
     study.runs.get(run.run).map_or("", |r| &r.name)
 }
 
@@ -169,343 +200,6 @@ fn errors(study: &Study) -> Table {
                 Cell::text(kind),
                 Cell::Count(n),
                 Cell::text(message),
-            ]);
-        }
-    }
-    table
-}
-
-fn coalitions(study: &Study, analysis: &Analysis) -> Table {
-    let columns = vec![
-        Column::plain("run", "Run"),
-        Column::plain("coalition", "Coalition"),
-        Column::plain("align_n", "Align n"),
-        Column::interval("align", "Align Acc %", SHARE),
-        Column::plain("conflict_n", "Conflict n"),
-        Column::interval("conflict", "Conflict Acc %", SHARE),
-        Column::interval("drop", "Drop in points", SHARE),
-        Column::number("paper_drop", "Drop in the paper", SHARE),
-    ];
-    let note = "Align and Conflict of the whole clip. The drop compares different clips, so it is not paired. The paper states the \
-                drop of single modalities (Sec. 4.2).";
-    let mut table =
-        Table::new("coalitions", "Accuracy by coalition (Figure 3, left)", columns).with_note(note);
-    for run in &analysis.runs {
-        for c in &run.coalitions {
-            let single = c.coalition.iter().next().filter(|_| c.coalition.len() == 1);
-            let n = |i: Option<Interval>| i.map_or(Cell::Count(0), |i| Cell::Count(i.n));
-            table.push(vec![
-                Cell::text(name(study, run)),
-                Cell::text(c.coalition.to_string()),
-                n(c.align),
-                interval_cell(c.align),
-                n(c.conflict),
-                interval_cell(c.conflict),
-                interval_cell(c.drop),
-                Cell::number(single.map(|m| paper::DROP_OF_SINGLES[m.index()] / 100.0)),
-            ]);
-        }
-    }
-    table
-}
-
-fn scores(
-    study: &Study,
-    analysis: &Analysis,
-    table_name: &str,
-    title: &str,
-    rows: impl Fn(&RunAnalysis) -> &Vec<ScoreRow>,
-) -> Table {
-    let mut columns: Vec<Column> =
-        [("run", "Run"), ("corpus", "Corpus"), ("coalition", "Coalition"), ("subset", "Subset")]
-            .map(|(key, head)| Column::plain(key, head))
-            .to_vec();
-    columns.extend(
-        [("n", "n"), ("n_parsed", "Answered"), ("n_clusters", "Groups")].map(|(k, h)| Column::plain(k, h)),
-    );
-    let percents =
-        [("acc", "Acc %"), ("macro_f1", "Macro F1 %"), ("weighted_f1", "Weighted F1 %"), ("uar", "UAR %")];
-    columns.extend(percents.map(|(key, head)| Column::interval(key, head, SHARE)));
-    columns.extend(
-        [("acc2", "ACC-2 %"), ("acc3", "ACC-3 %")].map(|(key, head)| Column::interval(key, head, SHARE)),
-    );
-    let plain =
-        [("mae", "MAE"), ("mae_reply", "MAE, stated"), ("pearson", "r"), ("pearson_reply", "r, stated")];
-    columns.extend(plain.map(|(key, head)| Column::interval(key, head, Form::Decimals(3))));
-    columns.push(Column::plain("n_stated", "Stated"));
-    let note = "Coalition overall pools the full clip and its pairs. Under one coalition, align and conflict are those of the \
-                whole clip, whatever is shown of it. MAE and r take class centres; \"stated\" takes the score \
-                that the model wrote where it agrees with its letter.";
-    let mut table = Table::new(table_name, title, columns).with_note(note);
-    for run in &analysis.runs {
-        for row in rows(run) {
-            let mut cells = vec![
-                Cell::text(name(study, run)),
-                Cell::text(&row.corpus),
-                Cell::text(&row.coalition),
-                Cell::text(subset_word(row)),
-                Cell::Count(row.n),
-                Cell::Count(row.n_parsed),
-                Cell::Count(row.n_clusters),
-            ];
-            let figures = [
-                row.acc,
-                row.macro_f1,
-                row.weighted_f1,
-                row.uar,
-                row.acc2,
-                row.acc3,
-                row.mae,
-                row.mae_reply,
-                row.pearson,
-                row.pearson_reply,
-            ];
-            cells.extend(figures.map(interval_cell));
-            cells.push(Cell::Count(row.n_stated));
-            table.push(cells);
-        }
-    }
-    table
-}
-
-fn psmv(study: &Study, analysis: &Analysis) -> Table {
-    let columns = vec![
-        Column::plain("run", "Run"),
-        Column::plain("subset", "Subset"),
-        Column::plain("modality", "Modality"),
-        Column::plain("n", "n"),
-        Column::interval("psmv", "PSMV in points", SHARE),
-        Column::interval("share", "Share %", SHARE),
-        Column::interval("positive_share", "Share of the positive part %", SHARE),
-        Column::number("paper_share", "Share in the paper %", SHARE),
-    ];
-    let note = "PSMV (Eq. 2) of accuracy over all eight coalitions, the empty one included. Shares exist only where all three \
-                values are positive. The paper states the video's share (Sec. 4.2).";
-    let mut table =
-        Table::new("psmv", "Contribution of each modality (Figure 3, middle)", columns).with_note(note);
-    for run in &analysis.runs {
-        let Some(report) = &run.scores.psmv else { continue };
-        let parts: [(&str, Option<&PsmvFigures>); 3] = [
-            ("all", Some(&report.all)),
-            ("align", report.subsets.align.as_ref()),
-            ("conflict", report.subsets.conflict.as_ref()),
-        ];
-        for (subset, figures) in parts {
-            let Some(figures) = figures else { continue };
-            for m in Modality::ALL {
-                let stated = match (subset, m) {
-                    ("align", Modality::Video) => Some(paper::VIDEO_SHARE[0]),
-                    ("conflict", Modality::Video) => Some(paper::VIDEO_SHARE[1]),
-                    _ => None,
-                };
-                table.push(vec![
-                    Cell::text(name(study, run)),
-                    Cell::text(subset),
-                    Cell::text(m.name()),
-                    Cell::Count(figures.n),
-                    interval_cell(*figures.values.get(m)),
-                    interval_cell(*figures.shares.get(m)),
-                    interval_cell(*figures.positive_shares.get(m)),
-                    Cell::number(stated),
-                ]);
-            }
-        }
-    }
-    table
-}
-
-fn gtar(study: &Study, analysis: &Analysis) -> Table {
-    let columns = vec![
-        Column::plain("run", "Run"),
-        Column::plain("subset", "Subset"),
-        Column::plain("modality", "Modality"),
-        Column::plain("numerator", "Followed"),
-        Column::plain("denominator", "Right"),
-        Column::interval("gtar", "GTAR", Form::Decimals(3)),
-        Column::number("paper", "In the paper", Form::Decimals(3)),
-    ];
-    let note = "GTAR (Eq. 4) over samples in which exactly one shown modality contradicts the ground truth, by polarity: of those in \
-                which the modality is right, the share in which the model is right too. The paper states T and V (App. C.1).";
-    let mut table = Table::new("gtar", "Which modality is followed (Figure 9a)", columns).with_note(note);
-    for run in &analysis.runs {
-        for ((subset, figures), stated) in run.gtar().into_iter().zip(paper::GTAR) {
-            let Some(figures) = figures else { continue };
-            for m in Modality::ALL {
-                let stated = match m {
-                    Modality::Text => Some(stated[0]),
-                    Modality::Video => Some(stated[1]),
-                    Modality::Audio => None,
-                };
-                table.push(vec![
-                    Cell::text(name(study, run)),
-                    Cell::text(subset),
-                    Cell::text(m.name()),
-                    Cell::Count(*figures.numerators.get(m)),
-                    Cell::Count(*figures.denominators.get(m)),
-                    interval_cell(*figures.rates.get(m)),
-                    Cell::number(stated),
-                ]);
-            }
-        }
-    }
-    table
-}
-
-fn attention(study: &Study, analysis: &Analysis) -> Table {
-    let columns = vec![
-        Column::plain("run", "Run"),
-        Column::plain("coalition", "Coalition"),
-        Column::plain("subset", "Subset"),
-        Column::plain("n", "n"),
-        Column::plain("layer", "Layer"),
-        Column::plain("modality", "Modality"),
-        Column::interval("share", "Share of nMAS %", SHARE),
-        Column::number("nmas", "nMAS", Form::Decimals(6)),
-        Column::number("mass", "Mass %", Form::Percent(2)),
-    ];
-    let note = "Share: nMAS (Eq. 5) renormalised over the modalities shown, mean over heads, then over samples. nMAS: attention per \
-                token. Mass: its sum over the modality's tokens; what is missing to 100 % goes to tokens of no modality.";
-    let mut table =
-        Table::new("attention", "Attention by layer (Figures 9b and 10)", columns).with_note(note);
-    for run in &analysis.runs {
-        for profile in &run.attention {
-            for layer in &profile.layers {
-                for m in profile.condition.coalition().iter() {
-                    table.push(vec![
-                        Cell::text(name(study, run)),
-                        Cell::text(profile.condition.coalition().to_string()),
-                        Cell::text(profile.condition.subset()),
-                        Cell::Count(profile.n),
-                        Cell::Count(layer.layer),
-                        Cell::text(m.name()),
-                        interval_cell(*layer.share.get(m)),
-                        Cell::number(*layer.nmas.get(m)),
-                        Cell::number(*layer.mass.get(m)),
-                    ]);
-                }
-            }
-        }
-    }
-    table
-}
-
-fn coupling(study: &Study, analysis: &Analysis) -> Table {
-    let columns = vec![
-        Column::plain("run", "Run"),
-        Column::plain("layers", "Layers"),
-        Column::plain("points", "Points"),
-        Column::interval("spearman", "Spearman ρ", Form::Decimals(3)),
-        Column::interval("pearson", "Pearson r", Form::Decimals(3)),
-    ];
-    let note = "Correlation of nMAS and GTAR over points modality × missing pattern × corpus. Intervals draw whole groups and \
-                compute all points again. Points share clips, so they are not independent.";
-    let mut table =
-        Table::new("coupling", "Does attention per token go with being followed? (Figure 3, right)", columns)
-            .with_note(note);
-    for run in &analysis.runs {
-        for c in &run.coupling {
-            table.push(vec![
-                Cell::text(name(study, run)),
-                Cell::text(c.band.name()),
-                Cell::Count(c.points.len()),
-                interval_cell(c.spearman),
-                interval_cell(c.pearson),
-            ]);
-        }
-    }
-    table
-}
-
-fn delta_v(analysis: &Analysis) -> Table {
-    let columns = vec![
-        Column::plain("run", "Run"),
-        Column::plain("picture", "Picture"),
-        Column::plain("n", "n"),
-        Column::number("tokens", "Visual tokens shown", Form::Decimals(1)),
-        Column::number("whole_tokens", "of the whole picture", Form::Decimals(1)),
-        Column::number("person_tokens", "of the person", Form::Decimals(1)),
-        Column::interval("acc5", "ΔV of ACC-5 in points", SHARE),
-        Column::interval("acc2", "ΔV of ACC-2 in points", SHARE),
-        Column::interval("macro_f1", "ΔV of F1 in points", SHARE),
-    ];
-    let note = "ΔV (Eq. 18): performance with TAV less that with TA on the same clips in Conflict. Tokens are means of a clip under \
-                TAV; those of the whole picture and of the person are known where the person was looked for.";
-    let mut table = Table::new("delta-v", "What the picture adds (Figure 11)", columns).with_note(note);
-    for d in analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()) {
-        table.push(vec![
-            Cell::text(&d.run),
-            Cell::text(&d.picture),
-            Cell::Count(d.n),
-            Cell::number(d.tokens),
-            Cell::number(d.whole_tokens),
-            Cell::number(d.person_tokens),
-            interval_cell(d.acc5),
-            interval_cell(d.acc2),
-            interval_cell(d.macro_f1),
-        ]);
-    }
-    table
-}
-
-fn confusion(study: &Study, analysis: &Analysis) -> Table {
-    let mut columns =
-        vec![Column::plain("run", "Run"), Column::plain("subset", "Subset"), Column::plain("truth", "Truth")];
-    columns.extend(CLASSES.map(|class| Column::plain(class, &format!("Answered {class}"))));
-    columns.push(Column::plain("none", "No answer"));
-    let mut table = Table::new("confusion", "Confusion of classes", columns);
-    for run in &analysis.runs {
-        for matrix in &run.confusions {
-            for (class, counts) in CLASSES.iter().zip(matrix.counts) {
-                let mut cells =
-                    vec![Cell::text(name(study, run)), Cell::text(matrix.part), Cell::text(*class)];
-                cells.extend(counts.map(Cell::Count));
-                table.push(cells);
-            }
-        }
-    }
-    table
-}
-
-fn tests(table_name: &str, title: &str, families: &[&PairedFamily]) -> Table {
-    let columns = vec![
-        Column::plain("family", "Family"),
-        Column::plain("subset", "Subset"),
-        Column::plain("first", "First"),
-        Column::plain("second", "Second"),
-        Column::plain("n", "n"),
-        Column::number("first_acc", "First Acc %", SHARE),
-        Column::number("second_acc", "Second Acc %", SHARE),
-        Column::interval("delta", "Difference in points", SHARE),
-        Column::plain("wrong_to_right", "Wrong to right"),
-        Column::plain("right_to_wrong", "Right to wrong"),
-        Column::number("p", "p", Form::PValue),
-        Column::number("p_holm", "p, Holm", Form::PValue),
-        Column::number("detectable", "Detectable in points", SHARE),
-        Column::plain("verdict", "Verdict"),
-    ];
-    let note = format!(
-        "Second less first on the same samples; sign-flip permutation test by group; Holm's correction within the family. \
-         Detectable: the smallest difference that so many samples show with power {POWER} at level {ALPHA}. \
-         \"Underpowered\": it is greater than the difference found."
-    );
-    let mut table = Table::new(table_name, title, columns).with_note(note);
-    for family in families {
-        for c in &family.comparisons {
-            table.push(vec![
-                Cell::text(&family.name),
-                Cell::text(&c.subset),
-                Cell::text(&c.first),
-                Cell::text(&c.second),
-                Cell::Count(c.n),
-                Cell::number(Some(c.first_acc)),
-                Cell::number(Some(c.second_acc)),
-                interval_cell(c.delta),
-                Cell::Count(c.flips.wrong_to_right),
-                Cell::Count(c.flips.right_to_wrong),
-                Cell::number(c.p),
-                Cell::number(c.p_holm),
-                Cell::number(c.detectable),
-                Cell::text(c.verdict()),
             ]);
         }
     }

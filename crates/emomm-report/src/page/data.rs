@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::heat::packed;
 use super::interpretation::interpretation;
 use super::media::ClipMedia;
+use super::sound::RANGE_DB;
 use crate::analysis::{layer_shares, n_layers};
 use crate::study::{Heat, Heats, Study, StudyClip, StudyRun};
 
@@ -185,6 +186,9 @@ fn detail(study: &Study, index: usize, media: Option<&ClipMedia>, heats: &Heats)
     if let (Some(media), Some(object)) = (media, out.as_object_mut()) {
         object.insert("frames".to_owned(), json!(media.frames));
         object.insert("wave".to_owned(), json!(media.wave));
+        if let Some(mel) = &media.mel {
+            object.insert("mel".to_owned(), json!([mel.n_steps, mel.n_bands, RANGE_DB, mel.letters]));
+        }
     }
     out
 }

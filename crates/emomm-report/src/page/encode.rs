@@ -1,4 +1,4 @@
-//! Base64, for data URLs and for the hashes of a content security policy.
+//! Base64, for data URLs and for the hashes of a content security policy, and its letters for shares.
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,12 @@ pub fn base64(bytes: &[u8]) -> String {
 /// `'sha256-…'` of the content of an element.
 pub(super) fn policy_hash(content: &str) -> String {
     format!("'sha256-{}'", base64(&Sha256::digest(content.as_bytes())))
+}
+
+/// A share of 0 to 1 as one letter, in sixty-thirds; what lies outside goes to the nearer end.
+pub(super) fn level_letter(share: f32) -> char {
+    let level = (63.0 * share.clamp(0.0, 1.0)).round() as usize;
+    char::from(LETTERS[level.min(63)])
 }
 
 #[cfg(test)]

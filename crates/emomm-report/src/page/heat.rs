@@ -2,13 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::encode::level_letter;
 use super::media::FRAMES;
 use crate::study::Heat;
 
-/// Values in sixty-threds of the greatest; `.` for a token that was dropped.
-const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// The steps that a card shows, packed.
+/// The steps that a card shows, packed: values as shares of the greatest, `.` for a token that was dropped.
 pub(super) fn packed(heat: &Heat) -> Value {
     let steps = heat.steps(FRAMES);
     let mut out = Map::new();
@@ -20,11 +18,8 @@ pub(super) fn packed(heat: &Heat) -> Value {
         let greatest = shown.iter().flatten().fold(0.0_f32, |most, v| most.max(*v));
         let letter = |value: &Option<f32>| match value {
             None => '.',
-            Some(value) if greatest > 0.0 => {
-                let level = (63.0 * (value / greatest).clamp(0.0, 1.0)).round() as usize;
-                char::from(LETTERS[level.min(63)])
-            }
-            Some(_) => 'A',
+            Some(value) if greatest > 0.0 => level_letter(value / greatest),
+            Some(_) => level_letter(0.0),
         };
         out.insert(key.to_owned(), Value::String(shown.iter().map(letter).collect()));
         // Four digits are enough for a title.

@@ -23,7 +23,7 @@ pub(crate) fn interpretation(study: &Study, index: usize, coalition: ModalitySet
     out.push(' ');
     let several = study.runs.len() > 1;
     for (position, (name, record)) in records.iter().enumerate() {
-        let subject = if several { (*name).to_owned() } else { "The model".to_owned() };
+        let subject = if several { format!("Run {name}") } else { "The model".to_owned() };
         out.push_str(&verdict(clip, record, &subject));
         if position == 0 {
             out.push_str(
@@ -36,8 +36,8 @@ pub(crate) fn interpretation(study: &Study, index: usize, coalition: ModalitySet
     }
     if let (true, Some((name, second))) = (records.len() == 2, records.get(1)) {
         let words = match (is_right(clip, first), is_right(clip, second)) {
-            (false, true) => format!("{name} turns the wrong answer into the right one."),
-            (true, false) => format!("{name} turns the right answer into a wrong one."),
+            (false, true) => format!("Run {name} turns the wrong answer into the right one."),
+            (true, false) => format!("Run {name} turns the right answer into a wrong one."),
             (true, true) => "Both are right.".to_owned(),
             (false, false) => "Both are wrong.".to_owned(),
         };

@@ -9,16 +9,15 @@ use std::thread;
 use emomm_media::{DecodeLimits, Ffmpeg, decode_audio, jpeg_frames};
 
 use super::encode::base64;
+use super::sound::{MelPicture, loudness, mel_picture};
 use crate::study::{Study, StudyClip};
 
 /// Frames of a clip.
 pub(crate) const FRAMES: usize = 4;
 /// Their height in pixels.
 const HEIGHT: usize = 150;
-/// Points of the curve of loudness.
-const POINTS: usize = 96;
-/// Rate at which sound is decoded for that curve.
-const RATE_HZ: u32 = 8_000;
+/// Rate at which sound is decoded.
+const RATE_HZ: u32 = 16_000;
 
 /// What of a clip's media a card shows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +26,8 @@ pub struct ClipMedia {
     pub frames: Vec<String>,
     /// Loudness over time, 0 to 1.
     pub wave: Vec<f64>,
+    /// The mel spectrogram; `None` for a sound too short for one.
+    pub mel: Option<MelPicture>,
 }
 
 /// Media by the index of the clip, and how many files could not be shown.
@@ -38,7 +39,7 @@ pub struct LoadedMedia {
     pub n_failed: usize,
 }
 
-/// Reads frames and loudness of all clips. `progress` is told how many are done.
+/// Reads frames and sound of all clips. `progress` is told how many are done.
 pub fn load_media(study: &Study, ffmpeg: &Ffmpeg, progress: impl Fn(usize) + Sync) -> LoadedMedia {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
     let limits = DecodeLimits { threads: 1, max_seconds: 600.0, ..DecodeLimits::default() };
@@ -80,38 +81,12 @@ fn media_of(study: &Study, clip: &StudyClip, ffmpeg: &Ffmpeg, limits: &DecodeLim
     }
     if let Some(audio) = file(&clip.media.audio) {
         match decode_audio(ffmpeg, &audio, RATE_HZ, limits) {
-            Ok(sound) => media.wave = loudness(&sound.samples),
+            Ok(sound) => {
+                media.wave = loudness(&sound.samples);
+                media.mel = mel_picture(&sound.samples, sound.sample_rate_hz);
+            }
             Err(_) => n_failed += 1,
         }
     }
     (media, n_failed)
-}
-
-/// Root mean square of equal parts, relative to the loudest.
-fn loudness(samples: &[f32]) -> Vec<f64> {
-    if samples.is_empty() {
-        return Vec::new();
-    }
-    let parts: Vec<f64> = samples
-        .chunks(samples.len().div_ceil(POINTS))
-        .map(|part| (part.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / part.len() as f64).sqrt())
-        .collect();
-    let loudest = parts.iter().copied().fold(0.0, f64::max);
-    parts.iter().map(|p| if loudest > 0.0 { (1000.0 * p / loudest).round() / 1000.0 } else { 0.0 }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loudness_is_relative_to_the_loudest_part() {
-        let mut samples = vec![0.0_f32; POINTS * 10];
-        samples[..10].fill(0.5);
-        samples[10..20].fill(-0.25);
-        let wave = loudness(&samples);
-        assert_eq!((wave.len(), wave[0], wave[1], wave[2]), (POINTS, 1.0, 0.5, 0.0));
-        assert!(loudness(&[]).is_empty());
-        assert!(loudness(&[0.0; 5]).iter().all(|v| *v == 0.0));
-    }
 }

@@ -13,6 +13,7 @@
   const WORDS = { T: "text", A: "audio", V: "video" };
   const SUBSETS = { a: "align", e: "equal", s: "same-polarity", c: "conflict", m: "missing-align", x: "missing-conflict", ".": "" };
   const STATUS = { p: "parse_error", m: "media_error", r: "refused", b: "blocked", t: "timeout", l: "rate_limited", a: "aborted", x: "error" };
+  const LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const ROW = 52;
 
   function make(tag, attributes, ...children) {
@@ -197,7 +198,7 @@
           make("span", { class: "snippet" }, index.clips.text ? index.clips.text[clip] || "" : "")),
         make("span", { class: "labels", role: "cell" }, labels(clip, c)),
         make("span", { class: "said", role: "cell" }, a >= "0" && a <= "4" ? CLASSES[a] : "\u2013",
-          confidence === null ? "" : make("span", { class: "sure" }, " " + Math.round(100 * confidence) + " %")),
+          confidence === null ? "" : make("span", { class: "sure" }, (confidence > 0.97 ? " \u2265 " : " ") + Math.round(100 * confidence) + " %")),
         make("span", { class: "shown", role: "cell" }, COALITIONS[c]),
         make("span", { class: "subset", role: "cell" }, SUBSETS[subsetOf(clip, c)] || "")
       );
@@ -359,7 +360,9 @@
         detail.frames.forEach((f, i) => strip.append(make("img", { src: f, alt: "frame " + (i + 1) + " of " + detail.frames.length, loading: "lazy" })));
         evidence.append(strip);
       }
-      if (detail.wave) evidence.append(waveform(detail.wave));
+      if (detail.wave && detail.wave.length) evidence.append(waveform(detail.wave));
+      if (detail.mel) evidence.append(spectrogram(detail.mel), make("p", { class: "note" },
+        "Sound: loudness, and below it mel bands from 0 to 8 kHz upwards; the colour spans " + detail.mel[2] + " dB."));
       parts.push(evidence);
 
       const said = detail.said && detail.said[coalition];
@@ -367,7 +370,10 @@
 
       const runs = make("div", { class: "runs" });
       const chosen = index.runs.length > 2 ? pick(near.wanted) : index.runs.map((_, i) => i);
-      for (const r of chosen) runs.append(runCard(clip, detail, c, r));
+      // Runs side by side share the scale of their heat.
+      const most = (key) => Math.max(...chosen.map((r) => { const record = (detail.runs[r] || {})[c]; return (record && record.h && record.h[key]) || 0; }));
+      const scales = { a: most("am"), i: most("im") };
+      for (const r of chosen) runs.append(runCard(clip, detail, c, r, scales));
       parts.push(runs);
 
       const prompt = index.prompts[index.maps[index.clips.corpus[clip]]][c];
@@ -393,13 +399,26 @@
       });
       return svg;
     }
+    /// Mel bands over time; one path for each level, so that a card holds few nodes.
+    function spectrogram([steps, bands, range, letters]) {
+      const said = "Mel spectrogram of the sound, 0 to 8 kHz, " + range + " dB";
+      const svg = shape("svg", { viewBox: "0 0 " + steps + " " + bands, preserveAspectRatio: "none", role: "img", class: "mel", "aria-label": said }, said);
+      const paths = Array.from(LEVELS, () => "");
+      for (let band = 0; band < bands; band++) for (let step = 0; step < steps;) {
+        const letter = letters.charAt(band * steps + step), from = step;
+        while (step < steps && letters.charAt(band * steps + step) === letter) step++;
+        paths[LEVELS.indexOf(letter)] += "M" + from + " " + (bands - 1 - band) + "h" + (step - from) + "v1h" + (from - step) + "z";
+      }
+      paths.forEach((d, level) => { if (d && level) svg.append(shape("path", { d, fill: ink("a"), "fill-opacity": Math.pow(level / 63, 1.5).toFixed(3) })); });
+      return svg;
+    }
     function probabilities(logits) {
       const top = Math.max(...logits);
       const e = logits.map((l) => Math.exp(l - top));
       const sum = e.reduce((a, b) => a + b, 0);
       return e.map((v) => v / sum);
     }
-    function runCard(clip, detail, c, r) {
+    function runCard(clip, detail, c, r, scales) {
       const truth = Number(labelOf(clip, 0));
       const node = make("div", { class: "card run" }, make("h4", {}, index.runs[r].name));
       const mine = detail.runs[r] || {};
@@ -417,7 +436,7 @@
       if (here && here.err) node.append(make("p", { class: "warning" }, here.err));
       node.append(letterTable(clip, mine, c, r, truth));
       if (here && here.a) node.append(budget(unpacked(here.a, COALITIONS[c]), COALITIONS[c], here.st));
-      if (here && here.h) node.append(heat(here.h, detail.frames));
+      if (here && here.h) node.append(heat(here.h, detail.frames, scales));
       if (here && here.reply) node.append(make("details", {}, make("summary", {}, "Reply"), make("pre", {}, here.reply)));
       if (here && here.tok) {
         const t = here.tok;
@@ -432,7 +451,9 @@
         l, make("span", { class: "note" }, " " + CLASSES[i]))));
       table.append(make("thead", {}, head));
       const body = make("tbody", {});
+      const absent = [];
       COALITIONS.forEach((word, i) => {
+        if (answerOf(r, clip, i) === "-" && i !== c) { absent.push(word === "none" ? "\u2205" : word); return; }
         const line = make("tr", { class: i === c ? "here" : "" }, make("th", { scope: "row" }, word === "none" ? "\u2205" : word));
         const record = mine[i];
         const a = answerOf(r, clip, i);
@@ -447,6 +468,7 @@
         }
         body.append(line);
       });
+      if (absent.length) body.append(make("tr", {}, make("td", { colspan: 6, class: "note" }, "No record under " + absent.join(" ") + ".")));
       table.append(body);
       return table;
     }
@@ -493,13 +515,12 @@
       return table;
     }
     /// Heat over a few frames: attention, importance, and the outline of the person.
-    function heat(h, frames) {
-      const LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    function heat(h, frames, scales) {
       const [steps, rows, columns] = h.g, cells = rows * columns;
       const box = make("div", { class: "heats" });
       // The picture nearest in time: both are taken from even parts of the clip.
       const picture = (step) => frames && frames.length ? frames[Math.floor((2 * step + 1) / (2 * steps) * frames.length)] : null;
-      const strip = (title, letters, greatest) => {
+      const strip = (title, letters, greatest, fullest) => {
         const line = make("div", { class: "frames" });
         h.s.forEach((step, k) => {
           const said = title + " over step " + (step + 1) + " of " + steps;
@@ -510,16 +531,16 @@
             const x = at % columns, y = Math.floor(at / columns);
             if (letter === ".") { svg.append(shape("rect", { x, y, width: 1, height: 1, class: "gone" }, "left out")); continue; }
             const share = LEVELS.indexOf(letter) / 63;
-            svg.append(shape("rect", { x, y, width: 1, height: 1, fill: ink("heat"), "fill-opacity": 0.85 * share },
+            svg.append(shape("rect", { x, y, width: 1, height: 1, fill: ink("heat"), "fill-opacity": (0.85 * share * greatest / (fullest || 1)).toFixed(3) },
               "row " + (y + 1) + ", column " + (x + 1) + ": " + (share * greatest).toPrecision(2)));
           }
           if (h.p) svg.append(outline(h.p.slice(k * cells, (k + 1) * cells), rows, columns));
           line.append(svg);
         });
-        box.append(make("p", { class: "note" }, title + ", fullest colour " + greatest.toPrecision(2) + (h.p ? "; line: the person" : "")), line);
+        box.append(make("p", { class: "note" }, title + ", fullest colour " + fullest.toPrecision(2) + (h.p ? "; line: the person" : "")), line);
       };
-      strip("Attention on visual tokens, last third of the layers", h.a, h.am);
-      if (h.i) strip("Importance of visual tokens", h.i, h.im);
+      strip("Attention on visual tokens, last third of the layers", h.a, h.am, scales.a);
+      if (h.i) strip("Importance of visual tokens, before any steering", h.i, h.im, scales.i);
       return box;
     }
     /// Borders between cells that show the person and cells that do not.

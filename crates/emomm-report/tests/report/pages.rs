@@ -18,6 +18,9 @@ pub(crate) fn written(study: &Study, out: &Path) -> String {
     std::fs::read_to_string(written.page).unwrap()
 }
 
+/// Records of each of the two runs.
+const RECORDS: usize = 80;
+
 fn two_runs() -> (Vec<MadeUp>, Vec<(&'static str, Vec<Record>)>) {
     let clips = ten_clips();
     let runs = vec![("first", first_shown(&clips)), ("sec<ond>&\"", always_right(&clips))];
@@ -117,6 +120,12 @@ fn same_values(csv: &Path) {
     }
     let text = |extension: &str| std::fs::read_to_string(csv.with_extension(extension)).unwrap();
     assert_eq!(text("tex").matches(" \\\\\n").count(), rows.len() + 1);
+    // Table 5 is of tools, all others are of records.
+    let has_coverage = |words: &str| words.contains(&format!("Records: {RECORDS} of {RECORDS} (first); "));
+    if json["name"] != "table5" {
+        assert!(has_coverage(json["note"].as_str().unwrap()), "{}", json["note"]);
+        assert!(has_coverage(&text("md")) && has_coverage(&text("tex")), "{}", csv.display());
+    }
     assert_eq!(text("md").lines().filter(|l| l.starts_with("| ")).count(), rows.len() + 1);
 }
 

@@ -1,5 +1,6 @@
 //! `--steer FILE` of `predict` and `eval`: a predictor that steers every decision row as a file says.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use emomm_chase::{
     router_digest,
 };
 use emomm_dataset::ModalitySet;
-use emomm_eval::{Clip, PredictError, PredictOptions, Prediction, Predictor, TokenCost};
-use emomm_models::white_box::WhiteBox;
+use emomm_eval::{Clip, Deliver, PredictError, PredictOptions, Prediction, Predictor, TokenCost, in_order};
+use emomm_models::white_box::{DecisionPoint, WhiteBox};
 use serde_json::{Value, json};
 
 use super::variants::read_file;
@@ -153,25 +154,36 @@ impl Predictor for SteeredPredictor {
         coalitions: &[ModalitySet],
         options: &PredictOptions,
     ) -> Vec<Result<Prediction, PredictError>> {
+        in_order(coalitions.len(), |deliver| self.predict_each(clip, coalitions, options, deliver))
+    }
+
+    fn predict_each(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+        deliver: &mut Deliver<'_>,
+    ) {
         let knowledge = ClipKnowledge { target: &|_| None, other: &|_| None };
-        let mut traces: Vec<Option<TraceCell>> = vec![None; coalitions.len()];
+        let traces: RefCell<Vec<Option<TraceCell>>> = RefCell::new(vec![None; coalitions.len()]);
         let steerer = &self.steerer;
-        let results = self.model.predict_steered(clip, coalitions, options, &mut |point| {
+        let mut steering = |point: &DecisionPoint<'_>| {
             let found = steerer.hook(point, clip, &knowledge).map_err(emomm_chase::model_error)?;
             Ok(found.map(|(hook, cell)| {
                 if let Some(at) = coalitions.iter().position(|c| *c == point.coalition()) {
-                    traces[at] = Some(cell);
+                    traces.borrow_mut()[at] = Some(cell);
                 }
                 hook
             }))
-        });
-        let trace_of = |cell: Option<TraceCell>| cell.and_then(|c| c.lock().ok().and_then(|mut t| t.take()));
-        results
-            .into_iter()
-            .zip(traces)
-            .map(|(result, cell)| {
-                result.map(|prediction| Prediction { steering: trace_of(cell), ..prediction })
-            })
-            .collect()
+        };
+        let trace_of = |place: usize| {
+            let cell = traces.borrow_mut().get_mut(place).and_then(Option::take)?;
+            cell.lock().ok().and_then(|mut trace| trace.take())
+        };
+        let mut traced = |place: usize, result: Result<Prediction, PredictError>| {
+            let steering = trace_of(place);
+            deliver(place, result.map(|prediction| Prediction { steering, ..prediction }));
+        };
+        self.model.predict_steered_each(clip, coalitions, options, &mut steering, &mut traced);
     }
 }

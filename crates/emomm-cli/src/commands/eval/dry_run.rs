@@ -8,7 +8,7 @@ use emomm_dataset::ModalitySet;
 use emomm_eval::run::{Run, RunHeader};
 use emomm_eval::runner::Candidate;
 use emomm_eval::{AttentionDetail, PredictOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::JOBS;
 use super::model::Model;
@@ -21,6 +21,9 @@ const RECORD_BYTES: usize = 700;
 const LAYER_BYTES: usize = 200;
 /// Bytes of attention by head, for each layer and head: two tables of three modalities.
 const HEAD_BYTES: usize = 24;
+
+/// Clips whose prompts are measured where no record tells.
+const MEASURED: usize = 12;
 
 /// Says what a plan would compute and take.
 pub(super) fn run(
@@ -42,7 +45,11 @@ pub(super) fn run(
     let mut missing: Vec<&Path> = no_file.map(PathBuf::as_path).filter(|p| !p.is_file()).collect();
     missing.sort();
     missing.dedup();
-    let tokens = words.out.as_deref().and_then(|out| Tokens::known(out, header, chosen));
+    let known = words.out.as_deref().and_then(|out| Tokens::known(out, header, chosen));
+    let tokens = match known {
+        Some(known) => Some(known),
+        None => Tokens::measured(model, chosen, printer),
+    };
     if json {
         printer.json(&json!({
             "n_clips": n_clips,
@@ -51,7 +58,7 @@ pub(super) fn run(
             "missing_files": missing.len(),
             "log_bytes": bytes,
             "weight_bytes": memory,
-            "tokens": tokens.as_ref().map(|t| json!({ "prompts": t.prompts, "from_records": t.from_records })),
+            "tokens": tokens.as_ref().map(Tokens::json),
             "plan": header.plan,
         }))?;
     } else {
@@ -63,14 +70,9 @@ pub(super) fn run(
             let _ = writeln!(text, "weights     {:.2} GB, shared by {jobs} workers", memory as f64 / 1e9);
         }
         match &tokens {
-            Some(t) => {
-                let _ = writeln!(
-                    text,
-                    "tokens      about {:.0} of all prompts, from {} records of this plan that are there",
-                    t.prompts, t.from_records
-                );
-            }
-            None => text.push_str("tokens      known once some clips have been read: try --limit first\n"),
+            Some(t) => text.push_str(&t.line()),
+            None => text
+                .push_str("tokens      not known: no clip's media can be read, or the model does not say\n"),
         }
         let _ = writeln!(text, "files       {} missing", missing.len());
         printer.data(&text)?;
@@ -85,31 +87,102 @@ pub(super) fn run(
     Ok(ExitStatus::Done)
 }
 
-/// Tokens of all prompts of a plan, where records of the same settings tell.
+/// Tokens of all prompts of a plan.
 #[derive(Debug, PartialEq)]
 struct Tokens {
     /// The mean of each coalition, for every record of the plan.
     prompts: f64,
+    /// Of the prefix trees of each clip's prompts, by the same share of all tokens as where it is known.
+    floor: Option<f64>,
     /// Records that were counted.
     from_records: usize,
+    /// Clips that were measured instead.
+    from_clips: usize,
+}
+
+/// Sums of some prompts.
+#[derive(Debug, Default)]
+struct Sums {
+    by_coalition: BTreeMap<ModalitySet, (usize, usize)>,
+    floor: u64,
+    separate: u64,
+}
+
+impl Sums {
+    fn add(&mut self, coalition: ModalitySet, tokens: usize) {
+        let sum = self.by_coalition.entry(coalition).or_default();
+        *sum = (sum.0 + tokens, sum.1 + 1);
+    }
+
+    /// For all clips of the plan; `None` where a coalition has no prompt among these.
+    fn for_all(&self, chosen: &[Candidate], from_clips: usize) -> Option<Tokens> {
+        let mut prompts = 0.0;
+        for coalition in chosen.iter().flat_map(|c| &c.coalitions) {
+            let (total, n) = self.by_coalition.get(coalition)?;
+            prompts += *total as f64 / *n as f64;
+        }
+        let floor = (self.separate > 0).then(|| prompts * self.floor as f64 / self.separate as f64);
+        let n: usize = self.by_coalition.values().map(|(_, n)| n).sum();
+        let from_records = if from_clips > 0 { 0 } else { n };
+        Some(Tokens { prompts, floor, from_records, from_clips })
+    }
 }
 
 impl Tokens {
     /// From the run's own records; `None` without any, or where a coalition has none.
     fn known(out: &Path, header: &RunHeader, chosen: &[Candidate]) -> Option<Self> {
         let run = Run::open(out).ok()?;
-        let own = run.records().iter().filter(|r| header.owns(&r.key));
-        let counted = own.filter_map(|r| Some((r.coalition, r.tokens?.total)));
-        let mut sums: BTreeMap<ModalitySet, (usize, usize)> = BTreeMap::new();
-        for (coalition, total) in counted {
-            let sum = sums.entry(coalition).or_default();
-            *sum = (sum.0 + total, sum.1 + 1);
+        let mut sums = Sums::default();
+        for record in run.records().iter().filter(|r| header.owns(&r.key)) {
+            if let Some(tokens) = record.tokens {
+                sums.add(record.coalition, tokens.total);
+            }
+            if let Some(cost) = record.token_cost {
+                sums.floor += cost.floor;
+                sums.separate += cost.separate;
+            }
         }
-        let mut prompts = 0.0;
-        for coalition in chosen.iter().flat_map(|c| &c.coalitions) {
-            let (total, n) = sums.get(coalition)?;
-            prompts += *total as f64 / *n as f64;
+        sums.for_all(chosen, 0)
+    }
+
+    /// From some clips of the plan, evenly spread, whose media are decoded but not encoded: no weights are read.
+    fn measured(model: &Model, chosen: &[Candidate], printer: &Printer) -> Option<Self> {
+        let sizer = model.sizer()?.ok()?;
+        let spinner = printer.spinner("measuring some clips");
+        let n = chosen.len().min(MEASURED);
+        let (mut sums, mut from_clips) = (Sums::default(), 0);
+        for candidate in (0..n).map(|i| &chosen[i * chosen.len() / n]) {
+            // A clip that cannot be read will be a record without an answer.
+            let Ok(size) = sizer.measure(&candidate.clip, &candidate.coalitions) else { continue };
+            for (coalition, tokens) in candidate.coalitions.iter().zip(&size.prompts) {
+                sums.add(*coalition, *tokens);
+                sums.separate += *tokens as u64;
+            }
+            sums.floor += size.floor as u64;
+            from_clips += 1;
         }
-        Some(Self { prompts, from_records: sums.values().map(|(_, n)| n).sum() })
+        spinner.finish_and_clear();
+        if from_clips == 0 { None } else { sums.for_all(chosen, from_clips) }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "prompts": self.prompts,
+            "floor": self.floor,
+            "from_records": self.from_records,
+            "from_clips": self.from_clips,
+        })
+    }
+
+    fn line(&self) -> String {
+        let source = if self.from_clips > 0 {
+            format!("by {} clips that were measured", self.from_clips)
+        } else {
+            format!("by {} records of this plan that are there", self.from_records)
+        };
+        let floor = self.floor.map_or(String::new(), |floor| {
+            format!(", {floor:.0} where prompts of a clip share their beginnings")
+        });
+        format!("tokens      about {:.0} of all prompts{floor}; {source}\n", self.prompts)
     }
 }

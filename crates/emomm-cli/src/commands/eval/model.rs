@@ -15,8 +15,9 @@ use emomm_models::content_store::ContentStore;
 use emomm_models::encoder_cache::EncoderCache;
 use emomm_models::media_cache::MediaCache;
 use emomm_models::picture::PictureView;
+use emomm_models::prompt_size::PromptSizer;
 use emomm_models::white_box::WhiteBox;
-use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelSummary};
+use emomm_models::{ComputeType, DeviceKind, LoadOptions, ModelError, ModelSummary};
 use serde_json::{Value, json};
 
 use crate::commands::chase::steer::SteerFile;
@@ -337,6 +338,7 @@ impl Model {
         Settings {
             model: self.id.clone(),
             prompt: emomm_eval::prompt::PROMPT_VERSION.to_owned(),
+            prompt_sha256: emomm_eval::prompt::sha256(),
             media: self.media.clone(),
             attention: options.attention.name().to_owned(),
             importance: options.importance,
@@ -344,6 +346,12 @@ impl Model {
             max_new_tokens: options.max_new_tokens,
             steering: self.steering.clone(),
         }
+    }
+
+    /// What measures prompts without the weights; `None` for a fake and for a served model.
+    pub(crate) fn sizer(&self) -> Option<Result<PromptSizer, ModelError>> {
+        let (load, picture) = self.load.as_ref()?;
+        Some(PromptSizer::open(&self.place, load, picture.clone()))
     }
 
     /// Whether a predictor more costs no weights, and what it decodes is kept for the others.

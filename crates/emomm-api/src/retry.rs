@@ -194,6 +194,11 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "120")]), Some(Duration::from_mins(2)));
         assert_eq!(wait(&[("retry-after", "121")]), None);
         assert_eq!(wait(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]), Some(Duration::ZERO));
+        // A date in the future is a wait until then.
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let dated = reply(429, &[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]);
+        assert_eq!(asked(&dated, at(784_111_770)), Some(Duration::from_secs(7)));
+        assert_eq!(asked(&dated, at(784_111_780)), Some(Duration::ZERO));
         // Not a number and not a date: as if it were not there.
         assert_eq!(wait(&[("retry-after", "soon")]), Some(Duration::from_secs_f64(0.4375)));
     }

@@ -23,11 +23,9 @@ fn tls_file(name: &str) -> PathBuf {
 /// What another server answers to a request.
 fn forwarded(asked: &Asked, to: SocketAddr) -> Vec<u8> {
     let mut stream = TcpStream::connect(to).unwrap();
-    let mut head = format!("{} {} HTTP/1.1\r\n", asked.method, asked.path);
-    for (name, value) in &asked.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+    let mut head = vec![format!("{} {} HTTP/1.1", asked.method, asked.path)];
+    head.extend(asked.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    stream.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes()).unwrap();
     stream.write_all(&asked.body).unwrap();
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply).unwrap();

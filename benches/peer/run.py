@@ -173,6 +173,7 @@ class Bench:
             flush=True,
         )
         self.row(f"eight coalitions over a prefill, N = {n}", "f32", "f32", eight, prefill, 3)
+        self.rows[-1]["tokens_read"] = count["read"]
 
     def naive(self, n: int) -> None:
         """Eight coalitions against torch, which reads them one by one."""

@@ -96,7 +96,7 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--emomm", type=Path, required=True)
+    parser.add_argument("--emomm", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, gone on with if they are there")

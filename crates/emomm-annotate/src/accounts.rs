@@ -282,6 +282,18 @@ pub(crate) fn open_session(transaction: &Transaction<'_>, account: i64) -> Resul
     Ok(token)
 }
 
+/// A new session in place of the one that the browser had, whosever that was.
+pub(crate) fn renew_session(
+    transaction: &Transaction<'_>,
+    before: Option<&str>,
+    account: i64,
+) -> Result<String, AnnotateError> {
+    if let Some(token) = before {
+        close_session(transaction, token)?;
+    }
+    open_session(transaction, account)
+}
+
 /// The account of a session, and whether the session should be marked as seen.
 pub(crate) fn of_session(
     connection: &Connection,
@@ -386,7 +398,11 @@ pub(crate) fn withdraw(
             [account.id],
         )?;
         deleted = transaction.execute("DELETE FROM response WHERE account = ?1", [account.id])?;
-        transaction.execute("UPDATE assignment SET state = 'revoked' WHERE account = ?1", [account.id])?;
+        // When they worked on what is theirs too; events of the audit trail keep their times.
+        transaction.execute(
+            "UPDATE assignment SET state = 'revoked', opened_at = NULL, done_at = NULL WHERE account = ?1",
+            [account.id],
+        )?;
         transaction.execute("DELETE FROM work_span WHERE account = ?1", [account.id])?;
     }
     let how = if how == Withdrawal::Purge { "purge" } else { "anonymise" };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::error::AnnotateError;
-use crate::project::{BLOBS, DATABASE, Project};
+use crate::project::{BLOBS, DATABASE, Project, keep_private};
 use crate::verify::{Check, verify};
 
 /// Says that a folder is a backup, and of what.
@@ -54,6 +54,7 @@ pub fn backup(project: &Project, folder: &Path) -> Result<BackupInfo, AnnotateEr
     must_be_free(folder)?;
     let blobs = folder.join(BLOBS);
     fs::create_dir_all(&blobs).map_err(io(&blobs))?;
+    keep_private(folder).map_err(io(folder))?;
     let database = folder.join(DATABASE);
     let source = Connection::open_with_flags(project.store().path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     source.busy_timeout(std::time::Duration::from_secs(10))?;
@@ -102,6 +103,7 @@ pub fn restore(backup: &Path, folder: &Path) -> Result<(Project, Vec<Check>), An
     must_be_free(folder)?;
     let blobs = folder.join(BLOBS);
     fs::create_dir_all(&blobs).map_err(io(&blobs))?;
+    keep_private(folder).map_err(io(folder))?;
     let (from, to) = (backup.join(DATABASE), folder.join(DATABASE));
     fs::copy(&from, &to).map_err(io(&from))?;
     for name in blob_names(&to)? {

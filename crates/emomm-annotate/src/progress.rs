@@ -1,5 +1,7 @@
 //! How far the work is, by annotator and modality: time and completion for pay, never what was answered.
 
+use std::fmt;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use crate::accounts::{self, Role};
 use crate::clock;
 use crate::error::AnnotateError;
 use crate::view::View;
+use crate::words::Language;
 use crate::work;
 
 /// Answers from which the time for the rest is estimated.
@@ -55,8 +58,8 @@ pub struct Progress {
     pub done: i64,
     /// Main items of all annotators.
     pub total: i64,
-    /// What the lead should look at, in English.
-    pub warnings: Vec<String>,
+    /// What the lead should look at.
+    pub warnings: Vec<Warning>,
     /// All annotators.
     pub annotators: Vec<AnnotatorProgress>,
 }
@@ -117,35 +120,80 @@ fn passes(connection: &Connection, account: i64) -> Result<Vec<PassProgress>, An
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn warnings(connection: &Connection) -> Result<Vec<String>, AnnotateError> {
-    let mut warnings = Vec::new();
-    let count =
-        |sql: &str| -> Result<i64, AnnotateError> { Ok(connection.query_row(sql, [], |row| row.get(0))?) };
-    let no_reference = count(
+/// What the lead should look at, and how often it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warning {
+    /// What.
+    pub kind: WarningKind,
+    /// How many items, pictures or rounds.
+    pub n: i64,
+}
+
+/// What the lead should look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarningKind {
+    /// Practice items without a reference.
+    NoReference,
+    /// Pictures that are likely to show subtitles.
+    Subtitles,
+    /// Calibration rounds that wait for a decision.
+    Held,
+    /// Items that lost a label by withdrawal.
+    Withdrawn,
+}
+
+impl WarningKind {
+    /// Its word, the end of the keys of its words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoReference => "no-reference",
+            Self::Subtitles => "subtitles",
+            Self::Held => "held",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// In English, as the command line says it.
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = format!("warning.{}", self.kind.name());
+        f.write_str(&Language::English.filled(&key, &[("n".to_owned(), self.n.to_string())]))
+    }
+}
+
+impl Serialize for Warning {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What is counted for each kind.
+const WARNINGS: [(WarningKind, &str); 4] = [
+    (
+        WarningKind::NoReference,
         "SELECT count(*) FROM item i JOIN clip c ON c.id = i.clip WHERE c.use <> 'main' AND i.view <> 'multimodal' \
          AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.item = i.id)",
-    )?;
-    if no_reference > 0 {
-        warnings.push(format!(
-            "{no_reference} training and calibration items have no reference label; the lead sets them under References"
-        ));
-    }
-    let subtitles = count("SELECT count(*) FROM item WHERE warning IS NOT NULL")?;
-    if subtitles > 0 {
-        warnings.push(format!(
-            "{subtitles} pictures are likely to show subtitles, which give the words away; see --crop-bottom of annotate init"
-        ));
-    }
-    let held = count("SELECT count(*) FROM pass WHERE stage = 'held'")?;
-    if held > 0 {
-        warnings.push(format!("{held} calibration rounds wait for the lead's decision"));
-    }
-    let open = count(
-        "SELECT count(DISTINCT s.item) FROM assignment s JOIN account a ON a.id = s.account \
-         WHERE s.state = 'revoked' AND a.state = 'withdrawn' AND s.phase = 'main'",
-    )?;
-    if open > 0 {
-        warnings.push(format!("{open} items lost a label by withdrawal; they can be given to others"));
+    ),
+    (WarningKind::Subtitles, "SELECT count(*) FROM item WHERE warning IS NOT NULL"),
+    (WarningKind::Held, "SELECT count(*) FROM pass WHERE stage = 'held'"),
+    // What was given to others stands between the planned places; see `reassign`.
+    (
+        WarningKind::Withdrawn,
+        "SELECT count(*) FROM (SELECT s.item, count(*) AS lost FROM assignment s JOIN account a ON a.id = s.account \
+         WHERE s.state = 'revoked' AND a.state = 'withdrawn' AND s.phase = 'main' AND s.role <> 'repeat' GROUP BY s.item) l \
+         WHERE l.lost > (SELECT count(*) FROM assignment o WHERE o.item = l.item AND o.phase = 'main' \
+         AND o.role = 'plain' AND o.state <> 'revoked' AND o.position % 1000 <> 0)",
+    ),
+];
+
+fn warnings(connection: &Connection) -> Result<Vec<Warning>, AnnotateError> {
+    let mut warnings = Vec::new();
+    for (kind, sql) in WARNINGS {
+        let n: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if n > 0 {
+            warnings.push(Warning { kind, n });
+        }
     }
     Ok(warnings)
 }

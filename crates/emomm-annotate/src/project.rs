@@ -21,6 +21,8 @@ use crate::work::{self, Phase};
 
 /// The database.
 pub const DATABASE: &str = "project.db";
+/// Locked by the server that serves the project.
+const LOCK: &str = "serve.lock";
 /// The folder of derivatives.
 pub const BLOBS: &str = "blobs";
 
@@ -107,6 +109,22 @@ impl Project {
     /// The database.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Makes sure that no other server serves this project, for as long as the file is kept: each holds rules and limits
+    /// in its memory.
+    pub(crate) fn claim(&self) -> Result<fs::File, AnnotateError> {
+        let path = self.folder.join(LOCK);
+        let file = fs::File::options().create(true).append(true).open(&path);
+        let file = file.map_err(|source| AnnotateError::Io { path, source })?;
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Err(AnnotateError::Serve {
+                message: format!("another server serves {}", self.folder.display()),
+                hint: "end it first; other commands of annotate may run beside it".to_owned(),
+            }),
+            // Where the file system knows no locks there is none.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(file),
+        }
     }
 
     /// Where a derivative lies. Names come from the database only.
@@ -256,13 +274,13 @@ fn draw_practice(settings: &Settings, clips: Vec<SourceClip>) -> (Vec<SourceClip
 
 /// Only the owner may look into the folder.
 #[cfg(unix)]
-fn keep_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn keep_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
 
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
 }
 
 #[cfg(not(unix))]
-fn keep_private(_folder: &Path) -> std::io::Result<()> {
+pub(crate) fn keep_private(_folder: &Path) -> std::io::Result<()> {
     Ok(())
 }

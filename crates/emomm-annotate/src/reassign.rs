@@ -31,7 +31,9 @@ pub(crate) fn add_annotator(
             params![account, number, view],
         )?;
         for phase in [Phase::Training, Phase::Calibration] {
-            for (position, item) in (0_i64..).zip(practice_items(transaction, view, phase)?) {
+            for (position, item) in
+                (0_i64..).zip(practice_items(transaction, settings, (&pseudonym, number), view, phase)?)
+            {
                 let row =
                     NewAssignment { account, item, pass: number, phase, attempt: 1, position, role: "plain" };
                 row.insert(transaction)?;

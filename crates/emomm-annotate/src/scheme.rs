@@ -54,7 +54,9 @@ impl Scheme {
 
     /// The code, if it is one of this scheme.
     pub fn code(self, code: i64) -> Option<i8> {
-        i8::try_from(code).ok().filter(|c| c.abs() <= self.greatest_code())
+        let greatest = i64::from(self.greatest_code());
+        // No absolute value: that of the smallest number is none.
+        i8::try_from(code).ok().filter(|_| (-greatest..=greatest).contains(&code))
     }
 
     /// What a code says as a score in steps of 0.2. A weak class stands at ±0.4 and a strong one at ±1, which both
@@ -89,7 +91,7 @@ impl Scheme {
     /// assert_eq!(Scheme::Grid11.mean(&[5, 4]).unwrap().to_string(), "0.8");
     /// ```
     pub fn mean(self, codes: &[i8]) -> Option<GridScore> {
-        if codes.is_empty() || codes.iter().any(|c| c.abs() > self.greatest_code()) {
+        if codes.is_empty() || codes.iter().any(|c| self.code((*c).into()).is_none()) {
             return None;
         }
         if self == Self::Ternary {
@@ -157,6 +159,18 @@ mod tests {
                 let score = GridScore::from_steps(Scheme::FiveClass.steps(code)).unwrap();
                 assert_eq!(corpus.class_of(score).index() as i8 - 2, code, "{corpus} {code}");
             }
+        }
+    }
+
+    #[test]
+    fn codes_beyond_the_scheme_are_none() {
+        for scheme in Scheme::ALL {
+            let greatest = i64::from(scheme.greatest_code());
+            for code in [i64::MIN, -129, -128, -greatest - 1, greatest + 1, 127, 128, i64::MAX] {
+                assert_eq!(scheme.code(code), None, "{scheme} {code}");
+            }
+            assert_eq!(scheme.code(-greatest), Some(-scheme.greatest_code()));
+            assert_eq!(scheme.mean(&[i8::MIN]), None);
         }
     }
 

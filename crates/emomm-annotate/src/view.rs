@@ -47,6 +47,11 @@ impl View {
         }
     }
 
+    /// Whether it is one modality alone.
+    pub fn is_unimodal(self) -> bool {
+        self != Self::Multimodal
+    }
+
     /// Whether something has to be played.
     pub fn has_media(self) -> bool {
         self != Self::Text

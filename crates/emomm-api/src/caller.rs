@@ -14,6 +14,8 @@ const MOST_MESSAGE: usize = 600;
 pub(crate) struct Caller {
     pub(crate) transport: Transport,
     pub(crate) key: Option<Secret>,
+    /// When requests are sent again.
+    pub(crate) patience: Patience,
 }
 
 impl Caller {
@@ -49,14 +51,14 @@ impl Caller {
         self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.redact(text))
     }
 
-    /// JSON without the key in any of its texts.
+    /// JSON without the key in any of its texts and names.
     pub(crate) fn redact_json(&self, value: Value) -> Value {
         let Some(key) = &self.key else { return value };
         match value {
             Value::String(text) => Value::String(key.redact(&text)),
             Value::Array(all) => Value::Array(all.into_iter().map(|v| self.redact_json(v)).collect()),
             Value::Object(all) => {
-                Value::Object(all.into_iter().map(|(n, v)| (n, self.redact_json(v))).collect())
+                Value::Object(all.into_iter().map(|(n, v)| (key.redact(&n), self.redact_json(v))).collect())
             }
             other => other,
         }
@@ -70,16 +72,17 @@ impl Caller {
             let message = e.get("message").or_else(|| e.get("detail")).unwrap_or(e);
             message.as_str().map(str::to_owned)
         });
-        let text = said.unwrap_or_else(|| reply.text(MOST_MESSAGE));
+        // Cut after the key is out: half a key at the cut would not be found.
+        let text = self.redact(&said.unwrap_or_else(|| reply.text(usize::MAX)));
         let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let text: String = self.redact(&text).chars().take(MOST_MESSAGE).collect();
+        let text: String = text.chars().take(MOST_MESSAGE).collect();
         format!("status {}: {}", reply.status, if text.is_empty() { "no message" } else { &text })
     }
 }
 
-/// Sends again as `patience` says until there is an answer that is none of those that pass.
+/// Sends what costs nothing, again as the patience says, until there is an answer that is none of those that pass.
 pub(crate) fn patiently(
-    patience: Patience,
+    caller: &Caller,
     name: &str,
     mut send: impl FnMut() -> Result<HttpReply, TransportError>,
 ) -> Result<HttpReply, TransportError> {
@@ -88,11 +91,44 @@ pub(crate) fn patiently(
         let outcome = send();
         let wait = match &outcome {
             Ok(reply) if reply.is_success() => return outcome,
-            Ok(reply) => patience.wait(done, Some(reply), chance(name, done)),
-            Err(_) => patience.wait(done, None, chance(name, done)),
+            Ok(reply) => caller.patience.wait(done, Some(reply), chance(name, done)),
+            Err(_) => caller.patience.wait(done, None, chance(name, done)),
         };
         let Some(wait) = wait else { return outcome };
         pause(wait);
         done += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Access;
+    use serde_json::json;
+
+    fn caller() -> Caller {
+        Caller {
+            transport: Transport::new(&Access::default(), true).unwrap(),
+            key: Some(Secret::new("sk-CANARY", "test").unwrap()),
+            patience: Patience::OPENAI,
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_key_is_left_at_the_cut_of_a_message() {
+        for before in 580..610 {
+            for body in
+                [format!("{}sk-CANARY", "x".repeat(before)), format!("{}sk-CANARY", " ".repeat(before))]
+            {
+                let said = caller().complaint(&HttpReply::made_up(500, &[], &body));
+                assert!(!said.contains("sk-C"), "{before}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_and_values_lose_the_key() {
+        let said = json!({ "sk-CANARY": ["a sk-CANARY", { "b": "sk-CANARY" }] });
+        assert_eq!(caller().redact_json(said), json!({ "[key]": ["a [key]", { "b": "[key]" }] }));
     }
 }

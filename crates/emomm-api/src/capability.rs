@@ -58,6 +58,12 @@ pub struct Capabilities {
     pub choice: Option<bool>,
     /// How it takes a picture; null where that was not asked.
     pub video: Option<VideoForm>,
+    /// The form of pictures that it was asked about.
+    #[serde(default)]
+    pub video_asked: VideoForm,
+    /// Whether it takes so many frames of a video as it is asked to; null where that was not asked.
+    #[serde(default)]
+    pub heeds_frames: Option<bool>,
     /// How it takes sound; null where that was not asked.
     pub audio: Option<AudioForm>,
     /// How it is told the longest length.
@@ -79,16 +85,12 @@ impl Capabilities {
         let kept: Self = serde_json::from_slice(&bytes).ok()?;
         let is_enough = kept.server == wanted.server
             && (!wanted.video
-                || kept.video.is_some_and(|v| wanted.form == VideoForm::Auto || v == wanted.form))
+                || kept.video.is_some_and(|v| v == wanted.form || kept.video_asked == wanted.form))
+            // Frames that are sent need no heeding.
+            && (!wanted.frames || kept.heeds_frames.is_some() || kept.video == Some(VideoForm::Frames))
             && (!wanted.audio || kept.audio.is_some())
             && (!wanted.choice || kept.choice.is_some());
         is_enough.then_some(kept)
-    }
-
-    /// US dollars that earlier sessions of a run spent on asking.
-    pub(crate) fn cost_of(run: &Path) -> Option<f64> {
-        let bytes = std::fs::read(run.join(SERVED_FOLDER).join(CAPABILITIES_FILE)).ok()?;
-        serde_json::from_slice::<Self>(&bytes).ok()?.cost_usd
     }
 
     /// Keeps it beside the log.
@@ -112,6 +114,8 @@ pub(crate) struct Wanted {
     pub(crate) video: bool,
     /// The form that was asked for.
     pub(crate) form: VideoForm,
+    /// Whether the server is asked to take so many frames of a video.
+    pub(crate) frames: bool,
     pub(crate) audio: bool,
     pub(crate) choice: bool,
 }

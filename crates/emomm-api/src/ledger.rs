@@ -1,4 +1,5 @@
-//! What was asked, what it cost, and every reply as it came: `RUN/served/ledger.jsonl`.
+//! What was asked, what it cost, and every reply as it came: `RUN/served/ledger.jsonl`, and `trials.jsonl` of the questions
+//! that find out what a server can do.
 //!
 //! A line is written and synced before a request leaves, with the most that it can cost, and another when its reply is
 //! there, with what it did cost. A process that is killed in between leaves the first line alone, and the most counts as
@@ -22,6 +23,9 @@ pub const SERVED_FOLDER: &str = "served";
 
 /// The file in it.
 pub const LEDGER_FILE: &str = "ledger.jsonl";
+
+/// The ledger of questions that find out what a server can do: they are asked before the run's log has its writer.
+pub(crate) const TRIALS_FILE: &str = "trials.jsonl";
 
 /// What a request is for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -79,9 +83,13 @@ pub(crate) struct Ledger {
 struct State {
     file: Option<File>,
     length: u64,
+    /// A write failed and could not be taken back: nobody knows what stands at the end.
+    is_broken: bool,
     next: u64,
     spent: f64,
     reserved: f64,
+    /// What the dearest request cost as a share of its bound, where that is more than 1: bounds of later ones grow by it.
+    excess: f64,
     /// Spent beside the requests.
     beside: f64,
     /// Where the kept reply of a request begins, and its length.
@@ -93,12 +101,34 @@ struct State {
     replies: BTreeMap<String, String>,
 }
 
-/// Room for one request within the budget, until it is settled.
+/// Room for one request within the budget, until it is settled. One that is dropped unsettled counts at its most if the
+/// request may have left, and at nothing if not.
 #[derive(Debug)]
-pub(crate) struct Reservation {
-    number: u64,
+pub(crate) struct Reservation<'a> {
+    ledger: &'a Ledger,
     request: String,
+    /// The bound of its cost, and the most that it can cost by what earlier ones showed of bounds.
+    bound: f64,
     most: f64,
+    /// The number of its line; `None` before it is written.
+    number: Option<u64>,
+    is_settled: bool,
+}
+
+impl Reservation<'_> {
+    /// The most that it can cost.
+    pub(crate) fn most(&self) -> f64 {
+        self.most
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            let cost = if self.number.is_some() { self.most } else { 0.0 };
+            self.ledger.settle(&mut self.ledger.locked(), self, cost);
+        }
+    }
 }
 
 /// The budget does not allow another request.
@@ -109,19 +139,31 @@ pub(crate) struct Spent {
     pub(crate) next: f64,
 }
 
+impl std::fmt::Display for Spent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { so_far, cap, next } = self;
+        write!(f, "{so_far:.4} of {cap:.4} US dollars are spent, the next question may cost {next:.4}")
+    }
+}
+
 impl Ledger {
     /// A ledger that is forgotten with the process.
     pub(crate) fn in_memory(cap: Option<f64>) -> Self {
         Self { path: None, cap, state: Mutex::default(), settled: Condvar::new() }
     }
 
-    /// The ledger of a run's folder, with all that earlier sessions spent. A torn end is cut off.
-    pub(crate) fn open(run: &Path, cap: Option<f64>) -> Result<Self, ApiError> {
+    /// A ledger of a run's folder, with all that earlier sessions spent. A torn end is cut off.
+    pub(crate) fn open(run: &Path, name: &str, cap: Option<f64>) -> Result<Self, ApiError> {
         let folder = run.join(SERVED_FOLDER);
-        let path = folder.join(LEDGER_FILE);
+        let path = folder.join(name);
         let fault = |e: std::io::Error| ApiError::File { path: path.clone(), message: e.to_string() };
         std::fs::create_dir_all(&folder).map_err(fault)?;
+        let is_new = !path.exists();
         let file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(fault)?;
+        // A file whose name is not on the disk is gone after a power loss.
+        if is_new && let Ok(folder) = File::open(&folder) {
+            let _ = folder.sync_all();
+        }
         let mut state = State::default();
         let whole =
             replay(&file, &mut state).map_err(|message| ApiError::File { path: path.clone(), message })?;
@@ -135,62 +177,86 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Appends a line. What was written of one that failed is cut off again: a torn line in the middle could not be read.
     fn write(&self, state: &mut State, event: &Event) -> Result<(u64, u64), ApiError> {
         let fault = |message: String| ApiError::File { path: self.path.clone().unwrap_or_default(), message };
         let mut line = serde_json::to_vec(event).map_err(|e| fault(e.to_string()))?;
         line.push(b'\n');
         let place = (state.length, line.len() as u64);
-        if let Some(file) = &mut state.file {
-            file.write_all(&line).and_then(|()| file.sync_data()).map_err(|e| fault(e.to_string()))?;
+        if state.is_broken {
+            return Err(fault("an earlier write failed; nothing more is written".to_owned()));
+        }
+        if let Some(file) = &mut state.file
+            && let Err(error) = file.write_all(&line).and_then(|()| file.sync_data())
+        {
+            state.is_broken = file.set_len(state.length).is_err();
+            return Err(fault(error.to_string()));
         }
         state.length += line.len() as u64;
         Ok(place)
     }
 
     /// Room for a request that costs at most so much. Waits for those in flight where their rest may make the room.
-    pub(crate) fn reserve(
-        &self,
-        request: &str,
-        purpose: &Purpose,
-        most: f64,
-        body: Option<Value>,
-    ) -> Result<Result<Reservation, Spent>, ApiError> {
+    pub(crate) fn reserve(&self, request: &str, bound: f64) -> Result<Reservation<'_>, Spent> {
         let mut state = self.locked();
+        let mut most = bound * state.excess.max(1.0);
         while let Some(cap) = self.cap
             && state.spent + state.reserved + most > cap
         {
             if state.reserved <= 0.0 {
-                return Ok(Err(Spent { so_far: state.spent, cap, next: most }));
+                return Err(Spent { so_far: state.spent, cap, next: most });
             }
             state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            most = bound * state.excess.max(1.0);
         }
-        let number = state.next;
-        let (request, purpose) = (request.to_owned(), purpose.clone());
-        let event =
-            Event::Asked { number, request: request.clone(), purpose, most_usd: most, at: now(), body };
-        self.write(&mut state, &event)?;
-        state.next += 1;
         state.reserved += most;
-        Ok(Ok(Reservation { number, request, most }))
+        let request = request.to_owned();
+        Ok(Reservation { ledger: self, request, bound, most, number: None, is_settled: false })
     }
 
-    fn settle(&self, state: &mut State, reservation: &Reservation, cost: f64) {
+    /// The request of a reservation is about to leave.
+    pub(crate) fn asks(
+        &self,
+        reservation: &mut Reservation<'_>,
+        purpose: &Purpose,
+        body: Option<Value>,
+    ) -> Result<(), ApiError> {
+        let mut state = self.locked();
+        let number = state.next;
+        let (request, purpose) = (reservation.request.clone(), purpose.clone());
+        let event = Event::Asked { number, request, purpose, most_usd: reservation.most, at: now(), body };
+        self.write(&mut state, &event)?;
+        state.next += 1;
+        reservation.number = Some(number);
+        Ok(())
+    }
+
+    fn settle(&self, state: &mut State, reservation: &Reservation<'_>, cost: f64) {
         state.reserved = (state.reserved - reservation.most).max(0.0);
         // What is left of sums that should be nought.
         if state.reserved < 1e-12 {
             state.reserved = 0.0;
         }
         state.spent += cost;
+        if reservation.bound > 0.0 {
+            state.excess = state.excess.max(cost / reservation.bound);
+        }
         self.settled.notify_all();
     }
 
     /// A reply that counts.
-    pub(crate) fn replied(&self, reservation: Reservation, cost: f64, reply: &Value) -> Result<(), ApiError> {
+    pub(crate) fn replied(
+        &self,
+        mut reservation: Reservation<'_>,
+        cost: f64,
+        reply: &Value,
+    ) -> Result<(), ApiError> {
         let mut state = self.locked();
         self.settle(&mut state, &reservation, cost);
-        let Reservation { number, request, .. } = reservation;
+        reservation.is_settled = true;
+        let request = reservation.request.clone();
         let event = Event::Replied {
-            number,
+            number: reservation.number.unwrap_or_default(),
             request: request.clone(),
             cost_usd: cost,
             at: now(),
@@ -208,24 +274,20 @@ impl Ledger {
     /// No reply that counts; `cost` is what it may have cost all the same.
     pub(crate) fn failed(
         &self,
-        reservation: Reservation,
+        mut reservation: Reservation<'_>,
         cost: f64,
         status: Option<u16>,
         message: String,
     ) -> Result<(), ApiError> {
         let mut state = self.locked();
         self.settle(&mut state, &reservation, cost);
-        let Reservation { number, request, .. } = reservation;
+        reservation.is_settled = true;
+        let (number, request) = (reservation.number.unwrap_or_default(), reservation.request.clone());
         self.write(
             &mut state,
             &Event::Failed { number, request, cost_usd: cost, at: now(), status, message },
         )?;
         Ok(())
-    }
-
-    /// The most that a reservation can cost.
-    pub(crate) fn most(reservation: &Reservation) -> f64 {
-        reservation.most
     }
 
     /// So much was spent beside it in all sessions; what is new of it is written down.
@@ -288,8 +350,7 @@ impl Ledger {
         self.locked().stored.clone()
     }
 
-    /// US dollars of this run so far, open requests at their most.
-    #[cfg(test)]
+    /// US dollars so far, open requests at their most.
     pub(crate) fn spent(&self) -> f64 {
         let state = self.locked();
         state.spent + state.reserved
@@ -322,9 +383,14 @@ fn replay(file: &File, state: &mut State) -> Result<u64, String> {
                 open.insert(number, most_usd);
                 state.next = state.next.max(number + 1);
             }
-            Event::Replied { number, request, cost_usd, .. } => {
+            Event::Replied { number, request, cost_usd, reply, .. } => {
                 open.remove(&number);
                 state.spent += cost_usd;
+                // The names that both forms give to replies.
+                if let Some(id) = reply.get("id").or_else(|| reply.get("responseId")).and_then(Value::as_str)
+                {
+                    state.replies.insert(id.to_owned(), request.clone());
+                }
                 state.kept.insert(request, (offset, n));
             }
             Event::Failed { number, cost_usd, .. } => {
@@ -350,12 +416,22 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-/// US dollars that a run's ledger says were spent; `None` without a ledger.
+/// US dollars that a run's ledger says were spent, trials included; `None` without a ledger.
 pub fn spent_by(run: &Path) -> Option<f64> {
-    let file = File::open(run.join(SERVED_FOLDER).join(LEDGER_FILE)).ok()?;
+    Some(read_back(run, LEDGER_FILE)?.spent)
+}
+
+/// US dollars that the questions of a run cost, trials left out, and those that its trials cost.
+pub(crate) fn spent_apart(run: &Path) -> (f64, f64) {
+    let questions = read_back(run, LEDGER_FILE).map_or(0.0, |s| s.spent - s.beside);
+    (questions, read_back(run, TRIALS_FILE).map_or(0.0, |s| s.spent))
+}
+
+fn read_back(run: &Path, name: &str) -> Option<State> {
+    let file = File::open(run.join(SERVED_FOLDER).join(name)).ok()?;
     let mut state = State::default();
     replay(&file, &mut state).ok()?;
-    Some(state.spent)
+    Some(state)
 }
 
 #[cfg(test)]
@@ -363,19 +439,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn room(ledger: &Ledger, request: &str, most: f64) -> Result<Reservation, Spent> {
-        ledger.reserve(request, &Purpose::default(), most, None).unwrap()
+    fn room<'a>(ledger: &'a Ledger, request: &str, most: f64) -> Result<Reservation<'a>, Spent> {
+        let mut reservation = ledger.reserve(request, most)?;
+        ledger.asks(&mut reservation, &Purpose::default(), None).unwrap();
+        Ok(reservation)
     }
 
     #[test]
     fn what_is_open_counts_at_its_most_after_a_crash() {
         let run = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(run.path(), Some(1.0)).unwrap();
+        let ledger = Ledger::open(run.path(), LEDGER_FILE, Some(1.0)).unwrap();
         let first = room(&ledger, "a", 0.25).unwrap();
         ledger.replied(first, 0.125, &json!({"text": "A"})).unwrap();
         let second = room(&ledger, "b", 0.25).unwrap();
         ledger.failed(second, 0.0, Some(429), "slow down".to_owned()).unwrap();
-        let _open = room(&ledger, "c", 0.5).unwrap();
+        // A process that is killed drops nothing.
+        std::mem::forget(room(&ledger, "c", 0.5).unwrap());
         drop(ledger);
         // A line that was being written.
         let path = run.path().join(SERVED_FOLDER).join(LEDGER_FILE);
@@ -385,7 +464,7 @@ mod tests {
             .unwrap()
             .write_all(b"{\"event\":\"asked\",\"num")
             .unwrap();
-        let again = Ledger::open(run.path(), Some(1.0)).unwrap();
+        let again = Ledger::open(run.path(), LEDGER_FILE, Some(1.0)).unwrap();
         assert!((again.spent() - 0.625).abs() < 1e-12);
         assert_eq!(again.kept("a"), Some(json!({"text": "A"})));
         assert_eq!((again.kept("b"), again.kept("c")), (None, None));
@@ -412,7 +491,7 @@ mod tests {
     #[test]
     fn a_damaged_middle_is_an_error() {
         let run = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(run.path(), None).unwrap();
+        let ledger = Ledger::open(run.path(), LEDGER_FILE, None).unwrap();
         for total in [0.5, 0.5, 0.75] {
             ledger.spent_beside(total, "probe").unwrap();
         }
@@ -422,7 +501,7 @@ mod tests {
         let path = run.path().join(SERVED_FOLDER).join(LEDGER_FILE);
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("nonsense\n{whole}")).unwrap();
-        assert!(Ledger::open(run.path(), None).unwrap_err().to_string().contains("line 1"));
+        assert!(Ledger::open(run.path(), LEDGER_FILE, None).unwrap_err().to_string().contains("line 1"));
     }
 
     #[test]
@@ -430,5 +509,58 @@ mod tests {
         let ledger = Ledger::in_memory(None);
         assert!(!ledger.is_duplicate("id", "a") && !ledger.is_duplicate("id", "a"));
         assert!(ledger.is_duplicate("id", "b"));
+    }
+
+    #[test]
+    fn what_is_dropped_unsettled_counts_if_it_may_have_left() {
+        let ledger = Ledger::in_memory(Some(1.0));
+        drop(ledger.reserve("a", 0.75).unwrap());
+        assert!(ledger.spent().abs() < 1e-12);
+        // A worker that panics with its request under way blocks nobody.
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _under_way = room(&ledger, "b", 0.75).unwrap();
+            panic!("made up");
+        }));
+        assert!(caught.is_err() && (ledger.spent() - 0.75).abs() < 1e-12);
+        assert!((room(&ledger, "c", 0.5).unwrap_err().so_far - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_cost_beyond_its_bound_makes_later_bounds_greater() {
+        let ledger = Ledger::in_memory(Some(10.0));
+        ledger.replied(room(&ledger, "a", 1.0).unwrap(), 4.0, &json!(0)).unwrap();
+        // 4 are spent, and the next may cost 4 times its bound.
+        assert!((room(&ledger, "b", 2.0).unwrap_err().next - 8.0).abs() < 1e-12);
+        assert!((room(&ledger, "b", 1.5).unwrap().most() - 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn names_of_replies_are_known_to_the_next_session() {
+        let run = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(run.path(), LEDGER_FILE, None).unwrap();
+        ledger.replied(room(&ledger, "a", 0.0).unwrap(), 0.0, &json!({"id": "x"})).unwrap();
+        ledger.replied(room(&ledger, "b", 0.0).unwrap(), 0.0, &json!({"responseId": "y"})).unwrap();
+        drop(ledger);
+        let again = Ledger::open(run.path(), LEDGER_FILE, None).unwrap();
+        assert!(
+            again.is_duplicate("x", "b") && again.is_duplicate("y", "a") && !again.is_duplicate("x", "a")
+        );
+    }
+
+    /// `/dev/full` takes no byte: the disk of a run that fills up.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_write_that_fails_is_an_error_and_is_not_counted_as_written() {
+        let full = || OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let ledger = Ledger::in_memory(None);
+        ledger.locked().file = Some(full());
+        let mut room = ledger.reserve("a", 0.5).unwrap();
+        assert!(ledger.asks(&mut room, &Purpose::default(), None).is_err());
+        drop(room);
+        assert!(ledger.spent().abs() < 1e-12 && ledger.locked().length == 0);
+        // It could not be cut off again, so nothing is appended to what may be half a line.
+        let mut room = ledger.reserve("b", 0.5).unwrap();
+        let error = ledger.asks(&mut room, &Purpose::default(), None).unwrap_err();
+        assert!(error.to_string().contains("an earlier write failed"), "{error}");
     }
 }

@@ -72,6 +72,19 @@ impl Default for Condition {
     }
 }
 
+/// Which replies that were kept are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeptReplies {
+    /// All: to go on.
+    #[default]
+    All,
+    /// Those that hold an answer: to ask again for what has none. A record without an answer rests on none of these, so
+    /// they came after it, and their record was lost.
+    Answers,
+    /// None: to ask anew.
+    None,
+}
+
 /// How the server is reached and spared. None of it changes an answer.
 #[derive(Debug, Clone)]
 pub struct Access {
@@ -105,8 +118,8 @@ pub struct Access {
     pub inline_limit_bytes: u64,
     /// Limits on decoding.
     pub limits: DecodeLimits,
-    /// Whether replies that were kept before are used again: true for going on, false for asking anew.
-    pub reuses_replies: bool,
+    /// Which replies that were kept before are used again.
+    pub reuses: KeptReplies,
 }
 
 impl Default for Access {
@@ -127,7 +140,7 @@ impl Default for Access {
             consent: false,
             inline_limit_bytes: 20_000_000,
             limits: DecodeLimits::default(),
-            reuses_replies: true,
+            reuses: KeptReplies::All,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Pace {
     most: usize,
     requests: Option<u32>,
     tokens: Option<u32>,
+    /// What the limits count over.
+    window: Duration,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl Pace {
             not_before: None,
             last_cut: None,
         };
-        Self { state: Mutex::new(state), changed: Condvar::new(), most, requests, tokens }
+        Self { state: Mutex::new(state), changed: Condvar::new(), most, requests, tokens, window: MINUTE }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -82,7 +84,7 @@ impl Pace {
 
     /// `None` if a request may go now.
     fn time_to_wait(&self, state: &mut State, tokens: u64, now: Instant) -> Option<Duration> {
-        while state.window.front().is_some_and(|(_, at, _)| now.duration_since(*at) >= MINUTE) {
+        while state.window.front().is_some_and(|(_, at, _)| now.duration_since(*at) >= self.window) {
             state.window.pop_front();
         }
         if let Some(left) =
@@ -93,8 +95,9 @@ impl Pace {
         if state.in_flight >= (state.limit as usize).max(1) {
             return Some(LOOK_AGAIN);
         }
-        let until =
-            |at: Instant| Some((at + MINUTE).saturating_duration_since(now).max(Duration::from_millis(1)));
+        let until = |at: Instant| {
+            Some((at + self.window).saturating_duration_since(now).max(Duration::from_millis(1)))
+        };
         if let Some(most) = self.requests
             && state.window.len() >= most.max(1) as usize
         {
@@ -210,6 +213,35 @@ mod tests {
         assert_eq!(wait(&mut state, 5000, 10), None);
     }
 
+    /// The limits by the clock, with a window of a fifth of a second.
+    #[test]
+    fn no_window_holds_more_than_its_limits_whoever_asks() {
+        let window = Duration::from_millis(200);
+        for (requests, tokens) in [(Some(3), None), (None, Some(30))] {
+            let pace = Pace { window, ..Pace::new(8, requests, tokens) };
+            let left = Mutex::new(Vec::new());
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for _ in 0..3 {
+                            let leave = pace.wait(10);
+                            left.lock().unwrap().push(Instant::now());
+                            pace.succeeded(&leave, Some(10));
+                        }
+                    });
+                }
+            });
+            let mut left = left.into_inner().unwrap();
+            left.sort();
+            assert_eq!(left.len(), 12);
+            // A time is taken after its leave is given, so a fourth may seem a little early, never much.
+            for four in left.windows(4) {
+                let span = four[3] - four[0];
+                assert!(span > window - Duration::from_millis(50), "{requests:?} {tokens:?} {span:?}");
+            }
+        }
+    }
+
     #[test]
     fn overload_halves_and_good_replies_add() {
         let pace = Pace::new(8, None, None);
@@ -227,6 +259,27 @@ mod tests {
             pace.succeeded(&leave, None);
         }
         assert_eq!((pace.limit(), pace.locked().in_flight), (8, 0));
+    }
+
+    #[test]
+    fn no_more_are_under_way_than_the_limit_says() {
+        let pace = Pace::new(8, None, None);
+        pace.locked().limit = 2.9;
+        let most = Mutex::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    let leave = pace.wait(1);
+                    let now = pace.locked().in_flight;
+                    let mut most = most.lock().unwrap();
+                    *most = now.max(*most);
+                    drop(most);
+                    std::thread::sleep(Duration::from_millis(20));
+                    drop(leave);
+                });
+            }
+        });
+        assert_eq!(most.into_inner().unwrap(), 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The predictor: prompt and media of each coalition, one question each, as often as is wanted.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::ask::{Ask, allowed_replies};
 use crate::ledger::Purpose;
 use crate::medium::{ClipMedia, Medium, PictureForm, Place};
 use crate::options::Condition;
-use crate::service::{Answered, Service, ms_since};
+use crate::service::{Answered, Question, Service, ms_since};
 use crate::wire::unseen;
 
 /// Asks a server about clips. Copies share one budget and one pace.
@@ -28,8 +29,14 @@ pub struct ServedPredictor {
     inline_limit_bytes: u64,
 }
 
-/// Media of one clip that lie on the server: name and address by hash.
-type Stored = BTreeMap<String, (String, String)>;
+/// Media of one clip that lie on the server.
+#[derive(Debug, Default)]
+struct Stored {
+    /// Addresses by hash.
+    addresses: BTreeMap<String, String>,
+    /// All names under which something may lie there.
+    names: RefCell<Vec<String>>,
+}
 
 impl ServedPredictor {
     pub(crate) fn new(
@@ -67,18 +74,22 @@ impl ServedPredictor {
         if self.condition.constrain {
             ask.choices = allowed_replies(clip.corpus);
         }
-        if self.service.wire.stores() && ask.media_bytes() > self.inline_limit_bytes {
-            self.store(&ask, stored)?;
-        }
-        let place = |medium: &Medium| match stored.get(&medium.sha256) {
-            Some((_, address)) => Place::Stored(address.clone()),
-            None => Place::Inline(medium.base64()),
-        };
         let mut answers = Vec::with_capacity(self.condition.repeats);
+        let mut notes = Vec::new();
         for repeat in 0..self.condition.repeats {
-            ask.seed = self.condition.seed.map(|seed| seed + repeat as u64);
+            ask.seed = self.condition.seed.map(|seed| seed.wrapping_add(repeat as u64));
             let purpose = Purpose { sample: clip.id.clone(), coalition: coalition.to_string(), repeat };
-            answers.push(self.service.ask(&ask, &purpose, coalition, &place)?);
+            let question = Question { ask: &ask, purpose: &purpose, coalition, corpus: clip.corpus };
+            match self.asked(&question, stored) {
+                Ok(answered) => answers.push(answered),
+                // The answer is that of the first asking, and it is there; the record says that others are missing.
+                Err(error)
+                    if repeat > 0 && !error.kind.ends_the_run() && error.kind != PredictErrorKind::Leak =>
+                {
+                    notes.push(format!("asking {} came to nothing: {}", repeat + 1, error.message));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let mut record = MediaRecord {
             ffmpeg: self.ffmpeg.as_ref().map(|f| f.version().to_owned()),
@@ -91,7 +102,20 @@ impl ServedPredictor {
                 .warnings
                 .extend(media.warnings.iter().filter(|_| coalition.contains(Modality::Audio)).cloned());
         }
+        record.warnings.extend(notes);
         Ok(prediction(clip, coalition, &answers, record, ms_since(began)))
+    }
+
+    /// One asking. Media go to the server beforehand where they are too large and no reply was kept.
+    fn asked(&self, question: &Question<'_>, stored: &mut Stored) -> Result<Answered, PredictError> {
+        let is_large = question.ask.media_bytes() > self.inline_limit_bytes;
+        if is_large && self.service.wire.stores() && self.service.kept(question).is_none() {
+            self.store(question.ask, stored)?;
+        }
+        self.service.ask(question, &|medium: &Medium| match stored.addresses.get(&medium.sha256) {
+            Some(address) => Place::Stored(address.clone()),
+            None => Place::Inline(medium.base64()),
+        })
     }
 
     /// How frames come about, in words for the record.
@@ -104,11 +128,15 @@ impl ServedPredictor {
 
     /// Puts the media of a question on the server, each once.
     fn store(&self, ask: &Ask, stored: &mut Stored) -> Result<(), PredictError> {
+        let till = &self.service.till;
         for medium in ask.media() {
-            if !stored.contains_key(&medium.sha256) {
-                let (name, address) = self.service.wire.store(&self.service.caller, medium)?;
-                self.service.ledger.stored(&name)?;
-                stored.insert(medium.sha256.clone(), (name, address));
+            if !stored.addresses.contains_key(&medium.sha256) {
+                let note = |name: &str| {
+                    stored.names.borrow_mut().push(name.to_owned());
+                    Ok(till.ledger.stored(name)?)
+                };
+                let address = self.service.wire.store(&till.caller, medium, &note)?;
+                stored.addresses.insert(medium.sha256.clone(), address);
             }
         }
         Ok(())
@@ -116,11 +144,15 @@ impl ServedPredictor {
 
     /// Removes what was stored for a clip. What cannot be removed now is removed when the ledger is opened again.
     fn clean(&self, stored: Stored) {
-        for (name, _) in stored.into_values() {
-            if self.service.wire.remove(&self.service.caller, &name) {
-                // A ledger that cannot be written fails with the next question.
-                let _ = self.service.ledger.removed(&name);
-            }
+        for name in stored.names.into_inner() {
+            self.service.forget(&name);
+        }
+    }
+
+    /// Removes all that this server was given to keep, also by workers that have not ended.
+    pub fn clean_up(&self) {
+        for name in self.service.till.ledger.left_on_server() {
+            self.service.forget(&name);
         }
     }
 }
@@ -151,7 +183,7 @@ impl Predictor for ServedPredictor {
         let ffmpeg = self.ffmpeg.clone();
         let form = self.service.wire.picture();
         let mut media = ffmpeg.as_ref().map(|f| ClipMedia::new(clip, f, &self.limits, form));
-        let mut stored = Stored::new();
+        let mut stored = Stored::default();
         let mut over: Option<PredictError> = None;
         for (place, coalition) in coalitions.iter().enumerate() {
             let result = match &over {

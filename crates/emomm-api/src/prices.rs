@@ -79,7 +79,19 @@ impl ModelPrices {
             }
         };
         let model = model.strip_prefix("models/").unwrap_or(model);
-        let fitting = table.price.into_iter().filter(|p| model.starts_with(&p.model));
+        // Whoever writes a table knows what its beginnings stand for. Of the built-in one a name is followed by a version at
+        // most: models for images, speech or live talk begin as others do and cost more.
+        let is_version = |rest: &str| {
+            let word = |w: &str| {
+                w.bytes().all(|b| b.is_ascii_digit())
+                    || ["preview", "latest", "exp", "experimental"].contains(&w)
+            };
+            rest.is_empty() || (rest.starts_with(['-', '@']) && rest.split(['-', '@']).all(word))
+        };
+        let fits = |p: &Price| {
+            model.strip_prefix(p.model.as_str()).is_some_and(|rest| file.is_some() || is_version(rest))
+        };
+        let fitting = table.price.into_iter().filter(fits);
         let best = fitting.max_by_key(|p| p.model.len());
         Ok(best.map(|price| Self { price, as_of: table.as_of, source: table.source }))
     }
@@ -109,7 +121,7 @@ impl ModelPrices {
         let of_audio = self.price.audio_input.map_or(input, |p| p / 1e6);
         (usage.prompt - audio) as f64 * input
             + audio as f64 * of_audio
-            + (usage.reply + usage.thoughts) as f64 * output
+            + usage.reply.saturating_add(usage.thoughts) as f64 * output
     }
 
     /// The most that a question can cost.
@@ -138,7 +150,8 @@ pub(crate) struct Bound {
 
 /// Markers of roles and media.
 const MARKERS: u64 = 200;
-/// A frame of Gemini is 258 tokens at most (older models); an image of 448 rows is below 1,600 in all that is known.
+/// A frame of Gemini is 258 tokens at most (older models). An image of 448 rows is below 1,600 in most that is known; models
+/// that count images dearer (gpt-4o-mini) need `tokens_per_frame` in their table.
 const PER_VIDEO_FRAME: u64 = 300;
 const PER_IMAGE: u64 = 1600;
 /// Gemini counts 32 a second, Qwen2.5-Omni 25, others up to 50.
@@ -164,10 +177,19 @@ impl Bound {
 
 fn read(text: &str) -> Result<Table, String> {
     let table: Table = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+    let dates = table.price.iter().filter_map(|p| p.until.as_ref()).chain([&table.as_of]);
+    for date in dates {
+        // Days are compared as texts.
+        let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        if shape != "0000-00-00" {
+            return Err(format!("found the day `{date}`, expected YYYY-MM-DD"));
+        }
+    }
     for price in &table.price {
-        let all =
-            [Some(price.input), Some(price.output), price.audio_input, price.long_input, price.long_output];
-        if all.into_iter().flatten().any(|p| !p.is_finite() || p < 0.0) || price.model.is_empty() {
+        let usual = [Some(price.input), Some(price.output), price.audio_input];
+        let other = [price.long_input, price.long_output, price.then_input, price.then_output];
+        let all = usual.into_iter().chain(other);
+        if all.flatten().any(|p| !p.is_finite() || p < 0.0) || price.model.is_empty() {
             return Err(format!("model `{}`: expected a name, and prices of 0 or more", price.model));
         }
     }
@@ -201,7 +223,18 @@ mod tests {
         let of = |m: &str| find(m).unwrap().price.model;
         assert_eq!(of("gemini-3.5-flash-lite-001"), "gemini-3.5-flash-lite");
         assert_eq!(of("gemini-3.5-flash-001"), "gemini-3.5-flash");
-        assert_eq!(find("my-own-model"), None);
+        assert_eq!(of("gemini-2.5-flash-preview-05-20"), "gemini-2.5-flash");
+        // What these cost is not known, and not that of the model whose name they begin with.
+        for other in
+            ["my-own-model", "gemini-3-pro-image-preview", "gemini-2.5-flash-preview-tts", "gemini-2.5-pro2"]
+        {
+            assert_eq!(find(other), None, "{other}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prices.toml");
+        std::fs::write(&file, "as_of = '2026-01-01'\n[[price]]\nmodel = 'my-'\ninput = 1\noutput = 2")
+            .unwrap();
+        assert!(ModelPrices::find("my-own-model", Some(&file)).unwrap().is_some());
     }
 
     #[test]
@@ -234,6 +267,14 @@ mod tests {
     #[test]
     fn a_bad_table_names_its_fault() {
         assert!(read("as_of = '2026-01-01'\n[[price]]\nmodel = 'm'\ninput = -1\noutput = 0").is_err());
+        for line in ["then_input = -1", "then_output = nan", "long_input = inf", "audio_input = -0.1"] {
+            let table =
+                format!("as_of = '2026-01-01'\n[[price]]\nmodel = 'm'\ninput = 1\noutput = 0\n{line}");
+            assert!(read(&table).unwrap_err().contains("prices of 0 or more"), "{line}");
+        }
+        let until = "as_of = '2026-01-01'\n[[price]]\nmodel = 'm'\ninput = 1\noutput = 0\nuntil = '2026-2-3'";
+        assert!(read(until).unwrap_err().contains("YYYY-MM-DD"));
+        assert!(read("as_of = 'yesterday'").unwrap_err().contains("yesterday"));
         assert!(read("as_of = '2026-01-01'\ncolour = 1").unwrap_err().contains("colour"));
         assert_eq!(
             (day(0), day(19_782), day(20_786)),

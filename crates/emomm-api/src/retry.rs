@@ -117,7 +117,8 @@ fn date(text: &str) -> Option<SystemTime> {
     let year: i64 = words.next()?.parse().ok()?;
     let mut clock = || words.next()?.parse::<i64>().ok();
     let (hour, minute, second) = (clock()?, clock()?, clock()?);
-    if !(1970..10_000).contains(&year) {
+    let is_clock = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+    if !(1970..10_000).contains(&year) || !(1..=31).contains(&day) || !is_clock {
         return None;
     }
     // Days since 1970 by the proleptic calendar, with years that begin in March.
@@ -211,7 +212,15 @@ mod tests {
         assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), 784_111_777);
         assert_eq!(seconds("Thu, 29 Feb 2024 00:00:00 GMT"), 1_709_164_800);
         assert_eq!(seconds("Thu, 01 Jan 1970 00:00:01 GMT"), 1);
-        assert!(date("Sunday, 06-Nov-94 08:49:37 GMT").is_none());
+        for text in [
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 9223372036854775807 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 9223372036854775807:49:37 GMT",
+            "Sun, 06 Nov 1994 08:-1:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+        ] {
+            assert!(date(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::ServedUsage;
-use emomm_eval::run::{ModelId, hex};
+use emomm_eval::run::{ModelId, RunLock, hex};
 use emomm_media::Ffmpeg;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,13 +14,15 @@ use crate::caller::Caller;
 use crate::capability::{Capabilities, Wanted};
 use crate::error::ApiError;
 use crate::gemini::{self, Gemini};
-use crate::ledger::{Ledger, spent_by};
+use crate::ledger::{LEDGER_FILE, Ledger, TRIALS_FILE, spent_apart};
 use crate::name::{GEMINI_BASE_URL, ServedName, WireFormat, is_local, is_url};
 use crate::openai::{self, OpenAi};
 use crate::options::{Access, Condition, VideoForm};
 use crate::pace::Pace;
+use crate::paid::Till;
 use crate::predictor::ServedPredictor;
-use crate::prices::{Bound, ModelPrices};
+use crate::prices::ModelPrices;
+use crate::retry::Patience;
 use crate::secret::Secret;
 use crate::service::Service;
 use crate::transport::Transport;
@@ -43,6 +44,9 @@ pub struct Server {
     prices: Option<ModelPrices>,
     ffmpeg: Option<Ffmpeg>,
     key: Option<Secret>,
+    pace: Arc<Pace>,
+    /// US dollars that its trials cost in this session.
+    trials_cost: f64,
     service: Mutex<Option<Arc<Service>>>,
     notes: Vec<String>,
 }
@@ -62,10 +66,13 @@ impl Server {
         probes: bool,
     ) -> Result<Self, ApiError> {
         let base_url = base_url(name, &access)?;
-        check(&condition, &access)?;
+        check(name.format, &condition, &access)?;
         let shown = coalitions.iter().flat_map(|c| c.iter()).collect::<ModalitySet>();
-        if !is_local(&base_url) && !shown.is_empty() && !access.consent && probes {
-            return Err(ApiError::Consent { url: base_url });
+        let proxy = access.proxy.as_deref().filter(|p| *p != "off");
+        let stays_here = is_local(&base_url) && proxy.is_none_or(is_local);
+        if !stays_here && !shown.is_empty() && !access.consent && probes {
+            let url = proxy.filter(|_| is_local(&base_url)).map_or(base_url.clone(), str::to_owned);
+            return Err(ApiError::Consent { url });
         }
         let mut notes = Vec::new();
         let key = key(name.format, &base_url, &access)?;
@@ -99,6 +106,8 @@ impl Server {
         } else {
             None
         };
+        let pace = Pace::new(access.most_at_once, access.requests_per_minute, access.tokens_per_minute);
+        let pace = Arc::new(pace);
         let mut server = Self {
             name: name.clone(),
             base_url,
@@ -109,6 +118,8 @@ impl Server {
             prices,
             ffmpeg,
             key,
+            pace,
+            trials_cost: 0.0,
             service: Mutex::new(None),
             notes,
         };
@@ -118,13 +129,15 @@ impl Server {
         Ok(server)
     }
 
-    /// Learns what the server can do.
+    /// Learns what the server can do. What that costs stands in a ledger of its own, and is part of the budget.
     fn look(&mut self, shown: ModalitySet) -> Result<(), ApiError> {
+        let is_openai = self.name.format == WireFormat::OpenAi;
         let wanted = Wanted {
             server: format!("{} {}", self.base_url, self.name.model),
             video: shown.contains(Modality::Video),
             // Gemini takes videos and nothing else.
-            form: if self.name.format == WireFormat::Gemini { VideoForm::Auto } else { self.condition.video },
+            form: if is_openai { self.condition.video } else { VideoForm::Auto },
+            frames: is_openai && self.condition.frames.is_some() && shown.contains(Modality::Video),
             audio: shown.contains(Modality::Audio),
             choice: self.condition.constrain,
         };
@@ -132,15 +145,21 @@ impl Server {
         let can = if let Some(kept) = kept {
             kept
         } else {
-            let earlier = self.run.as_deref().and_then(Capabilities::cost_of).unwrap_or(0.0);
-            self.check_trials(&wanted, earlier)?;
-            let caller = self.caller()?;
-            let (mut can, usages) = match self.name.format {
-                WireFormat::OpenAi => openai::probe(&self.openai(), &caller, &wanted)?,
-                WireFormat::Gemini => gemini::probe(&self.gemini(), &caller, &wanted)?,
+            // Two processes that ask at once would not know of each other's spending.
+            let _lock = self.run.as_deref().map(lock).transpose()?;
+            let questions = self.run.as_deref().map_or(0.0, |run| spent_apart(run).0);
+            let cap = self.access.max_cost.map(|cap| cap - questions);
+            let till = self.till(match &self.run {
+                Some(run) => Ledger::open(run, TRIALS_FILE, cap)?,
+                None => Ledger::in_memory(cap),
+            })?;
+            let found = match self.name.format {
+                WireFormat::OpenAi => openai::probe(&self.openai(), &till, &wanted),
+                WireFormat::Gemini => gemini::probe(&self.gemini(), &till, &wanted),
             };
-            let cost = |p: &ModelPrices| usages.iter().map(|u: &ServedUsage| p.cost(u)).sum::<f64>();
-            can.cost_usd = self.prices.as_ref().map(|p| earlier + cost(p));
+            self.trials_cost = till.ledger.spent();
+            let mut can = found?;
+            can.cost_usd = self.prices.as_ref().map(|_| self.trials_cost);
             if let Some(run) = &self.run {
                 can.keep(run)?;
             }
@@ -160,35 +179,18 @@ impl Server {
         Ok(())
     }
 
-    /// Refuses to ask what the server can do where that alone may cost more than the budget has left.
-    fn check_trials(&self, wanted: &Wanted, earlier: f64) -> Result<(), ApiError> {
-        let (Some(prices), Some(cap)) = (&self.prices, self.access.max_cost) else { return Ok(()) };
-        let (n_texts, tokens) = match self.name.format {
-            WireFormat::OpenAi => (9, openai::TRIAL_TOKENS),
-            WireFormat::Gemini => (2, gemini::TRIAL_TOKENS),
+    /// Requests within a budget; all of a server keep one pace.
+    fn till(&self, ledger: Ledger) -> Result<Till, ApiError> {
+        let usual = match self.name.format {
+            WireFormat::OpenAi => Patience::OPENAI,
+            WireFormat::Gemini => Patience::GEMINI,
         };
-        let text = Bound { text_bytes: 200, reply_tokens: tokens as u64, ..Bound::default() };
-        let sends_media = self.name.format == WireFormat::OpenAi;
-        let picture = Bound { frames: 1, video_seconds: 1.0, fps: 4.0, ..text };
-        let sound = Bound { audio_seconds: 2.0, ..text };
-        let most = prices.bound(&text) * f64::from(n_texts)
-            + prices.bound(&picture) * f64::from(u8::from(wanted.video && sends_media))
-            + prices.bound(&sound) * f64::from(u8::from(wanted.audio && sends_media));
-        let spent = self.run.as_deref().and_then(spent_by).unwrap_or(earlier);
-        if spent + most <= cap {
-            return Ok(());
-        }
-        Err(ApiError::option(
-            format!(
-                "--max-cost: asking what the server can do may cost {most:.4} US dollars, and {:.4} are left",
-                (cap - spent).max(0.0)
-            ),
-            "raise --max-cost",
-        ))
-    }
-
-    fn caller(&self) -> Result<Caller, ApiError> {
-        Ok(Caller { transport: Transport::new(&self.access)?, key: self.key.clone() })
+        let caller = Caller {
+            transport: Transport::new(&self.access, is_local(&self.base_url))?,
+            key: self.key.clone(),
+            patience: usual.with_retries(self.access.retries),
+        };
+        Ok(Till { caller, ledger, prices: self.prices.clone(), pace: Arc::clone(&self.pace) })
     }
 
     fn openai(&self) -> OpenAi {
@@ -321,31 +323,30 @@ impl Server {
             WireFormat::OpenAi => Box::new(self.openai()),
             WireFormat::Gemini => Box::new(self.gemini()),
         };
-        let caller = self.caller()?;
-        let ledger = match &self.run {
-            Some(run) => Ledger::open(run, self.access.max_cost)?,
-            None => Ledger::in_memory(self.access.max_cost),
+        let (ledger, trials) = match &self.run {
+            Some(run) => (Ledger::open(run, LEDGER_FILE, self.access.max_cost)?, spent_apart(run).1),
+            None => (Ledger::in_memory(self.access.max_cost), self.trials_cost),
         };
-        ledger.spent_beside(self.can.cost_usd.unwrap_or(0.0), "asking what the server can do")?;
-        // What a process that was killed left there.
-        for name in ledger.left_on_server() {
-            if wire.remove(&caller, &name) {
-                ledger.removed(&name)?;
-            }
-        }
-        let patience = wire.patience().with_retries(self.access.retries);
-        let a = &self.access;
-        Ok(Service {
+        ledger.spent_beside(trials, "asking what the server can do")?;
+        let service = Service {
             wire,
-            caller,
-            pace: Pace::new(a.most_at_once, a.requests_per_minute, a.tokens_per_minute),
-            ledger,
-            prices: self.prices.clone(),
-            patience,
+            till: self.till(ledger)?,
             names_replies: self.can.names_replies,
-            reuses_replies: a.reuses_replies,
-        })
+            reuses: self.access.reuses,
+        };
+        // What a process that was killed left there.
+        for name in service.till.ledger.left_on_server() {
+            service.forget(&name);
+        }
+        Ok(service)
     }
+}
+
+/// Keeps other processes away from a run's folder.
+fn lock(run: &Path) -> Result<RunLock, ApiError> {
+    let fault = |message: String| ApiError::File { path: run.to_owned(), message };
+    std::fs::create_dir_all(run).map_err(|e| fault(e.to_string()))?;
+    RunLock::take(run).map_err(|e| fault(e.to_string()))
 }
 
 fn base_url(name: &ServedName, access: &Access) -> Result<String, ApiError> {
@@ -362,7 +363,7 @@ fn base_url(name: &ServedName, access: &Access) -> Result<String, ApiError> {
     Ok(named.unwrap_or(own).to_owned())
 }
 
-fn check(condition: &Condition, access: &Access) -> Result<(), ApiError> {
+fn check(format: WireFormat, condition: &Condition, access: &Access) -> Result<(), ApiError> {
     let fault = |message: &str, hint: &str| Err(ApiError::option(message, hint));
     if !(condition.fps > 0.0 && condition.fps <= 24.0) {
         return fault("--fps: expected more than 0 and at most 24 frames a second", "1 is Gemini's own");
@@ -372,6 +373,13 @@ fn check(condition: &Condition, access: &Access) -> Result<(), ApiError> {
     }
     if condition.repeats == 0 || condition.repeats > 100 {
         return fault("--repeats: expected 1 to 100", "1 without this option");
+    }
+    let last_seed = condition.seed.map(|seed| seed.saturating_add(condition.repeats as u64 - 1));
+    if format == WireFormat::Gemini && last_seed.is_some_and(|seed| seed > i32::MAX as u64) {
+        return fault(
+            "--seed: expected at most 2147483647, less the number of repeats",
+            "Gemini takes no more",
+        );
     }
     if access.max_cost.is_some_and(|c| !c.is_finite() || c < 0.0) {
         return fault("--max-cost: expected US dollars, 0 or more", "for example 2.50");

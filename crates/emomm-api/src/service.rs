@@ -1,34 +1,41 @@
 //! Asks a question until it has an answer, within the budget and at the server's pace.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-use emomm_dataset::ModalitySet;
+use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::run::hex;
-use emomm_eval::{PredictError, PredictErrorKind};
+use emomm_eval::{PredictError, PredictErrorKind, reply};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::ask::{Ask, WireReply};
-use crate::caller::Caller;
-use crate::ledger::{Ledger, Purpose, Reservation, Spent};
+use crate::ledger::{Purpose, Spent};
 use crate::medium::{Medium, Place};
-use crate::pace::Pace;
-use crate::prices::ModelPrices;
-use crate::retry::{Patience, asked, chance};
-use crate::transport::{HttpReply, TransportError, pause};
+use crate::options::KeptReplies;
+use crate::paid::{Failed, Refused, Request, Till};
+use crate::retry::{asked, chance};
+use crate::transport::{TransportError, pause};
 use crate::wire::{Rejection, Wire, leaked};
+
+/// Nobody pauses longer because one request was asked to.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// What workers share: one server, one budget.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) wire: Box<dyn Wire>,
-    pub(crate) caller: Caller,
-    pub(crate) pace: Pace,
-    pub(crate) ledger: Ledger,
-    pub(crate) prices: Option<ModelPrices>,
-    pub(crate) patience: Patience,
+    pub(crate) till: Till,
     pub(crate) names_replies: bool,
-    pub(crate) reuses_replies: bool,
+    pub(crate) reuses: KeptReplies,
+}
+
+/// A question about one clip under one coalition.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) ask: &'a Ask,
+    pub(crate) purpose: &'a Purpose,
+    pub(crate) coalition: ModalitySet,
+    pub(crate) corpus: Corpus,
 }
 
 /// A reply, and what it took.
@@ -40,66 +47,76 @@ pub(crate) struct Answered {
     pub(crate) cost_usd: Option<f64>,
 }
 
-/// Why one sending gave nothing.
-enum Failed {
-    /// No reply, or none that could be read.
-    Transport(TransportError),
-    /// A good status, and a body that is no reply.
-    Unreadable(HttpReply, String),
-    /// A bad status.
-    Status(HttpReply),
-}
-
 impl Service {
-    /// Asks. `place` says where media stand in the request.
+    /// The reply that was kept, if it may be used.
+    pub(crate) fn kept(&self, question: &Question<'_>) -> Option<Answered> {
+        if self.reuses == KeptReplies::None {
+            return None;
+        }
+        let named = self.wire.body(question.ask, &Place::hash);
+        let request_sha256 = name_of(&named, question.purpose);
+        let reply = self.wire.read(&self.till.ledger.kept(&request_sha256)?).ok()?;
+        let is_answer = || {
+            let usage = reply.usage.as_ref();
+            !reply.end.withholds()
+                && usage.is_none_or(|u| leaked(u, question.coalition).is_none())
+                && reply::parse(&reply.text, question.corpus).reply_letter.is_some()
+        };
+        if self.reuses == KeptReplies::Answers && !is_answer() {
+            return None;
+        }
+        let cost_usd = self.till.cost(&reply);
+        Some(Answered { reply, request_sha256, attempts: 0, cost_usd })
+    }
+
+    /// Removes a stored file from the server, and notes that it is gone.
+    pub(crate) fn forget(&self, name: &str) {
+        if self.wire.remove(&self.till.caller, name) {
+            // A ledger that cannot be written fails with the next question.
+            let _ = self.till.ledger.removed(name);
+        }
+    }
+
+    /// Asks.
     pub(crate) fn ask(
         &self,
-        ask: &Ask,
-        purpose: &Purpose,
-        coalition: ModalitySet,
+        question: &Question<'_>,
         place: &dyn Fn(&Medium) -> Place,
     ) -> Result<Answered, PredictError> {
-        let named = self.wire.body(ask, &Place::hash);
-        let request = name_of(&named, purpose);
-        if self.reuses_replies
-            && let Some(kept) = self.ledger.kept(&request)
-            && let Ok(reply) = self.wire.read(&kept)
-        {
-            let cost_usd = self.cost(&reply);
-            return Self::checked(
-                Answered { reply, request_sha256: request, attempts: 0, cost_usd },
-                coalition,
-            );
+        if let Some(kept) = self.kept(question) {
+            return Self::checked(kept, question.coalition);
         }
-        let bound = ask.bound(self.wire.frames_per_second());
-        let most = self.prices.as_ref().map_or(0.0, |p| p.bound(&bound));
-        let body = self.wire.body(ask, place);
+        let named = self.wire.body(question.ask, &Place::hash);
+        let name = name_of(&named, question.purpose);
+        let bound = question.ask.bound(self.wire.frames_per_second());
+        let body = self.wire.body(question.ask, place);
         let mut retries = 0;
         loop {
-            let shown = (retries == 0).then(|| named.clone());
-            let room = self.ledger.reserve(&request, purpose, most, shown)?;
-            let reservation = room.map_err(|spent| over_budget(&spent))?;
-            let leave = self.pace.wait(bound.rough());
-            let outcome = self.send(&body, &request);
+            let request = Request {
+                name: &name,
+                purpose: question.purpose,
+                bound: &bound,
+                body: &body,
+                shown: (retries == 0).then(|| named.clone()),
+                names_replies: self.names_replies,
+            };
+            let outcome = self.till.send(self.wire.as_ref(), &request).map_err(|refused| match refused {
+                Refused::Budget(spent) => over_budget(&spent),
+                Refused::Ledger(error) => error.into(),
+            })?;
             let failed = match outcome {
-                Ok((reply, raw)) => {
-                    let cost = self.cost(&reply);
-                    self.pace
-                        .succeeded(&leave, reply.usage.as_ref().map(|u| u.prompt + u.reply + u.thoughts));
-                    drop(leave);
-                    // Without counts nobody knows the cost: the most is counted.
-                    let counted = cost.unwrap_or(most);
-                    self.ledger.replied(reservation, counted, &raw)?;
-                    let answered =
-                        Answered { reply, request_sha256: request, attempts: retries + 1, cost_usd: cost };
-                    return Self::checked(answered, coalition);
+                Ok(sent) => {
+                    let answered = Answered {
+                        reply: sent.reply,
+                        request_sha256: name,
+                        attempts: retries + 1,
+                        cost_usd: sent.cost,
+                    };
+                    return Self::checked(answered, question.coalition);
                 }
                 Err(failed) => failed,
             };
-            drop(leave);
-            self.settle(reservation, &failed)?;
-            let wait = self.wait(retries, &failed, &request);
-            match wait {
+            match self.wait(retries, &failed, &name) {
                 Some(wait) => pause(wait),
                 None => return Err(self.given_up(&failed, retries + 1)),
             }
@@ -107,73 +124,28 @@ impl Service {
         }
     }
 
-    fn send(&self, body: &Value, request: &str) -> Result<(WireReply, Value), Failed> {
-        let headers = self.wire.headers(self.caller.key.as_ref());
-        let reply = self.caller.post(&self.wire.url(), headers, body).map_err(Failed::Transport)?;
-        self.pace.heed(&reply);
-        if !reply.is_success() {
-            return Err(Failed::Status(reply));
-        }
-        let raw = match serde_json::from_slice(&reply.body) {
-            // A server may repeat what it was sent, and a reply is written to files.
-            Ok(raw) => self.caller.redact_json(raw),
-            Err(error) => {
-                return Err(Failed::Unreadable(reply, format!("the reply is no whole JSON: {error}")));
-            }
-        };
-        let read = match self.wire.read(&raw) {
-            Ok(read) => read,
-            Err(message) => return Err(Failed::Unreadable(reply, message)),
-        };
-        if self.names_replies
-            && let Some(id) = &read.response_id
-            && self.ledger.is_duplicate(id, request)
-        {
-            let message = format!("the reply {id} already came to another question");
-            return Err(Failed::Unreadable(reply, message));
-        }
-        Ok((read, raw))
-    }
-
-    /// What a reply cost; `None` without a price or without counts.
-    fn cost(&self, reply: &WireReply) -> Option<f64> {
-        Some(self.prices.as_ref()?.cost(reply.usage.as_ref()?))
-    }
-
-    fn settle(&self, reservation: Reservation, failed: &Failed) -> Result<(), PredictError> {
-        // A server that was reached may have computed, and charge, although nobody has its reply.
-        let most = Ledger::most(&reservation);
-        let (cost, status, message) = match failed {
-            Failed::Transport(TransportError::NoConnection(m)) => (0.0, None, m.clone()),
-            Failed::Transport(e) => (most, None, e.message().to_owned()),
-            Failed::Unreadable(reply, m) => (most, Some(reply.status), m.clone()),
-            Failed::Status(reply) => (0.0, Some(reply.status), self.caller.complaint(reply)),
-        };
-        Ok(self.ledger.failed(reservation, cost, status, message)?)
-    }
-
     /// The wait before the next sending; `None` where there is none.
-    fn wait(&self, retries: usize, failed: &Failed, request: &str) -> Option<std::time::Duration> {
+    fn wait(&self, retries: usize, failed: &Failed, request: &str) -> Option<Duration> {
         let chance = chance(request, retries);
+        let patience = self.till.caller.patience;
         match failed {
             Failed::Transport(error) => {
-                let wait = self.patience.wait(retries, None, chance);
                 if matches!(error, TransportError::Timeout(_)) {
-                    self.pace.overloaded(std::time::Duration::ZERO);
+                    self.till.pace.overloaded(Duration::ZERO);
                 }
-                wait
+                patience.wait(retries, None, chance)
             }
-            Failed::Unreadable(reply, _) => self.patience.wait(retries, Some(reply), chance),
+            Failed::Unreadable(reply, _) => patience.wait(retries, Some(reply), chance),
             Failed::Status(reply) => {
                 let rejection = self.wire.rejection(reply.status, &reply.text(8000));
                 if rejection == Rejection::Overloaded {
-                    // Everybody waits for what the server asked for, up to the longest that is waited for.
-                    let pause = asked(reply, std::time::SystemTime::now()).unwrap_or_default();
-                    self.pace.overloaded(pause.min(std::time::Duration::from_mins(2)));
+                    // Everybody waits for what the server asked for.
+                    let pause = asked(reply, SystemTime::now()).unwrap_or_default();
+                    self.till.pace.overloaded(pause.min(LONGEST_PAUSE));
                 }
                 match rejection {
                     Rejection::Exhausted | Rejection::Closed => None,
-                    _ => self.patience.wait(retries, Some(reply), chance),
+                    _ => patience.wait(retries, Some(reply), chance),
                 }
             }
         }
@@ -200,7 +172,7 @@ impl Service {
             }
             Failed::Unreadable(_, m) => error(PredictErrorKind::Model, m.clone(), None),
             Failed::Status(reply) => {
-                let said = self.caller.complaint(reply);
+                let said = self.till.caller.complaint(reply);
                 match self.wire.rejection(reply.status, &reply.text(8000)) {
                     Rejection::Exhausted => error(
                         PredictErrorKind::Exhausted,
@@ -243,7 +215,7 @@ impl Service {
 }
 
 /// The name of a request: what is in it, and which asking it is.
-fn name_of(body: &Value, purpose: &Purpose) -> String {
+pub(crate) fn name_of(body: &Value, purpose: &Purpose) -> String {
     let mut hasher = Sha256::new();
     hasher.update(body.to_string().as_bytes());
     hasher.update([0]);
@@ -255,12 +227,9 @@ fn name_of(body: &Value, purpose: &Purpose) -> String {
 }
 
 fn over_budget(spent: &Spent) -> PredictError {
-    let Spent { so_far, cap, next } = *spent;
     PredictError {
         kind: PredictErrorKind::Exhausted,
-        message: format!(
-            "the budget is used up: {so_far:.4} of {cap:.4} US dollars are spent, the next question may cost {next:.4}"
-        ),
+        message: format!("the budget is used up: {spent}"),
         hint: Some("raise --max-cost and issue the same command: it goes on where it stopped".to_owned()),
     }
 }

@@ -75,13 +75,16 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(access: &Access) -> Result<Self, ApiError> {
+    /// `is_local` says whether the server is on this machine: the environment's proxy is not asked for it, since what is
+    /// sent would leave the machine.
+    pub(crate) fn new(access: &Access, is_local: bool) -> Result<Self, ApiError> {
         let proxy =
             match access.proxy.as_deref() {
                 Some("off") => None,
                 Some(address) => Some(Proxy::new(address).map_err(|e| {
                     ApiError::option(format!("--proxy: {e}"), "give http://HOST:PORT, or off")
                 })?),
+                None if is_local => None,
                 None => Proxy::try_from_env(),
             };
         let mut tls = TlsConfig::builder();

@@ -1,13 +1,12 @@
 //! What a form of requests has to say for itself. Both forms are asked through it, and a third would be.
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::ServedUsage;
+use emomm_eval::{PredictError, PredictErrorKind, ServedUsage};
 use serde_json::Value;
 
 use crate::ask::{Ask, WireReply};
 use crate::caller::Caller;
 use crate::medium::{Medium, PictureForm, Place};
-use crate::retry::Patience;
 use crate::secret::Secret;
 
 /// What a reply with a bad status means.
@@ -27,9 +26,6 @@ pub(crate) enum Rejection {
 
 /// A form of requests and replies.
 pub(crate) trait Wire: Send + Sync + std::fmt::Debug {
-    /// When requests are sent again.
-    fn patience(&self) -> Patience;
-
     /// Where questions go.
     fn url(&self) -> String;
 
@@ -62,17 +58,19 @@ pub(crate) trait Wire: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// Stores a medium: gives the name to remove it by, and its address.
+    /// Stores a medium and waits until it can be used: gives its address. `note` is told each name before something may be
+    /// stored under it.
     ///
     /// # Errors
-    /// The server does not take it, or does not finish with it.
+    /// The server does not take it, or does not finish with it; or the name could not be noted.
     fn store(
         &self,
         _caller: &Caller,
         _medium: &Medium,
-    ) -> Result<(String, String), emomm_eval::PredictError> {
-        Err(emomm_eval::PredictError {
-            kind: emomm_eval::PredictErrorKind::Request,
+        _note: &dyn Fn(&str) -> Result<(), PredictError>,
+    ) -> Result<String, PredictError> {
+        Err(PredictError {
+            kind: PredictErrorKind::Request,
             message: "the server stores no media".to_owned(),
             hint: None,
         })

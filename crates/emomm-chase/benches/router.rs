@@ -12,7 +12,7 @@ fn read(c: &mut Criterion) {
         let shape = RouterShape::paper(width);
         let router = Router::random(shape, 1, DType::F32).expect("the shape is sound");
         let state: Vec<f32> = (0..width).map(|i| (i as f32 * 0.37).sin()).collect();
-        let row = shape.input(&state, [Some(&state), Some(&state), None], [0.5, 0.5, 0.0]);
+        let row = shape.input(0, &state, [Some(&state), Some(&state), None], [0.5, 0.5, 0.0]);
         for rows in [1, 28] {
             let inputs = vec![row.clone(); rows];
             let present = vec![[true, true, false]; rows];
@@ -22,7 +22,7 @@ fn read(c: &mut Criterion) {
             });
         }
         group.bench_function(BenchmarkId::new("input of one row", width), |b| {
-            b.iter(|| shape.input(&state, [Some(&state), Some(&state), None], [0.5, 0.5, 0.0]));
+            b.iter(|| shape.input(0, &state, [Some(&state), Some(&state), None], [0.5, 0.5, 0.0]));
         });
     }
     group.finish();

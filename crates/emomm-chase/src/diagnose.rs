@@ -2,7 +2,7 @@
 //! out: false alarms, and how often there is a conflict to find.
 
 use emomm_dataset::{ModalitySet, Sentiment};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::reading::CleanReading;
@@ -21,6 +21,17 @@ pub struct DiagnosedSample<'a> {
     pub reading: &'a CleanReading,
 }
 
+/// What a gate's first choice must be. The paper does not say what it is where several modalities are right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetReading {
+    /// Any modality that is right.
+    #[default]
+    Any,
+    /// The one that is right; conflicts with several are left out of the top-1 rates.
+    Unique,
+}
+
 /// Table 6 on some samples, under one level of labels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diagnosis {
@@ -34,6 +45,10 @@ pub struct Diagnosis {
     pub n_conflict: usize,
     /// Conflicts in which no modality is right; they have no target modality and are left out of the top-1 rates.
     pub n_none_correct: usize,
+    /// Conflicts in which several modalities are right; left out of the top-1 rates where the target is unique.
+    pub n_several_correct: usize,
+    /// Which conflicts have a target.
+    pub target: TargetReading,
     /// n_conflict / n.
     pub base_rate: Option<f64>,
     /// Share of conflicts that are steered in at least one layer.
@@ -68,6 +83,7 @@ pub fn diagnose(
     level: LabelLevel,
     first: usize,
     threshold: f64,
+    reading: TargetReading,
 ) -> Diagnosis {
     let rules = TargetRules { correctness: level, conflict: level, ..*rules };
     let mut counts = Counts::default();
@@ -81,16 +97,19 @@ pub fn diagnose(
         pairs.extend(layers.iter().map(|l| (l.conflict_prob, target.conflict)));
         let mean = layers.iter().map(|l| l.conflict_prob).sum::<f64>() / layers.len().max(1) as f64;
         scored.push((mean, target.conflict > 0.5));
-        counts.add(&target, sample.shown, layers, threshold);
+        counts.add(&target, sample.shown, layers, threshold, reading);
     }
     let share = |a: usize, b: usize| (b > 0).then(|| a as f64 / b as f64);
-    let with_target = counts.conflict - counts.none_correct;
+    let left_out = if reading == TargetReading::Unique { counts.several_correct } else { 0 };
+    let with_target = counts.conflict - counts.none_correct - left_out;
     Diagnosis {
         level: if level == LabelLevel::Polarity { "polarity" } else { "class" },
         n: scored.len(),
         n_unlabelled: counts.unlabelled,
         n_conflict: counts.conflict,
         n_none_correct: counts.none_correct,
+        n_several_correct: counts.several_correct,
+        target: reading,
         base_rate: share(counts.conflict, scored.len()),
         recall: share(counts.found, counts.conflict),
         false_positive_rate: share(counts.false_alarms, scored.len() - counts.conflict),
@@ -111,6 +130,7 @@ struct Counts {
     unlabelled: usize,
     conflict: usize,
     none_correct: usize,
+    several_correct: usize,
     found: usize,
     false_alarms: usize,
     /// Of conflicts with a right modality: layers read, layers steered, steered layers that choose right.
@@ -124,7 +144,14 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, target: &Target, shown: ModalitySet, layers: &[RouterOutput], threshold: f64) {
+    fn add(
+        &mut self,
+        target: &Target,
+        shown: ModalitySet,
+        layers: &[RouterOutput],
+        threshold: f64,
+        reading: TargetReading,
+    ) {
         let steered: Vec<&RouterOutput> = layers.iter().filter(|l| l.conflict_prob > threshold).collect();
         if target.conflict < 0.5 {
             self.false_alarms += usize::from(!steered.is_empty());
@@ -139,6 +166,12 @@ impl Counts {
             self.none_correct += 1;
             return;
         };
+        if target.correct.iter().filter(|c| **c).count() > 1 {
+            self.several_correct += 1;
+            if reading == TargetReading::Unique {
+                return;
+            }
+        }
         self.read_layers += layers.len();
         if !steered.is_empty() {
             self.steered_with_target += 1;
@@ -208,7 +241,10 @@ mod tests {
             sample(&d, [Positive; 3]),
             sample(&e, [Negative; 3]),
         ];
-        let found = diagnose(&samples, &TargetRules::default(), LabelLevel::Class, 0, 0.7);
+        let of = |samples: &[DiagnosedSample<'_>], reading| {
+            diagnose(samples, &TargetRules::default(), LabelLevel::Class, 0, 0.7, reading)
+        };
+        let found = of(&samples, TargetReading::Any);
         assert_eq!((found.n, found.n_conflict, found.n_none_correct), (5, 4, 1));
         let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-12, "{a:?} {b}");
         close(found.recall, 0.75);
@@ -219,6 +255,14 @@ mod tests {
         close(found.top1_by_mean_gate, 0.5);
         close(found.top1_by_majority, 0.5);
         close(found.joint_by_mean_gate, 1.0 / 3.0);
+        // Text and video are right: a target of any kind, but no unique one.
+        let two = [sample(&b, [Positive, Negative, Positive]), sample(&c, only_v)];
+        let (any, unique) = (of(&two, TargetReading::Any), of(&two, TargetReading::Unique));
+        assert_eq!((any.n_several_correct, unique.n_several_correct, unique.n_conflict), (1, 1, 2));
+        close(any.joint_by_mean_gate, 0.5);
+        close(unique.joint_by_mean_gate, 0.0);
+        assert_eq!(unique.top1_by_mean_gate, None);
+        close(unique.recall, 0.5);
     }
 
     #[test]

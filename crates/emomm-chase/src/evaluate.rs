@@ -4,26 +4,25 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use emomm_dataset::{Modality, ModalitySet, PerModality};
-use emomm_eval::prompt::CONFLICT_HINT;
-use emomm_eval::run::{SteeredLayer, SteeringTrace};
-use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
+use emomm_dataset::{Modality, ModalitySet};
+use emomm_eval::{Clip, PredictError};
 use emomm_models::ModelError;
 use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
+use crate::answers::{Answers, VariantAnswer, hinted, missing};
 use crate::config::{ImportanceKind, SteeringConfig};
 use crate::error::{ChaseError, Result};
 use crate::features::Features;
 use crate::fusion::Fusion;
-use crate::hook::{LoadedRouter, SampleContext, SteeringHook, VariantRun};
+use crate::hook::SteeringHook;
 use crate::importance::{attention_importance, gradient_importance};
 use crate::importance_cache::ImportanceCache;
-use crate::preference::{flags, mean_preference};
 use crate::reading::CleanReading;
 use crate::target::{Target, TargetRules};
 use crate::token_sets::{TextScope, TokenSets};
 use crate::traced::{TraceCell, TracedHook};
+use crate::variant_run::{LoadedRouter, SampleContext, VariantRun};
 
 /// What a variant does.
 #[derive(Debug, Clone)]
@@ -32,7 +31,7 @@ pub enum VariantKind {
     Steered(Arc<SteeringConfig>),
     /// An answer made of answers.
     Fused(Fusion),
-    /// The plain answer to a prompt that asks in words for what the method does: [`CONFLICT_HINT`].
+    /// The plain answer to a prompt that asks in words for what the method does, [`emomm_eval::prompt::CONFLICT_HINT`].
     Hinted,
 }
 
@@ -62,15 +61,6 @@ pub struct ClipKnowledge<'a> {
     pub target: &'a dyn Fn(ModalitySet) -> Option<Target>,
     /// The router's clean outputs for another clip under the same coalition.
     pub other: &'a dyn Fn(ModalitySet) -> Option<Arc<CleanReading>>,
-}
-
-/// The answer of one variant to one coalition.
-#[derive(Debug, Clone)]
-pub struct VariantAnswer {
-    /// The answer.
-    pub prediction: Prediction,
-    /// What was done; for a plain variant what the router read.
-    pub trace: Option<SteeringTrace>,
 }
 
 /// Runs a set of variants, clip by clip.
@@ -164,7 +154,7 @@ impl Steerer {
                 let answers =
                     seen.iter().find(|(c, _)| c == coalition).map(|(_, a)| a).ok_or_else(missing)?;
                 let hinted = hinted.iter().find(|(c, _)| c == coalition).map(|(_, p)| p);
-                self.complete(answers, clip, *coalition, &plain, hinted)
+                answers.complete(&self.variants, self.router.as_ref(), clip, *coalition, &plain, hinted)
             });
             results.push((*coalition, result));
         }
@@ -210,6 +200,7 @@ impl Steerer {
         let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
         let gradient = self.importance(point, clip, answers, ImportanceKind::GradientInput)?;
         let attention = self.importance(point, clip, answers, ImportanceKind::Attention)?;
+        let by_value = self.importance(point, clip, answers, ImportanceKind::AttentionValue)?;
         let mean_gate = self.router.as_ref().and_then(|r| r.1.mean_gate.get(&coalition.to_string()).copied());
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
@@ -220,6 +211,7 @@ impl Steerer {
             let importance = match config.importance {
                 ImportanceKind::GradientInput => gradient.as_deref(),
                 ImportanceKind::Attention => attention.as_deref(),
+                ImportanceKind::AttentionValue => by_value.as_deref(),
             };
             let own = (config.text_scope.unwrap_or(scope), config.n_sinks.unwrap_or(sinks));
             let sets = if own == (scope, sinks) {
@@ -337,83 +329,14 @@ impl Steerer {
                 Some(kept) => kept.kept(&clip.id, point.coalition(), || gradient_importance(point)),
                 None => gradient_importance(point),
             },
-            ImportanceKind::Attention => attention_importance(point),
+            ImportanceKind::Attention => attention_importance(point, false),
+            ImportanceKind::AttentionValue => attention_importance(point, true),
         }
     }
 
     /// The token sets of the router, or the defaults.
     fn token_scope(&self) -> (TextScope, usize) {
         self.router.as_ref().map_or((TextScope::Transcript, 0), |r| (r.1.text_scope, r.1.n_sinks))
-    }
-
-    fn complete(
-        &self,
-        answers: &Answers,
-        clip: &Clip,
-        coalition: ModalitySet,
-        plain: &dyn Fn(ModalitySet) -> Option<[f32; 5]>,
-        hinted: Option<&Result<Prediction, PredictError>>,
-    ) -> Result<Vec<VariantAnswer>, PredictError> {
-        let base = answers.plain.clone().ok_or_else(missing)?;
-        let with = |logits: [f32; 5]| {
-            let label = emomm_dataset::Sentiment::from_index(emomm_models::white_box::greatest(&logits));
-            Prediction {
-                letter_logits: Some(logits),
-                letter: label.map(emomm_dataset::Sentiment::letter),
-                label,
-                centre_score: label.map(|l| clip.corpus.centre_score(l)),
-                ..base.clone()
-            }
-        };
-        let mut all = Vec::with_capacity(self.variants.len());
-        for (variant, steered) in self.variants.iter().zip(&answers.steered) {
-            all.push(match (&variant.kind, steered) {
-                (VariantKind::Fused(fusion), _) => {
-                    let first = self.router.as_ref().map_or(0, |r| r.1.first_layer.saturating_sub(1));
-                    let gate = answers.reading.as_ref().map(|r| r.mean(first).gate);
-                    let logits = fusion.logits(coalition, gate, plain).ok_or_else(missing)?;
-                    VariantAnswer { prediction: with(logits), trace: None }
-                }
-                (VariantKind::Hinted, _) => {
-                    VariantAnswer { prediction: hinted.cloned().ok_or_else(missing)??, trace: None }
-                }
-                (VariantKind::Steered(_), Some((logits, trace))) => {
-                    VariantAnswer { prediction: with(*logits), trace: Some(trace.clone()) }
-                }
-                (VariantKind::Steered(_), None) => VariantAnswer {
-                    prediction: base.clone(),
-                    trace: self.reading_trace(answers, &variant.name),
-                },
-            });
-        }
-        Ok(all)
-    }
-
-    /// What the router read where nothing was steered.
-    fn reading_trace(&self, answers: &Answers, variant: &str) -> Option<SteeringTrace> {
-        let (loaded, reading) = (self.router.as_ref()?, answers.reading.as_ref()?);
-        let present = flags(answers.clean.shown);
-        let options = crate::preference::PreferenceOptions {
-            form: loaded.1.preference,
-            temperature: loaded.1.preference_temperature,
-        };
-        let by_modality =
-            |values: [f64; 3]| PerModality::from_fn(|m| present[m.index()].then_some(values[m.index()]));
-        let first = loaded.1.first_layer.saturating_sub(1);
-        let layers = (first..reading.layers.len()).map(|at| {
-            let heads = answers.clean.layers[at].preference(options, present, answers.clean.n_keys);
-            let mean = by_modality(mean_preference(&heads));
-            SteeredLayer {
-                layer: at + 1,
-                conflict_prob: Some(reading.layers[at].conflict_prob),
-                gate: by_modality(reading.layers[at].gate),
-                steered: false,
-                heads: Vec::new(),
-                preference_before: mean,
-                preference_after: mean,
-            }
-        });
-        Some(SteeringTrace { variant: variant.to_owned(), layers: layers.collect(), importance: None })
     }
 }
 
@@ -426,38 +349,6 @@ struct Prepared {
 
 fn uses_gradient(config: &SteeringConfig) -> bool {
     config.importance == ImportanceKind::GradientInput && config.needs_importance()
-}
-
-/// The plain answers to the hinted prompt.
-fn hinted(
-    model: &mut dyn WhiteBox,
-    clip: &Clip,
-    asked: &[ModalitySet],
-) -> Vec<(ModalitySet, Result<Prediction, PredictError>)> {
-    let mut seen: Vec<(ModalitySet, Prediction)> = Vec::new();
-    let mut clock = Instant::now();
-    model.set_hint(Some(CONFLICT_HINT));
-    let done = model.visit(clip, asked, &mut |point| {
-        let logits = point.letter_logits(&point.decide(1, None)?)?[0];
-        let ms = clock.elapsed().as_secs_f64() * 1e3;
-        clock = Instant::now();
-        seen.push((point.coalition(), point.prediction(logits, clip.corpus, ms)));
-        Ok(())
-    });
-    model.set_hint(None);
-    let found = |coalition: ModalitySet| {
-        seen.iter().find(|(c, _)| *c == coalition).map(|(_, p)| p.clone()).ok_or_else(missing)
-    };
-    asked.iter().zip(done).map(|(c, done)| (*c, done.and_then(|()| found(*c)))).collect()
-}
-
-/// What one decision row gave.
-struct Answers {
-    clean: Features,
-    reading: Option<CleanReading>,
-    steered: Vec<Option<([f32; 5], SteeringTrace)>>,
-    plain: Option<Prediction>,
-    ms: f64,
 }
 
 /// Token sets other than the router's would give it inputs that it was not trained on.
@@ -480,13 +371,5 @@ pub fn model_error(error: ChaseError) -> ModelError {
         ChaseError::Model(error) => error,
         ChaseError::Engine(error) => ModelError::Engine(error),
         other => ModelError::Engine(candle_core::Error::Msg(other.to_string())),
-    }
-}
-
-fn missing() -> PredictError {
-    PredictError {
-        kind: PredictErrorKind::Model,
-        message: "a coalition that the variant needs could not be answered".to_owned(),
-        hint: None,
     }
 }

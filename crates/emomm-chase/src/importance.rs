@@ -22,28 +22,37 @@ pub fn gradient_importance(point: &DecisionPoint<'_>) -> Result<Option<Vec<f64>>
     Ok(found.map(|f| f.normalised.into_iter().map(f64::from).collect()))
 }
 
-/// Mean attention of the clean decision row over layers and heads, as shares of the video. `None` without video.
-pub fn attention_importance(point: &DecisionPoint<'_>) -> Result<Option<Vec<f64>>> {
+/// Mean attention of the clean decision row over layers and heads, as shares of the video; with `by_value` each attention
+/// times the length of the token's value, which is what it can add to the row. `None` without video.
+pub fn attention_importance(point: &DecisionPoint<'_>, by_value: bool) -> Result<Option<Vec<f64>>> {
     let tokens: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
     if tokens.is_empty() {
         return Ok(None);
     }
-    let mut hook = MeanAttention { sum: vec![0.0; point.layout().total()] };
+    let mut hook = SummedAttention { sum: vec![0.0; point.layout().total()], by_value };
     point.decide(1, Some(&mut hook))?;
     let values: Vec<f64> = tokens.iter().map(|t| hook.sum[*t]).collect();
     let sum: f64 = values.iter().sum();
     Ok(Some(values.into_iter().map(|v| if sum > 0.0 { v / sum } else { 0.0 }).collect()))
 }
 
-struct MeanAttention {
+struct SummedAttention {
     sum: Vec<f64>,
+    by_value: bool,
 }
 
-impl DecisionHook for MeanAttention {
+impl DecisionHook for SummedAttention {
     fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> candle_core::Result<Option<Tensor>> {
-        let pattern = softmax_last_dim(&layer.attn_scores.get(0)?)?.mean(0)?.to_vec1::<f32>()?;
-        for (sum, weight) in self.sum.iter_mut().zip(pattern) {
-            *sum += f64::from(weight);
+        let pattern = softmax_last_dim(&layer.attn_scores.get(0)?)?.to_vec2::<f32>()?;
+        let norms = if self.by_value { layer.prefill.value_norms(layer.layer)? } else { None };
+        let group = norms.as_ref().map_or(1, |norms| pattern.len() / norms.len().max(1));
+        for (head, row) in pattern.iter().enumerate() {
+            let norms = norms.as_ref().map(|norms| &norms[head / group.max(1)]);
+            for (key, (sum, weight)) in self.sum.iter_mut().zip(row).enumerate() {
+                // The row's own value is not in the prefix; it is no video token.
+                let length = norms.map_or(1.0, |norms| norms.get(key).copied().unwrap_or(0.0));
+                *sum += f64::from(*weight) * f64::from(length);
+            }
         }
         Ok(None)
     }

@@ -10,6 +10,7 @@
 //! rows of one batch. The crate sees token spans, scores and residuals, never a model's name.
 
 mod adamw;
+mod answers;
 mod bias;
 mod calibration;
 mod config;
@@ -28,12 +29,14 @@ mod importance;
 mod importance_cache;
 mod intervention;
 pub mod loss;
+mod outputs;
 mod preference;
 mod presets;
 mod reading;
 mod rng;
 mod router;
 mod router_file;
+mod router_shape;
 mod significant;
 mod target;
 mod token_sets;
@@ -41,8 +44,10 @@ mod trace;
 mod traced;
 mod train;
 mod training_set;
+mod variant_run;
 
 pub use adamw::AdamW;
+pub use answers::VariantAnswer;
 pub use bias::{HeadBias, head_bias, inter_bias, intra_bias};
 pub use calibration::{Calibration, brier, expected_calibration_error};
 pub use config::{
@@ -51,16 +56,16 @@ pub use config::{
     ThresholdScope, scaled_first_layer,
 };
 pub use decision_record::DecisionRecord;
-pub use diagnose::{DiagnosedSample, Diagnosis, auroc, diagnose};
+pub use diagnose::{DiagnosedSample, Diagnosis, TargetReading, auroc, diagnose};
 pub use divergence::{Smoothing, jsd, kl};
 pub use error::{ChaseError, Result};
-pub use evaluate::{ClipKnowledge, Steerer, Variant, VariantAnswer, VariantKind, model_error};
+pub use evaluate::{ClipKnowledge, Steerer, Variant, VariantKind, model_error};
 pub use feature_store::{FeatureStore, StoreKey, StoredRecord};
 pub use features::{FeatureHook, Features, LayerFeatures};
 pub use figures::{ALL, Delta, JudgedSample, SubsetFigures, by_subset};
 pub use fusion::Fusion;
 pub use heads::{divergences, select_heads};
-pub use hook::{LoadedRouter, SampleContext, SteeringHook, VariantRun};
+pub use hook::SteeringHook;
 pub use importance::{attention_importance, gradient_importance};
 pub use importance_cache::ImportanceCache;
 pub use intervention::{BiasValue, Intervention, ModalityWord};
@@ -68,8 +73,9 @@ pub use preference::{PreferenceForm, PreferenceOptions, mean_preference, prefere
 pub use presets::{PRESETS, preset, with_overrides};
 pub use reading::{CleanReading, LayerReading};
 pub use rng::Rng;
-pub use router::{BlockNorm, Router, RouterForm, RouterOutput, RouterShape};
+pub use router::{Router, RouterOutput};
 pub use router_file::{ROUTER_FILE, RouterCard, load_router, router_digest, save_router};
+pub use router_shape::{BlockNorm, RouterForm, RouterShape, RouterTiming};
 pub use significant::{percentile, significant_tokens};
 pub use target::{LabelLevel, NeutralPolarity, NoneCorrect, Target, TargetKind, TargetRules};
 pub use token_sets::{TextScope, TokenSets};
@@ -79,3 +85,4 @@ pub use train::{
     EpochRecord, KeepEpoch, LayerReduction, Precision, TrainOptions, Trained, train, train_step,
 };
 pub use training_set::TrainingSet;
+pub use variant_run::{LoadedRouter, SampleContext, VariantRun};

@@ -73,6 +73,7 @@ fn paper() -> SteeringConfig {
         heads: Vec::new(),
         gate: GateSource::Router,
         conflict: ConflictSource::Router,
+        gate_sharpness: 1.0,
         random_unit: RandomUnit::Sample,
         seed: 0,
         static_bias: PerModality { text: 0.0, audio: 0.0, video: 0.0 },

@@ -7,6 +7,7 @@ use crate::features::Features;
 use crate::preference::{PreferenceOptions, flags, mean_preference};
 use crate::router::{Router, RouterOutput};
 use crate::router_file::RouterCard;
+use crate::router_shape::RouterShape;
 use crate::token_sets::TokenSets;
 
 /// The router's outputs in every layer of a clean step, first to last. Layers before the router's own first one are read
@@ -24,16 +25,8 @@ impl CleanReading {
     /// Reads features.
     pub fn of(features: &Features, router: &Router, card: &RouterCard) -> Result<Self> {
         let options = PreferenceOptions { form: card.preference, temperature: card.preference_temperature };
-        let present = flags(features.shown);
-        let rows: Vec<Vec<f32>> = features
-            .layers
-            .iter()
-            .map(|layer| {
-                let heads = layer.preference(options, present, features.n_keys);
-                router.shape().input(&layer.query, layer.pooled(), mean_preference(&heads))
-            })
-            .collect();
-        Ok(Self { layers: router.read(&rows, &vec![present; rows.len()])? })
+        let rows = router_inputs(features, router.shape(), options);
+        Ok(Self { layers: router.read(&rows, &vec![flags(features.shown); rows.len()])? })
     }
 
     /// Runs a clean step and reads it.
@@ -57,4 +50,21 @@ impl CleanReading {
             gate: [0, 1, 2].map(|m| layers.iter().map(|l| l.gate[m]).sum::<f64>() / n),
         }
     }
+}
+
+/// x^ℓ of every layer of a clean step, first to last.
+pub(crate) fn router_inputs(
+    features: &Features,
+    shape: &RouterShape,
+    options: PreferenceOptions,
+) -> Vec<Vec<f32>> {
+    let present = flags(features.shown);
+    let layers = features.layers.iter().enumerate();
+    layers
+        .map(|(at, layer)| {
+            let heads =
+                features.layers[shape.timing.source(at)].preference(options, present, features.n_keys);
+            shape.input(at, &layer.query, layer.pooled(), mean_preference(&heads))
+        })
+        .collect()
 }

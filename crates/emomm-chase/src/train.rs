@@ -9,7 +9,8 @@ use crate::error::{ChaseError, Result};
 use crate::loss::{LossOptions, row_loss};
 use crate::preference::flags;
 use crate::rng::Rng;
-use crate::router::{Router, RouterShape, outputs};
+use crate::router::{Router, outputs};
+use crate::router_shape::RouterShape;
 use crate::training_set::TrainingSet;
 
 /// Whether layers are summed, as Eq. (10) is written, or averaged.
@@ -305,7 +306,7 @@ mod tests {
     use emomm_dataset::{ModalitySet, Sentiment};
 
     use super::*;
-    use crate::router::RouterForm;
+    use crate::router_shape::RouterForm;
     use crate::target::TargetRules;
 
     /// Samples whose conflict and right modality stand in the input.

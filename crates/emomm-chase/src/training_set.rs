@@ -4,8 +4,9 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::error::{ChaseError, Result};
 use crate::features::Features;
-use crate::preference::{PreferenceOptions, flags, mean_preference};
-use crate::router::RouterShape;
+use crate::preference::PreferenceOptions;
+use crate::reading::router_inputs;
+use crate::router_shape::RouterShape;
 use crate::target::Target;
 use emomm_dataset::ModalitySet;
 
@@ -49,10 +50,9 @@ impl TrainingSet {
         let (mut rows, mut shown, mut targets, mut n_layers) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (features, coalition, target) in samples {
             n_layers = features.layers.len().saturating_sub(first_layer - 1);
-            for layer in &features.layers[first_layer - 1..] {
-                let heads = layer.preference(preference, flags(coalition), features.n_keys);
-                rows.extend(shape.input(&layer.query, layer.pooled(), mean_preference(&heads)));
-            }
+            rows.extend(
+                router_inputs(features, shape, preference).into_iter().skip(first_layer - 1).flatten(),
+            );
             shown.push(coalition);
             targets.push(target);
         }

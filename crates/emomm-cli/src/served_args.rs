@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use emomm_api::{Access, ApiError, Condition, ServedName, VideoForm};
+use emomm_api::{Access, ApiError, Condition, KeptReplies, ServedName, VideoForm};
 use emomm_media::DecodeLimits;
 use serde::Deserialize;
 
@@ -114,7 +114,7 @@ impl AccessArgs {
     }
 
     /// How the server is reached, with so many requests at a time.
-    pub(crate) fn access(&self, jobs: usize, reuses_replies: bool) -> Access {
+    pub(crate) fn access(&self, jobs: usize, reuses: KeptReplies) -> Access {
         let usual = Access::default();
         Access {
             key_file: self.api_key_file.clone(),
@@ -134,7 +134,7 @@ impl AccessArgs {
                 .inline_limit
                 .map_or(usual.inline_limit_bytes, |mb| mb.saturating_mul(1_000_000)),
             limits: DecodeLimits::default(),
-            reuses_replies,
+            reuses,
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum FindingKind {
     ContradictoryRows,
     /// No score where one is needed.
     MissingLabel,
+    /// No label of a modality that other clips of the corpus have labelled. The clip's subset may be unknown.
+    UnlabelledModality,
     /// Text that is not a number where a score stands.
     NotANumber,
     /// A score beyond the scale.
@@ -58,7 +60,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds, in the order in which they are told.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Encoding,
         Self::UnknownColumn,
         Self::MalformedRow,
@@ -66,6 +68,7 @@ impl FindingKind {
         Self::RepeatedRow,
         Self::ContradictoryRows,
         Self::MissingLabel,
+        Self::UnlabelledModality,
         Self::NotANumber,
         Self::OutOfRange,
         Self::OffGrid,
@@ -91,6 +94,7 @@ impl FindingKind {
             Self::RepeatedRow => "repeated-row",
             Self::ContradictoryRows => "contradictory-rows",
             Self::MissingLabel => "missing-label",
+            Self::UnlabelledModality => "unlabelled-modality",
             Self::NotANumber => "not-a-number",
             Self::OutOfRange => "out-of-range",
             Self::OffGrid => "off-grid",

@@ -69,6 +69,8 @@ pub struct Policies {
     pub contradictory_rows: Policy,
     /// A row without a ground truth: `Drop` or `Error`.
     pub missing_label: Policy,
+    /// A clip without the label of a modality that others have.
+    pub unlabelled_modality: Policy,
     /// Text where a score stands. `Keep` keeps the clip without that label, as long as it is not the ground truth's.
     pub not_a_number: Policy,
     /// A score beyond the scale; `Keep` as for text.
@@ -145,6 +147,7 @@ impl Policies {
             FindingKind::RepeatedRow => &mut self.repeated_row,
             FindingKind::ContradictoryRows => &mut self.contradictory_rows,
             FindingKind::MissingLabel => &mut self.missing_label,
+            FindingKind::UnlabelledModality => &mut self.unlabelled_modality,
             FindingKind::NotANumber => &mut self.not_a_number,
             FindingKind::OutOfRange => &mut self.out_of_range,
             FindingKind::OffGrid => return None,
@@ -199,6 +202,7 @@ impl Default for Policies {
             repeated_row: Policy::Drop,
             contradictory_rows: Policy::Drop,
             missing_label: Policy::Drop,
+            unlabelled_modality: Policy::Keep,
             not_a_number: Policy::Drop,
             out_of_range: Policy::Drop,
             off_grid: OffGrid::Snap,

@@ -13,7 +13,7 @@ use emomm_dataset::manifest::{
 use emomm_dataset::readers::{
     FolderOptions, Reading, Speakers, read_ch_sims, read_folder, read_mosi, read_speakers,
 };
-use emomm_dataset::{DatasetError, FindingKind, Sentiment, Subset};
+use emomm_dataset::{DatasetError, FindingKind, Policy, Sentiment, Subset};
 use invented::{Clip, corpus, score_text, table, write_ch_sims, write_media};
 
 fn options() -> BuildOptions {
@@ -200,6 +200,40 @@ fn speakers_keep_their_videos_together() {
     assert!(matches!(read_speakers(&path), Err(DatasetError::Table { row: 3, .. })));
 }
 
+#[test]
+fn faults_of_the_file_of_speakers_are_reported_and_may_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("speakers.csv");
+    let clips = corpus(6, 5);
+    let lines = "video_0000,a,20\nvideo_0001,,20\nvideo_0002, ,20\nvideo_0003,b\n";
+    fs::write(&path, format!("\u{feff}video_id,speaker,age\n{lines}")).unwrap();
+    let speakers = read_speakers(&path).unwrap();
+    let benchmark = build(&[reading(&clips)], &speakers, &all()).unwrap();
+    // Videos without a speaker are not one speaker's.
+    assert_eq!(benchmark.manifest.header.counts.groups, 6);
+    let found: Vec<_> = benchmark
+        .findings
+        .iter()
+        .filter(|f| f.file == "speakers.csv" && f.kind != FindingKind::UnknownSpeaker)
+        .map(|f| (f.kind, f.row))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (FindingKind::Encoding, None),
+            (FindingKind::UnknownColumn, None),
+            (FindingKind::MalformedRow, Some(3)),
+            (FindingKind::MalformedRow, Some(4)),
+            (FindingKind::MalformedRow, Some(5)),
+        ]
+    );
+    for kind in [FindingKind::Encoding, FindingKind::UnknownColumn, FindingKind::MalformedRow] {
+        let mut options = all();
+        options.policies.set(kind, Policy::Error).unwrap();
+        assert!(matches!(build(&[reading(&clips)], &speakers, &options), Err(DatasetError::Refused { .. })));
+    }
+}
+
 /// CH-SIMS v1 is contained in v2 whole; given as a folder of its own it must not leak.
 #[test]
 fn one_clip_under_two_corpora_stays_in_one_split() {
@@ -246,6 +280,10 @@ fn verify_finds_what_is_wrong() {
     assert!(repeated.iter().any(|n| n.starts_with("ids are unique")), "{repeated:?}");
     let shown = broken(&|m| m.rows[3].text = Some("seen".to_owned()));
     assert!(shown.iter().any(|n| n.starts_with("a masked copy has")), "{shown:?}");
+    let hash = broken(&|m| m.rows[1].video_sha256 = Some("of what is hidden".to_owned()));
+    assert!(hash.iter().any(|n| n.starts_with("a masked copy has")), "{hash:?}");
+    let other_clip = broken(&|m| m.rows[1].text = m.rows[8].text.clone());
+    assert!(other_clip.iter().any(|n| n.starts_with("a masked copy has")), "{other_clip:?}");
     let lost = broken(&|m| drop(m.rows.remove(2)));
     assert!(lost.iter().any(|n| n.starts_with("every clip has")), "{lost:?}");
     assert!(lost.contains(&"the header's counts are those of the rows"), "{lost:?}");

@@ -139,6 +139,10 @@ fn bad_scores_are_reported_by_row_and_column() {
     assert_eq!(found(&benchmark, FindingKind::OutOfRange), [(Some(3), Some("v/1"), Action::Dropped)]);
     assert_eq!(found(&benchmark, FindingKind::NotANumber), [(Some(4), Some("v/2"), Action::Dropped)]);
     assert_eq!(found(&benchmark, FindingKind::MissingLabel), [(Some(5), Some("v/3"), Action::Dropped)]);
+    assert_eq!(found(&benchmark, FindingKind::UnlabelledModality), [(Some(6), Some("v/4"), Action::Kept)]);
+    let drop = Policies { unlabelled_modality: Policy::Drop, ..Policies::default() };
+    let without = built(&content, &BuildOptions { policies: drop, ..options() }).unwrap();
+    assert_eq!(full_ids(&without), ["ch-sims/video_0001/0001"]);
     // A clip without the label of T is neither in Align nor in Conflict, but its copy AV is.
     let subsets: Vec<_> = benchmark.manifest.rows[..4].iter().map(|r| r.subset.map(Subset::name)).collect();
     assert_eq!(subsets, [None, None, None, Some("missing-align")]);
@@ -217,6 +221,18 @@ fn version_1_is_read_with_and_without_header_and_from_the_folder_above() {
 }
 
 /// MOSEI has the same columns in another order.
+/// CH-SIMS has neither column; where somebody added them they count, and are no unknown ones.
+#[test]
+fn added_columns_of_speaker_and_language_count() {
+    let clips = ["0001", "0002"].map(good);
+    let lines: Vec<String> = clips.iter().map(|c| format!("{},zh-TW,anna", c.line())).collect();
+    let content = format!("{},language,speaker\n{}\n", invented::HEADER, lines.join("\n"));
+    let benchmark = built(content, &options()).unwrap();
+    assert_eq!(benchmark.findings, []);
+    let row = &benchmark.manifest.rows[0];
+    assert_eq!((row.group.as_str(), row.language.as_str()), ("ch-sims/anna", "zh-TW"));
+}
+
 #[test]
 fn columns_are_found_by_name() {
     let content = "mode,label,text,clip_id,video_id,label_V,label_A,label_T,annotation\ntest,0.8,t,0001,v,0.0,0.2,1.0,Positive\n";

@@ -100,6 +100,8 @@ fn what_cannot_be_met_is_named_with_the_nearest() {
     tables.subsets.clear();
     let report = matched(&clips, &tables, 0).manifest.header.table_matches[0].clone();
     assert!(!report.is_exact && report.is_nearest, "{report:?}");
+    // One class has one too few, another one too many.
+    assert_eq!((report.missed, report.missed_by_all), (2, 2));
     let missed: BTreeMap<&str, f64> =
         report.deviations.iter().map(|d| (d.table.as_str(), d.found - d.wanted)).collect();
     assert!(missed.contains_key("ground_truth/negative"), "{missed:?}");
@@ -125,6 +127,12 @@ fn tables_are_read_from_json_and_unknown_ones_refused() {
     let classes = BTreeMap::from([("smell".to_owned(), Some([1; 5]))]);
     let unknown = CorpusTables { classes, ..CorpusTables::default() };
     assert!(built(&TargetTables::from([("ch-sims".to_owned(), unknown)])).is_err());
+    let subsets = BTreeMap::from([("conflicts".to_owned(), 3)]);
+    let unknown = CorpusTables { subsets, ..CorpusTables::default() };
+    assert!(built(&TargetTables::from([("ch-sims".to_owned(), unknown)])).is_err());
+    std::fs::write(&path, r#"{"ch-sims": {"clases": {}}}"#).unwrap();
+    let error = read_target_tables(&path).unwrap_err().to_string();
+    assert!(error.contains("ch-sims: found clases, expected n, classes"), "{error}");
     std::fs::write(&path, "[]").unwrap();
     assert!(matches!(read_target_tables(&path), Err(DatasetError::Json { .. })));
 }

@@ -46,6 +46,22 @@ pub struct ServedUsage {
     pub by_modality: BTreeMap<String, u64>,
 }
 
+/// No request has so many tokens; a greater count is none.
+const MOST_TOKENS: u64 = 1 << 32;
+
+impl ServedUsage {
+    /// Tokens of prompt, reply and thoughts.
+    pub fn total(&self) -> u64 {
+        self.prompt.saturating_add(self.reply).saturating_add(self.thoughts)
+    }
+
+    /// These counts, unless one of them cannot be: sums of counts never overflow then.
+    pub fn plausible(self) -> Option<Self> {
+        let all = [self.prompt, self.reply, self.thoughts, self.cached];
+        all.iter().chain(self.by_modality.values()).all(|n| *n <= MOST_TOKENS).then_some(self)
+    }
+}
+
 /// One further asking of the same question.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServedRepeat {
@@ -109,6 +125,16 @@ impl Served {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_that_cannot_be_are_none() {
+        let usage = |n| ServedUsage { thoughts: n, ..ServedUsage::default() };
+        assert_eq!(usage(1 << 20).plausible().map(|u| u.total()), Some(1 << 20));
+        assert_eq!(usage(u64::MAX).plausible(), None);
+        assert_eq!(ServedUsage { prompt: u64::MAX, reply: 1, ..ServedUsage::default() }.total(), u64::MAX);
+        let by_modality = BTreeMap::from([("audio".to_owned(), u64::MAX)]);
+        assert_eq!(ServedUsage { by_modality, ..ServedUsage::default() }.plausible(), None);
+    }
 
     #[test]
     fn the_flip_rate_counts_pairs() {

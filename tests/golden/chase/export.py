@@ -60,6 +60,7 @@ PAPER = {
     "head_threshold": 0.0,
     "heads": [],
     "conflict": "router",
+    "gate_sharpness": 1.0,
     "static_bias": {"text": 0.0, "audio": 0.0, "video": 0.0},
     "intervention": [],
 }
@@ -118,6 +119,14 @@ SETTINGS = {
     "no_inter": {"inter_strength": 0.0, "target_mass": 0.3, "conflict_threshold": 0.0},
     "no_intra": {"intra_strength": 0.0, "conflict_threshold": 0.0, "n_heads_steered": 2},
     "always_on": {"conflict": "always", "n_heads_steered": 2},
+    "sharp": {"gate_sharpness": 4.0, "conflict_threshold": 0.0, "n_heads_steered": 2},
+    "sharp_two_pass": {
+        "gate_sharpness": 8.0,
+        "router_read": "clean_mean",
+        "steer_first_layer": 1,
+        "conflict_threshold": 0.2,
+        "n_heads_steered": "all",
+    },
     "static_bias": {
         "inter_strength": 0.0,
         "intra_strength": 0.0,
@@ -279,6 +288,9 @@ class Steering:
                 tested = mean_p if self.c["threshold_scope"] == "sample" else p
         if self.c["conflict"] == "always":
             p = tested = torch.tensor(1.0)
+        if self.c["gate_sharpness"] != 1.0:
+            powers = g.double() ** self.c["gate_sharpness"]
+            g = (powers / powers.sum()).to(g.dtype)
         return p, g, tested
 
     def global_heads(self):
@@ -398,6 +410,8 @@ class Steering:
 
 
 ACTIVE: list[Steering] = []
+# Where attention of the last query row and its product with the lengths of values are collected, layer by layer.
+SEEN: list[list] = []
 
 
 def attention_function(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
@@ -412,6 +426,9 @@ def attention_function(module, query, key, value, attention_mask, scaling, dropo
         scores = scores.clone()
         scores[0, :, -1] = ACTIVE[-1](module.layer_idx + 1, scores[0, :, -1])
     weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
+    if SEEN:
+        row = weights[0, :, -1]
+        SEEN[-1].append((row.mean(0), (row * value[0].norm(dim=-1)).mean(0)))
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
@@ -466,6 +483,15 @@ def importance_of(model, prompt, letters):
     return raw / (raw.sum() + 1e-8)
 
 
+def importance_without_gradient(model, prompt):
+    """Mean attention of the decision row over layers and heads at the video tokens, alone and times the lengths of values."""
+    SEEN.append([])
+    run(model, prompt)
+    seen = SEEN.pop()
+    found = [torch.stack([entry[i] for entry in seen]).mean(0)[prompt.tokens["video"]] for i in (0, 1)]
+    return [f / f.sum() for f in found]
+
+
 def export_case(name: str, seed: int, offset: float) -> None:
     folder = CHECKPOINTS / name
     model = load(folder / "checkpoint")
@@ -497,6 +523,9 @@ def export_case(name: str, seed: int, offset: float) -> None:
             out[f"importance.{coalition}"] = importance
         with torch.no_grad():
             plain = run(model, prompt)
+            if prompt.present[2]:
+                by_attention, by_value = importance_without_gradient(model, prompt)
+                out[f"attention.{coalition}"], out[f"attention_value.{coalition}"] = by_attention, by_value
             assert torch.allclose(plain, expected[f"{coalition}.logits"], atol=2e-5)
             for i, (setting, overrides) in enumerate(SETTINGS.items()):
                 clean = None

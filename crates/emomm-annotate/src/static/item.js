@@ -83,6 +83,10 @@ if (medium) {
     last = at;
   });
   medium.addEventListener("seeking", () => { last = null; });
+  // At the speed at which it was spoken; some browsers offer others in a menu.
+  medium.addEventListener("ratechange", () => {
+    if (medium.playbackRate !== 1) medium.playbackRate = 1;
+  });
   medium.addEventListener("ended", () => {
     if (heard >= 0.8 * medium.duration - 0.5) {
       state.plays += 1;
@@ -204,50 +208,62 @@ async function submit() {
 
 let timer = null;
 let flushing = false;
+let wanted = false;
 
-// Sends everything that waits, oldest first, until one cannot be sent now.
+// Sends everything that waits. What is put into the queue meanwhile is sent too.
 async function flush() {
+  wanted = true;
   if (flushing) return;
   flushing = true;
   clearTimeout(timer);
   try {
-    for (const entry of await queue.all(owner)) {
-      const result = await send(entry);
-      const isThis = entry.body.id === id;
-      switch (result.outcome) {
-        case "ok":
-          await queue.remove(entry.key);
-          await drafts.remove(entry.body.id);
-          if (isThis) saved(result.feedback);
-          else if (!state.busy) tell("", "");
-          break;
-        case "answered":
-        case "gone":
-          await queue.remove(entry.key);
-          await drafts.remove(entry.body.id);
-          if (isThis) stuck(words[result.outcome]);
-          break;
-        case "not-played":
-          await queue.remove(entry.key);
-          if (isThis) again(words["play-first"]);
-          break;
-        case "refused":
-          await queue.remove(entry.key);
-          if (isThis) again(words["refused"]);
-          break;
-        case "signed-out":
-          askToSignIn();
-          return;
-        default:
-          tell(words[result.outcome], "waiting");
-          say("");
-          timer = setTimeout(flush, result.outcome === "offline" ? 3000 : 5000);
-          return;
-      }
+    while (wanted) {
+      wanted = false;
+      if (!(await sendAll())) return;
     }
   } finally {
     flushing = false;
   }
+}
+
+// Oldest first, until one cannot be sent now: then false.
+async function sendAll() {
+  for (const entry of await queue.all(owner)) {
+    const result = await send(entry);
+    const isThis = entry.body.id === id;
+    switch (result.outcome) {
+      case "ok":
+        await queue.remove(entry.key);
+        await drafts.remove(entry.body.id);
+        if (isThis) saved(result.feedback);
+        else if (!state.busy) tell("", "");
+        break;
+      case "answered":
+      case "gone":
+        await queue.remove(entry.key);
+        await drafts.remove(entry.body.id);
+        if (isThis) stuck(words[result.outcome]);
+        else tell(words["late"], "waiting");
+        break;
+      case "not-played":
+        await queue.remove(entry.key);
+        if (isThis) again(words["play-first"]);
+        break;
+      case "refused":
+        await queue.remove(entry.key);
+        if (isThis) again(words["refused"]);
+        break;
+      case "signed-out":
+        askToSignIn();
+        return false;
+      default:
+        tell(words[result.outcome], "waiting");
+        say("");
+        timer = setTimeout(flush, result.outcome === "offline" ? 3000 : 5000);
+        return false;
+    }
+  }
+  return true;
 }
 
 function saved(feedback) {
@@ -295,12 +311,17 @@ async function takeBack() {
   if (undo.disabled || state.busy) return;
   state.busy = true;
   try {
-    const response = await fetch("/api/undo", { method: "POST", headers: { accept: "application/json" } });
+    const response = await fetch("/api/undo", {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify({ queue: owner }),
+    });
     if (response.ok) {
       goOn();
       return;
     }
-    if (response.status === 401) askToSignIn();
+    // Who is signed in as somebody without labels gets 404.
+    if (response.status === 401 || response.status === 404) askToSignIn();
     else tell(words[response.status === 503 ? "storage" : "busy"], "waiting");
   } catch {
     tell(words["offline"], "waiting");
@@ -310,14 +331,20 @@ async function takeBack() {
 
 // --- Signing in again in place ------------------------------------------------------------------------------------
 
+let asking = false;
+
 function askToSignIn() {
+  asking = true;
   if (relogin.open) return;
   relogin.showModal();
   document.getElementById("relogin-password").focus();
 }
 
-// What waits can be sent only after signing in, so the question stays.
+// What waits can be sent only after signing in, so the question stays. Browsers let a second Escape through.
 relogin.addEventListener("cancel", (event) => event.preventDefault());
+relogin.addEventListener("close", () => {
+  if (asking) askToSignIn();
+});
 
 document.getElementById("relogin-form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -333,6 +360,7 @@ document.getElementById("relogin-form").addEventListener("submit", async (event)
     if (response.ok) {
       field.value = "";
       error.hidden = true;
+      asking = false;
       relogin.close();
       if (result.queue !== owner) {
         location.assign("/");

@@ -82,7 +82,8 @@ export async function send(entry) {
     response = await fetch("/api/submit", {
       method: "POST",
       headers: { "content-type": "application/json", accept: "application/json" },
-      body: JSON.stringify(entry.body),
+      // With its owner: somebody else may have signed in, in another tab.
+      body: JSON.stringify({ ...entry.body, queue: entry.owner }),
       signal: stop.signal,
       credentials: "same-origin",
       redirect: "error",
@@ -102,8 +103,9 @@ export async function send(entry) {
   if (response.ok && answer.ok === true) return { outcome: "ok", feedback: answer.feedback };
   switch (response.status) {
     case 401: return { outcome: "signed-out" };
-    case 404: return { outcome: "gone" };
-    case 409: return { outcome: answer.error === "answered" ? "answered" : "busy" };
+    // Only the server's own answer to this owner says that an item is gone; a lead or a proxy gets 404 too.
+    case 404: return { outcome: answer.queue === entry.owner ? "gone" : "signed-out" };
+    case 409: return { outcome: answer.error === "answered" ? "answered" : "refused" };
     case 422: return { outcome: answer.error === "not-played" ? "not-played" : "refused" };
     case 400: case 413: return { outcome: "refused" };
     case 503: return { outcome: answer.error === "storage" ? "storage" : "busy" };

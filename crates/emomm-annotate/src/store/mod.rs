@@ -6,6 +6,7 @@
 
 pub mod schema;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -60,7 +61,8 @@ impl Store {
             .name("annotate-writer".to_owned())
             .spawn(move || {
                 for job in jobs {
-                    job(&mut connection);
+                    // A job that panics is rolled back and answered as failed; those behind it are done all the same.
+                    let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
                 }
             })
             .map_err(|source| AnnotateError::Io { path: path.to_owned(), source })?;
@@ -93,12 +95,33 @@ impl Store {
         receiver.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Brings all that was written into the database file and empties the log beside it, so that nothing of what was
+    /// deleted is left there.
+    ///
+    /// # Errors
+    /// Where readers hold the log for longer than [`BUSY_TIMEOUT`].
+    pub fn settle_now(&self) -> Result<(), AnnotateError> {
+        let (answer, receiver) = std::sync::mpsc::channel();
+        self.queue(Box::new(move |connection: &mut Connection| drop(answer.send(settled(connection)))))?;
+        receiver.recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// As [`settle_now`](Self::settle_now), for handlers.
+    pub async fn settle(&self) -> Result<(), AnnotateError> {
+        let (answer, receiver) = oneshot::channel();
+        self.queue(Box::new(move |connection: &mut Connection| drop(answer.send(settled(connection)))))?;
+        receiver.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     fn send<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, AnnotateError> + Send + 'static,
         answer: impl FnOnce(Result<T, AnnotateError>) + Send + 'static,
     ) -> Result<(), AnnotateError> {
-        let job: Job = Box::new(move |connection| answer(committed(connection, work)));
+        self.queue(Box::new(move |connection: &mut Connection| answer(committed(connection, work))))
+    }
+
+    fn queue(&self, job: Job) -> Result<(), AnnotateError> {
         match self.writer.try_send(job) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
@@ -113,13 +136,9 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, AnnotateError>,
     ) -> Result<T, AnnotateError> {
-        let mut reader = self.readers.take();
-        let result = (|| {
-            let transaction = reader.connection()?.transaction()?;
-            work(&transaction)
-        })();
-        self.readers.put(reader);
-        result
+        let mut lent = self.readers.take();
+        let transaction = lent.connection()?.transaction()?;
+        work(&transaction)
     }
 
     /// Reads on a thread of the blocking pool.
@@ -143,6 +162,16 @@ fn committed<T>(
     Ok(value)
 }
 
+fn settled(connection: &Connection) -> Result<(), AnnotateError> {
+    // The first column is 1 where a reader was in the way.
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 {
+        Ok(())
+    } else {
+        Err(AnnotateError::Storage { message: "readers hold the log beside the database".to_owned() })
+    }
+}
+
 fn gone() -> AnnotateError {
     AnnotateError::Storage { message: "the writing thread has ended".to_owned() }
 }
@@ -155,6 +184,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, AnnotateError> {
     if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // What is deleted is overwritten: labels of those who withdraw.
+        connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     }
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
@@ -192,11 +223,11 @@ impl Readers {
         Ok(Self { path: path.to_owned(), free: Mutex::new(free), returned: Condvar::new() })
     }
 
-    fn take(&self) -> Reader {
+    fn take(&self) -> Lent<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(reader) = free.pop() {
-                return reader;
+                return Lent { readers: self, reader: Some(reader) };
             }
             free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
@@ -206,5 +237,74 @@ impl Readers {
         debug_assert_eq!(reader.path, self.path);
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         self.returned.notify_one();
+    }
+}
+
+/// A reader that goes back when it is no longer used, also after a panic.
+struct Lent<'a> {
+    readers: &'a Readers,
+    reader: Option<Reader>,
+}
+
+impl Lent<'_> {
+    fn connection(&mut self) -> Result<&mut Connection, AnnotateError> {
+        self.reader.as_mut().ok_or_else(gone)?.connection()
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            self.readers.put(reader);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_job_and_no_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join("s.db")).unwrap();
+        let put = "INSERT INTO meta (key, value) VALUES ('k', 'v')";
+        let failed: Result<(), _> = store.write_now(move |t| {
+            t.execute(put, [])?;
+            panic!("on purpose");
+        });
+        assert!(failed.is_err());
+        for _ in 0..2 * N_READERS {
+            let read = || store.read_now(|_| -> Result<(), AnnotateError> { panic!("on purpose") });
+            assert!(catch_unwind(AssertUnwindSafe(read)).is_err());
+        }
+        let count =
+            || store.read_now(|c| Ok(c.query_row("SELECT count(*) FROM meta", [], |r| r.get::<_, i64>(0))?));
+        assert_eq!(count().unwrap(), 0, "rolled back");
+        store.write_now(move |t| Ok(t.execute(put, [])?)).unwrap();
+        assert_eq!(count().unwrap(), 1);
+    }
+
+    /// What is deleted is not to be found in the files.
+    #[test]
+    fn deleted_rows_are_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let store = Store::create(&path).unwrap();
+        let secret = "SECRET".repeat(300);
+        let value = secret.clone();
+        store
+            .write_now(move |t| Ok(t.execute("INSERT INTO meta (key, value) VALUES ('k', ?1)", [value])?))
+            .unwrap();
+        let is_there = || {
+            ["s.db", "s.db-wal"].iter().any(|name| {
+                let bytes = std::fs::read(folder.path().join(name)).unwrap_or_default();
+                bytes.windows(12).any(|w| w == b"SECRETSECRET")
+            })
+        };
+        assert!(is_there());
+        store.write_now(|t| Ok(t.execute("DELETE FROM meta WHERE key = 'k'", [])?)).unwrap();
+        store.settle_now().unwrap();
+        assert!(!is_there());
     }
 }

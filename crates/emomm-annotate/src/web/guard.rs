@@ -72,6 +72,8 @@ pub(super) fn hosts(options: &ServeOptions) -> Vec<String> {
     }
     for name in &options.hosts {
         let name = name.to_ascii_lowercase();
+        let is_bare = name.parse::<std::net::Ipv6Addr>().is_ok();
+        let name = if is_bare { format!("[{name}]") } else { name };
         hosts.push(format!("{name}:{port}"));
         hosts.push(name);
     }
@@ -82,16 +84,34 @@ pub(super) fn hosts(options: &ServeOptions) -> Vec<String> {
 
 /// The browser's address: of the connection, or what the trusted proxy says.
 pub(crate) fn address(app: &App, request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical());
     if app.options().behind_proxy == Some(peer)
-        && let Some(forwarded) = text(request.headers(), "x-forwarded-for")
-        // The proxy appends; what stands before can be written by anybody.
-        && let Some(last) = forwarded.rsplit(',').next()
-        && let Ok(address) = last.trim().parse()
+        && let Some(address) = forwarded(request.headers())
     {
         return address;
     }
     peer
+}
+
+/// The last address that `X-Forwarded-For` names. A proxy appends, some of them a line of their own; what stands before can
+/// be written by anybody.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    line.rsplit(',').next()?.trim().parse().ok()
+}
+
+/// Whom a limit counts: an address, or of the sixth version the network of 64 bits that one subscriber has.
+pub(crate) fn counted(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
 }
 
 async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -100,7 +120,7 @@ async fn check(State(app): State<App>, mut request: Request, next: Next) -> Resp
         return refused(Problem::UnknownHost);
     }
     let address = address(&app, &request);
-    if !app.limits().requests.allows(&address.to_string()) {
+    if !app.limits().requests.allows(&counted(address)) {
         return refused(Problem::TooMany);
     }
     let length = text(request.headers(), "content-length").and_then(|l| l.parse::<u64>().ok());
@@ -113,9 +133,21 @@ async fn check(State(app): State<App>, mut request: Request, next: Next) -> Resp
     let headers = request.headers().clone();
     request.extensions_mut().insert(Address(address));
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) if is_bare_refusal(&response) => {
+            let mut told = problem_response(&app, &headers, Problem::Bad);
+            *told.status_mut() = response.status();
+            told
+        }
         Ok(response) => response,
         Err(_) => problem_response(&app, &headers, Problem::Busy),
     }
+}
+
+/// Whether a request was refused before a handler saw it, for a body or an address that cannot be read: in the words of the
+/// framework, which are for developers.
+fn is_bare_refusal(response: &Response) -> bool {
+    let is_text = text(response.headers(), "content-type").is_some_and(|kind| kind.starts_with("text/plain"));
+    is_text && response.status().is_client_error()
 }
 
 /// The browser's address for handlers.
@@ -192,8 +224,8 @@ impl RateLimits {
         let rate = f64::from(requests_per_second.max(1));
         Self {
             requests: Buckets::new(rate, rate * 4.0),
-            // Thirty at once for a lab behind one address, then one every two seconds.
-            logins: Buckets::new(0.5, 30.0),
+            // A hundred at once for a room of people behind one address, then one a second. Names have limits of their own.
+            logins: Buckets::new(1.0, 100.0),
             // Eight at once, then one a minute.
             logins_of_name: Buckets::new(1.0 / 60.0, 8.0),
         }
@@ -266,6 +298,37 @@ mod tests {
         assert!(buckets.by_key.lock().unwrap().len() <= MAX_ADDRESSES);
         assert!(!buckets.allows_at("one more", start));
         assert!(buckets.allows_at("one more", start + Duration::from_mins(50)));
+    }
+
+    #[test]
+    fn the_last_address_of_the_last_line_is_the_proxy_s() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(forwarded(&headers), None);
+        headers.append("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
+        headers.append("x-forwarded-for", HeaderValue::from_static("6.6.6.7, 192.0.2.1"));
+        assert_eq!(forwarded(&headers), Some("192.0.2.1".parse().unwrap()));
+        headers.append("x-forwarded-for", HeaderValue::from_static("nonsense"));
+        assert_eq!(forwarded(&headers), None);
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_counted_together() {
+        let counted = |text: &str| super::counted(text.parse().unwrap());
+        assert_eq!(counted("2001:db8:1:2::1"), counted("2001:db8:1:2:ffff::7"));
+        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
+        assert_eq!(counted("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_ne!(counted("192.0.2.1"), counted("192.0.2.2"));
+    }
+
+    #[test]
+    fn hosts_of_the_sixth_version_stand_in_brackets() {
+        let bind = "[2001:db8::1]:8477".parse().unwrap();
+        let names = vec!["::1".to_owned(), "[2001:db8::2]".to_owned()];
+        let hosts = hosts(&ServeOptions { bind, hosts: names, ..ServeOptions::default() });
+        for host in ["[2001:db8::1]:8477", "[::1]:8477", "[::1]", "[2001:db8::2]", "[2001:db8::2]:8477"] {
+            assert!(hosts.contains(&host.to_owned()), "{host}: {hosts:?}");
+        }
+        assert!(!hosts.contains(&"::1".to_owned()));
     }
 
     #[test]

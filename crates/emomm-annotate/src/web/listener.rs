@@ -35,6 +35,8 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     app: App,
+    /// Released when the server ends, however it ends.
+    _claim: std::fs::File,
 }
 
 impl std::fmt::Debug for Server {
@@ -47,13 +49,14 @@ impl Server {
     /// Binds the address of the options; port 0 takes a free one.
     ///
     /// # Errors
-    /// An address that must not be served, a port in use, or unreadable TLS files.
+    /// An address that must not be served, a port in use, unreadable TLS files, or a project that is served already.
     pub async fn bind(
         project: Project,
         mut options: ServeOptions,
         log: Option<RequestLog>,
     ) -> Result<Self, AnnotateError> {
         options.check()?;
+        let claim = project.claim()?;
         let bind = options.bind;
         let tls = match &options.tls {
             Some((chain, key)) => Some(tls::acceptor(chain, key)?),
@@ -68,7 +71,7 @@ impl Server {
         // The allowed hosts name the port.
         options.bind = address;
         let app = App::new(project, options, log)?;
-        Ok(Self { listener, address, tls, app })
+        Ok(Self { listener, address, tls, app, _claim: claim })
     }
 
     /// The address that was bound; the port is known even if any was asked for.

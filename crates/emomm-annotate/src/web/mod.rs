@@ -44,7 +44,8 @@ pub struct ServeOptions {
     pub behind_proxy: Option<IpAddr>,
     /// Plain http on an address that others reach.
     pub allow_plain_http: bool,
-    /// Requests a second from one address; the tests of load need more.
+    /// Requests a second from one address: enough for fifty annotators behind one, of whom each asks for some ten things an
+    /// item. The tests of load need more.
     pub requests_per_second: u32,
 }
 
@@ -56,7 +57,7 @@ impl Default for ServeOptions {
             hosts: Vec::new(),
             behind_proxy: None,
             allow_plain_http: false,
-            requests_per_second: 50,
+            requests_per_second: 200,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod passes;
+mod plan;
 mod rest;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -17,8 +18,10 @@ use crate::view::View;
 
 pub(crate) use answers::content_digest;
 pub use answers::{Answer, CannotJudge, Feedback, Outcome, Submission, submit, undo};
-pub(crate) use passes::{NewAssignment, STRIDE, practice_items, read_guide};
-pub use passes::{open_pass, plan, release};
+pub(crate) use passes::read_guide;
+pub use passes::{open_pass, release};
+pub use plan::plan;
+pub(crate) use plan::{NewAssignment, STRIDE, practice_items};
 pub use rest::{hours, worked};
 
 /// Which round an item belongs to.

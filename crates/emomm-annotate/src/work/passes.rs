@@ -4,12 +4,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::json;
 
 use super::Phase;
+use super::plan::NewAssignment;
 use crate::accounts::{self, Account, Role};
 use crate::audit::{self, Actor};
 use crate::clock::Millis;
-use crate::design;
 use crate::error::AnnotateError;
-use crate::opaque::{random_id, seeded_key};
+use crate::opaque::seeded_key;
 use crate::settings::{Gate, Settings};
 use crate::view::View;
 
@@ -136,7 +136,8 @@ pub(super) fn next_waiting(
     let mut not_before = Millis::MAX;
     while let Some(row) = rows.next()? {
         let last: Option<Millis> = row.get(1)?;
-        let free_at = last.map_or(Millis::MIN, |at| at.saturating_add(gap));
+        // After a clock was set back, what seems to lie ahead counts as now.
+        let free_at = last.map_or(Millis::MIN, |at| at.min(now).saturating_add(gap));
         if free_at <= now {
             return Ok(Next::Assignment(row.get(0)?));
         }
@@ -228,131 +229,6 @@ fn another_round(
         params![pass.account, pass.number, attempt],
     )?;
     set_stage(transaction, account, &Pass { attempt, ..pass.clone() }, "guide")
-}
-
-/// A row of `assignment` that is not there yet.
-pub(crate) struct NewAssignment {
-    pub(crate) account: i64,
-    pub(crate) item: i64,
-    pub(crate) pass: i64,
-    pub(crate) phase: Phase,
-    pub(crate) attempt: i64,
-    pub(crate) position: i64,
-    pub(crate) role: &'static str,
-}
-
-impl NewAssignment {
-    pub(crate) fn insert(&self, transaction: &Transaction<'_>) -> Result<(), AnnotateError> {
-        transaction
-            .prepare_cached(
-                "INSERT INTO assignment (public_id, account, item, pass, phase, attempt, position, role, state) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting')",
-            )?
-            .execute(params![
-                random_id()?,
-                self.account,
-                self.item,
-                self.pass,
-                self.phase.name(),
-                self.attempt,
-                self.position,
-                self.role
-            ])?;
-        Ok(())
-    }
-}
-
-/// Gaps between positions, so that gold items and reassigned ones fit in between.
-pub(crate) const STRIDE: i64 = 1000;
-
-/// Plans the whole work of `annotators` (account ids and pseudonyms) on `clips` (ids of main clips by seq).
-///
-/// # Errors
-/// Where the design does not fit the number of annotators.
-pub fn plan(
-    transaction: &Transaction<'_>,
-    settings: &Settings,
-    annotators: &[(i64, String)],
-    clips: &[i64],
-) -> Result<(), AnnotateError> {
-    let design = design::assign(settings, clips.len(), annotators.len())?;
-    for (index, (account, pseudonym)) in annotators.iter().enumerate() {
-        let own: Vec<i64> = clips
-            .iter()
-            .zip(&design)
-            .filter(|(_, set)| set.contains(&index))
-            .map(|(clip, _)| *clip)
-            .collect();
-        plan_one(transaction, settings, (index, *account, pseudonym), &own)?;
-    }
-    Ok(())
-}
-
-/// The passes and orders of one annotator.
-fn plan_one(
-    transaction: &Transaction<'_>,
-    settings: &Settings,
-    (index, account, pseudonym): (usize, i64, &str),
-    clips: &[i64],
-) -> Result<(), AnnotateError> {
-    let views = settings.views(index);
-    let orders = design::orders(settings.seed, pseudonym, clips, views.len());
-    for (view, (number, order)) in views.iter().zip((1_i64..).zip(&orders)) {
-        transaction.execute(
-            "INSERT INTO pass (account, number, view, stage, attempt) VALUES (?1, ?2, ?3, 'closed', 1)",
-            params![account, number, view],
-        )?;
-        for phase in [Phase::Training, Phase::Calibration] {
-            let items = practice_items(transaction, *view, phase)?;
-            for (position, item) in items.into_iter().enumerate() {
-                let position = position as i64;
-                let row =
-                    NewAssignment { account, item, pass: number, phase, attempt: 1, position, role: "plain" };
-                row.insert(transaction)?;
-            }
-        }
-        let repeats = design::with_repeats(
-            settings.seed,
-            &format!("{pseudonym} {number}"),
-            order,
-            settings.repeat_share,
-            settings.repeat_distance,
-        );
-        for (position, (clip, is_repeat)) in repeats.into_iter().enumerate() {
-            let Some(item) = item_of(transaction, clip, *view)? else { continue };
-            let row = NewAssignment {
-                account,
-                item,
-                pass: number,
-                phase: Phase::Main,
-                attempt: 1,
-                position: (position as i64 + 1) * STRIDE,
-                role: if is_repeat { "repeat" } else { "plain" },
-            };
-            row.insert(transaction)?;
-        }
-    }
-    Ok(())
-}
-
-/// Items of the practice clips in one view, in the order of `seq`.
-pub(crate) fn practice_items(
-    connection: &Connection,
-    view: View,
-    phase: Phase,
-) -> Result<Vec<i64>, AnnotateError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT i.id FROM item i JOIN clip c ON c.id = i.clip WHERE c.use = ?1 AND i.view = ?2 ORDER BY c.seq",
-    )?;
-    Ok(statement.query_map(params![phase.name(), view], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
-/// The item of a clip in one view; `None` where the clip lacks the modality.
-fn item_of(connection: &Connection, clip: i64, view: View) -> Result<Option<i64>, AnnotateError> {
-    Ok(connection
-        .prepare_cached("SELECT id FROM item WHERE clip = ?1 AND view = ?2")?
-        .query_row(params![clip, view], |row| row.get(0))
-        .optional()?)
 }
 
 /// The lead opens the next pass of an annotator, whatever the gate says.

@@ -19,11 +19,12 @@ const WORKING_DAY: Millis = 16 * 60 * MINUTE;
 /// A sign of work: an item was shown or answered.
 pub(super) fn touch(transaction: &Transaction<'_>, account: i64, now: Millis) -> Result<(), AnnotateError> {
     let last: Option<(i64, Millis)> = transaction
-        .prepare_cached("SELECT id, last_at FROM work_span WHERE account = ?1 ORDER BY last_at DESC LIMIT 1")?
+        .prepare_cached("SELECT id, last_at FROM work_span WHERE account = ?1 ORDER BY id DESC LIMIT 1")?
         .query_row([account], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match last {
-        Some((id, last_at)) if now - last_at <= PAUSE => {
+        // A clock that was set back begins another stretch, so that hours go on to be counted.
+        Some((id, last_at)) if (now - last_at).abs() <= PAUSE => {
             transaction
                 .prepare_cached("UPDATE work_span SET last_at = max(last_at, ?2) WHERE id = ?1")?
                 .execute(params![id, now])?;

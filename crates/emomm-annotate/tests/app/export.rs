@@ -52,6 +52,10 @@ async fn labels_and_votes_are_read_by_the_benchmark() {
     assert_eq!(responses.lines().count(), 121);
     assert!(responses.contains("'=SUM(A1)") && !responses.contains(",=SUM"));
     assert!(std::fs::read(out.join("responses.parquet")).unwrap().starts_with(b"PAR1"));
+    let croissant: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("croissant.json")).unwrap()).unwrap();
+    let digest = emomm_dataset::digest_of_bytes(&std::fs::read(out.join("responses.parquet")).unwrap());
+    assert_eq!(croissant["distribution"][0]["sha256"], digest.as_str());
     assert!(std::fs::read_to_string(out.join("README.md")).unwrap().contains("| text | 8 | 39 |"));
 
     // An invented CMU-MOSI of the same clips.
@@ -86,10 +90,17 @@ async fn labels_and_votes_are_read_by_the_benchmark() {
     let options = BootstrapOptions { n_resamples: 50, ..BootstrapOptions::default() };
     let figures = project.project.store().read_now(|c| agreement(c, options)).unwrap();
     let tables = read_votes(&out.join("votes_cmu-mosi.csv")).unwrap();
+    let answers = read_votes(&out.join("responses.csv")).unwrap();
+    assert_eq!(answers.iter().map(emomm_annotate::votes::VoteTable::n_votes).collect::<Vec<_>>(), [39; 3]);
     for (figure, table) in figures.iter().zip(&tables) {
         let other = emomm_annotate::agreement::agreement_of(table, options).unwrap();
         assert_eq!(figure.alpha_ordinal, other.alpha_ordinal);
         assert_eq!((figure.n_votes, figure.modality), (39, other.modality));
+        // A column is a person, gaps included.
+        let kappas = |pairs: &[emomm_annotate::agreement::Pair]| {
+            pairs.iter().map(|p| (p.n, p.weighted_kappa)).collect::<Vec<_>>()
+        };
+        assert_eq!(kappas(&figure.pairs), kappas(&other.pairs));
     }
     assert!(export(&project.project, &out, ExportOptions::default()).is_err(), "nothing is written over");
 }

@@ -176,6 +176,106 @@ async fn the_same_key_saves_once_and_another_key_is_told() {
     assert_eq!(project.count("SELECT count(*) FROM response"), 1);
 }
 
+/// Two people, one browser: the cookie is the second's, the page and its queue are the first's.
+#[tokio::test]
+async fn nobody_sends_or_takes_back_what_is_another_s() {
+    let project = TestProject::new(3, 2, &plain_settings());
+    let app = project.app();
+    let mut first = Client::at_work(&app, &project, "A1").await;
+    let page = first.get("/work").await;
+    let (id, queue) = (page.attribute("data-id").unwrap(), page.attribute("data-queue").unwrap());
+    let mut second = Client::at_work(&app, &project, "A2").await;
+    let (own, _) = second.item().await.unwrap();
+    second.answer(&own, "own-key-1", 1).await;
+    let answer = json!({ "id": id, "key": "some-key-1", "label": 1, "queue": queue });
+    let reply = second.json("/api/submit", &answer).await;
+    assert_eq!((reply.status, reply.json()), (StatusCode::UNAUTHORIZED, json!({ "error": "signed-out" })));
+    let reply = second.json("/api/undo", &json!({ "queue": queue })).await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(project.count("SELECT count(*) FROM retraction"), 0);
+    // Somebody who labels nothing is answered as on every page of annotators, without the name of a queue.
+    let mut lead = Client::join(&app, &project, "L1").await;
+    let reply = lead.json("/api/submit", &answer).await;
+    assert_eq!((reply.status, reply.json()), (StatusCode::NOT_FOUND, json!({ "error": "not-found" })));
+    // The first one's own answer says that an item is gone.
+    let gone = json!({ "id": own, "key": "some-key-2", "label": 1, "queue": queue });
+    let reply = first.json("/api/submit", &gone).await;
+    assert_eq!(
+        (reply.status, reply.json()),
+        (StatusCode::NOT_FOUND, json!({ "error": "not-found", "queue": queue }))
+    );
+    assert_eq!(first.json("/api/submit", &answer).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn signing_in_ends_the_session_before() {
+    let project = TestProject::new(1, 2, &plain_settings());
+    let app = project.app();
+    let mut client = Client::join(&app, &project, "A1").await;
+    let mut old = client.clone();
+    let reply = client.form("/login", "login=name-A1&password=three+blind+mice").await;
+    assert_eq!(reply.status, StatusCode::SEE_OTHER);
+    assert_eq!(old.get("/work").await.header("location"), "/login");
+    assert_eq!(client.get("/work").await.status, StatusCode::OK);
+    assert_eq!(project.count("SELECT count(*) FROM session"), 1);
+    // So does another one's invitation in the same browser.
+    let body = "login=name-A2&password=three+blind+mice";
+    assert_eq!(client.form(project.invitation("A2"), body).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(project.count("SELECT count(*) FROM session"), 1);
+}
+
+/// Sessions end by the clock, in whichever direction it is moved.
+#[tokio::test]
+async fn sessions_end_when_idle_and_after_half_a_day() {
+    let project = TestProject::new(1, 1, &plain_settings());
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    for (change, is_in) in [
+        ("UPDATE session SET seen_at = seen_at - 10790000", true),
+        ("UPDATE session SET seen_at = seen_at - 10810000", false),
+    ] {
+        project.change(change);
+        assert_eq!(client.get("/work").await.status == StatusCode::OK, is_in, "{change}");
+    }
+    let body = "login=name-A1&password=three+blind+mice";
+    client.form("/login", body).await;
+    project.change("UPDATE session SET created_at = created_at - 43210000");
+    assert_eq!(client.get("/work").await.header("location"), "/login");
+    client.form("/login", body).await;
+    project.change("UPDATE session SET created_at = created_at + 86400000, seen_at = seen_at + 86400000");
+    assert_eq!(client.get("/work").await.status, StatusCode::OK, "a clock that was set back ends nothing");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_stops_neither_work_nor_pay() {
+    let project = TestProject::new(2, 1, &Settings { min_gap_minutes: 60, ..plain_settings() });
+    let app = project.app();
+    let mut client = Client::at_work(&app, &project, "A1").await;
+    for i in 0..2 {
+        let (id, _) = client.item().await.unwrap();
+        client.answer(&id, &format!("some-key-{i}"), 1).await;
+    }
+    client.pass_guide().await;
+    // All of it happened while the clock was ten days ahead.
+    let ahead = 10 * 86_400_000_i64;
+    project.change(&format!("UPDATE assignment SET done_at = done_at + {ahead} WHERE done_at IS NOT NULL"));
+    project.change(&format!(
+        "UPDATE work_span SET started_at = started_at + {ahead}, last_at = last_at + {ahead}"
+    ));
+    let page = client.get("/work").await;
+    assert!(page.text().contains("Nothing to do right now"), "{}", page.text());
+    let mut lead = Client::join(&app, &project, "L1").await;
+    lead.form("/lead/rules", "gate=own-done&min_gap=0&break_after=0&daily=0&contact=").await;
+    let (id, view) = client.item().await.unwrap();
+    assert_eq!(view, "audio", "the lead can let work go on");
+    client.answer(&id, "some-key-3", 1).await;
+    assert_eq!(
+        project.count("SELECT count(*) FROM work_span"),
+        2,
+        "hours are counted in a stretch of their own"
+    );
+}
+
 #[tokio::test]
 async fn answers_that_make_no_sense_are_refused() {
     let project = TestProject::new(2, 1, &plain_settings());
@@ -184,6 +284,8 @@ async fn answers_that_make_no_sense_are_refused() {
     let (id, _) = client.item().await.unwrap();
     for (body, status) in [
         (json!({ "id": id, "key": "long-enough", "label": 2 }), StatusCode::CONFLICT),
+        (json!({ "id": id, "key": "long-enough", "label": -128 }), StatusCode::CONFLICT),
+        (json!({ "id": id, "key": "long-enough", "label": 128 }), StatusCode::UNPROCESSABLE_ENTITY),
         (json!({ "id": id, "key": "long-enough" }), StatusCode::BAD_REQUEST),
         (
             json!({ "id": id, "key": "long-enough", "label": 1, "cannot_judge": "empty" }),

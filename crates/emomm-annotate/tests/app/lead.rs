@@ -95,7 +95,14 @@ async fn a_lock_ends_sessions_and_a_withdrawal_ends_the_account() {
     let checks = emomm_annotate::verify::verify(&project.project).unwrap();
     assert!(checks.iter().all(|c| c.failed == 0), "{checks:?}");
 
-    // What was not done goes to others; who gets it goes on with that modality.
+    // What was not done goes to others; who gets it goes on with that modality. The page offers it, and says what is lost.
+    let page = lead.get("/lead/people").await.text();
+    let row = page.split("<th scope=\"row\">A2").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(row.contains("value=\"reassign\"") && !row.contains("value=\"purge\""), "{row}");
+    assert!(lead.get("/lead").await.text().contains("9 items lost a label by withdrawal"));
+    lead.form("/language", "language=zh").await;
+    assert!(lead.get("/lead").await.text().contains("有 9 个条目因退出而失去一个标签"));
+    lead.form("/language", "language=en").await;
     let reply = lead.form("/lead/people", "deed=reassign&account=A2&other=A1").await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
     let added = lead.form("/lead/people", "deed=add").await;

@@ -1,5 +1,6 @@
 //! The app from outside: pages, rules, proofs. One binary, so that it is linked once.
 
+mod alike;
 mod browser;
 mod export;
 mod flow;

@@ -151,14 +151,25 @@ async fn errors_carry_the_headers_too() {
             "",
         ),
         (415, Request::post("/login").header("origin", format!("http://{HOST}")), ""),
+        (
+            422,
+            Request::post("/login")
+                .header("sec-fetch-site", "same-origin")
+                .header("content-type", "application/x-www-form-urlencoded"),
+            "login=x",
+        ),
+        (400, Request::get("/invite/%ff"), ""),
     ] {
         let reply = client.send(request.header("accept", "text/html"), Body::from(body.to_owned())).await;
         assert_eq!(reply.status.as_u16(), status, "{}", reply.text());
         check_headers(&reply.headers, false, &status.to_string());
         seen.insert(status, reply.text());
     }
-    // A problem is a page that says what to do.
+    // A problem is a page that says what to do, in the reader's language.
     assert!(seen[&421].contains("--host"));
+    for (status, page) in &seen {
+        assert!(page.contains("<html") && page.contains("To the start page"), "{status}: {page}");
+    }
 }
 
 #[tokio::test]

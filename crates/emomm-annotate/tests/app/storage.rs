@@ -101,6 +101,79 @@ async fn a_backup_of_a_project_in_use_comes_back_whole() {
     assert!(error.to_string().contains(BACKUP_FILE), "{error}");
 }
 
+/// Withdrawal with the labels deleted leaves nothing of them: not in the database, not in the log beside it, not in a backup
+/// that is made afterwards. The audit trail keeps that there was something, and when.
+#[tokio::test]
+async fn what_is_withdrawn_is_gone_from_the_files() {
+    let project = TestProject::new(4, 2, &plain_settings());
+    let app = project.app();
+    let remark = "REMARK of the one who goes";
+    for account in ["A1", "A2"] {
+        let mut client = Client::at_work(&app, &project, account).await;
+        for i in 0..3 {
+            let (id, _) = client.item().await.unwrap();
+            let body = json!({ "id": id, "key": format!("key-of-{account}-{i}"), "label": 1,
+                               "comment": if account == "A1" { remark } else { "stays" } });
+            assert_eq!(client.json("/api/submit", &body).await.status, StatusCode::OK);
+        }
+    }
+    let has = |folder: &std::path::Path, text: &str| {
+        std::fs::read_dir(folder).unwrap().flatten().any(|entry| {
+            let bytes = std::fs::read(entry.path()).unwrap_or_default();
+            bytes.windows(text.len()).any(|w| w == text.as_bytes())
+        })
+    };
+    let folder = project.project.folder().to_owned();
+    assert!(has(&folder, remark) && has(&folder, "name-A1") && has(&folder, "key-of-A1-1"));
+    let mut lead = Client::join(&app, &project, "L1").await;
+    assert_eq!(lead.form("/lead/people", "deed=purge&account=A1").await.status, StatusCode::OK);
+    let copy = project.folder.path().join("copy");
+    backup(&project.project, &copy).unwrap();
+    for folder in [&folder, &copy] {
+        for gone in [remark, "name-A1", "key-of-A1"] {
+            assert!(!has(folder, gone), "{gone} in {}", folder.display());
+        }
+        assert!(has(folder, "key-of-A2-1") && has(folder, "name-A2"));
+    }
+    let when = "SELECT count(*) FROM assignment s JOIN account a ON a.id = s.account \
+                WHERE a.pseudonym = 'A1' AND (s.opened_at IS NOT NULL OR s.done_at IS NOT NULL)";
+    assert_eq!(project.count(when), 0);
+    assert!(
+        project.count("SELECT count(*) FROM audit WHERE actor = 'A1' AND action = 'label.submitted'") == 3
+    );
+    let (_, checks) = restore(&copy, &project.folder.path().join("restored")).unwrap();
+    assert!(checks.iter().all(|c| c.failed == 0), "{checks:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_looks_into_projects_and_backups() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let project = TestProject::new(1, 1, &plain_settings());
+    let (copy, restored) = (project.folder.path().join("copy"), project.folder.path().join("restored"));
+    backup(&project.project, &copy).unwrap();
+    restore(&copy, &restored).unwrap();
+    for folder in [project.project.folder(), &copy, &restored] {
+        let mode = std::fs::metadata(folder).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{}", folder.display());
+    }
+}
+
+#[tokio::test]
+async fn a_project_has_one_server_at_a_time() {
+    use emomm_annotate::web::{ServeOptions, Server};
+
+    let project = TestProject::new(1, 1, &plain_settings());
+    let options = ServeOptions { bind: "127.0.0.1:0".parse().unwrap(), ..ServeOptions::default() };
+    let first = Server::bind(project.project.clone(), options.clone(), None).await.unwrap();
+    let again = Project::open(project.project.folder()).unwrap();
+    let error = Server::bind(again.clone(), options.clone(), None).await.unwrap_err();
+    assert!(error.to_string().contains("another server serves"), "{error}");
+    drop(first);
+    assert!(Server::bind(again, options, None).await.is_ok());
+}
+
 #[tokio::test]
 async fn damage_is_found() {
     for (damage, check) in [

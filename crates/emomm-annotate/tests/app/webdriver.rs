@@ -256,9 +256,18 @@ impl Browser {
     }
 
     pub(crate) fn offline(&self, on: bool) {
+        self.network(on, 0);
+    }
+
+    /// A line on which every answer takes so many milliseconds longer.
+    pub(crate) fn slow(&self, latency_ms: u32) {
+        self.network(false, latency_ms);
+    }
+
+    fn network(&self, offline: bool, latency_ms: u32) {
         self.devtools("Network.enable", &json!({}));
-        let conditions =
-            json!({ "offline": on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        let conditions = json!({
+            "offline": offline, "latency": latency_ms, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.devtools("Network.emulateNetworkConditions", &conditions);
     }
 }

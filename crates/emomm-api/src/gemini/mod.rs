@@ -15,11 +15,10 @@ use crate::caller::Caller;
 use crate::capability::Capabilities;
 use crate::medium::{Medium, MediumKind, PictureForm, Place};
 use crate::options::Condition;
-use crate::retry::Patience;
 use crate::secret::Secret;
 use crate::wire::{Rejection, Wire};
 
-pub(crate) use probe::{MAX_TOKENS as TRIAL_TOKENS, probe};
+pub(crate) use probe::probe;
 
 /// Tokens whose probabilities are asked for: the most that Gemini gives.
 const TOP_LOGPROBS: usize = 20;
@@ -89,10 +88,6 @@ impl Gemini {
 }
 
 impl Wire for Gemini {
-    fn patience(&self) -> Patience {
-        Patience::GEMINI
-    }
-
     fn url(&self) -> String {
         format!("{}/v1beta/models/{}:generateContent", self.base_url, self.model)
     }
@@ -120,10 +115,9 @@ impl Wire for Gemini {
     fn rejection(&self, status: u16, body: &str) -> Rejection {
         let says = |words: &[&str]| words.iter().any(|w| body.contains(w));
         match status {
-            // A quota of a day does not pass in minutes; one of a minute does.
-            429 if says(&["PerDay", "per day", "daily", "billing", "insufficient_quota"]) => {
-                Rejection::Exhausted
-            }
+            429 if is_used_up(body) => Rejection::Exhausted,
+            // A stored file that is gone is told as one that we may not see.
+            403 | 404 if says(&["File", "file"]) => Rejection::Medium,
             401 | 403 | 404 => Rejection::Closed,
             400 if says(&["API_KEY_INVALID", "API key not valid"]) => Rejection::Closed,
             408 | 429 | 500.. => Rejection::Overloaded,
@@ -149,13 +143,27 @@ impl Wire for Gemini {
         true
     }
 
-    fn store(&self, caller: &Caller, medium: &Medium) -> Result<(String, String), PredictError> {
-        files::store(self, caller, medium)
+    fn store(
+        &self,
+        caller: &Caller,
+        medium: &Medium,
+        note: &dyn Fn(&str) -> Result<(), PredictError>,
+    ) -> Result<String, PredictError> {
+        files::store(self, caller, medium, note)
     }
 
     fn remove(&self, caller: &Caller, name: &str) -> bool {
         files::remove(self, caller, name)
     }
+}
+
+/// Whether a quota that is used up is one that does not pass in minutes: one of a day, or one of nothing at all. The message
+/// speaks of plan and billing in every case; the names of the quotas tell them apart.
+fn is_used_up(body: &str) -> bool {
+    let of_nothing =
+        ["limit: 0,", "limit: 0\\n", "limit: 0\"", "\"quotaValue\": \"0\"", "\"quotaValue\":\"0\""];
+    let of_a_day = ["PerDay", "per day", "daily", "insufficient_quota"];
+    of_a_day.iter().chain(&of_nothing).any(|word| body.contains(word))
 }
 
 #[cfg(test)]
@@ -209,12 +217,28 @@ mod tests {
     #[test]
     fn a_quota_of_a_day_is_not_one_of_a_minute() {
         let wire = server();
-        let body =
-            |id: &str| format!(r#"{{"error":{{"details":[{{"violations":[{{"quotaId":"{id}"}}]}}]}}}}"#);
+        // The message is the same for all quotas.
+        let message = "You exceeded your current quota, please check your plan and billing details. For more information on this \
+                       error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.";
+        let body = |id: &str| {
+            format!(
+                r#"{{"error":{{"code":429,"message":"{message}","status":"RESOURCE_EXHAUSTED","details":[{{"violations":[{{
+                "quotaId":"{id}","quotaValue":"10"}}]}},{{"retryDelay":"26s"}}]}}}}"#
+            )
+        };
         let day = "GenerateRequestsPerDayPerProjectPerModel-FreeTier";
         let minute = "GenerateRequestsPerMinutePerProjectPerModel";
         assert_eq!(wire.rejection(429, &body(day)), Rejection::Exhausted);
         assert_eq!(wire.rejection(429, &body(minute)), Rejection::Overloaded);
+        let tokens = "GenerateContentInputTokensPerModelPerMinute-FreeTier";
+        assert_eq!(wire.rejection(429, &body(tokens)), Rejection::Overloaded);
+        // A plan without this model.
+        let none =
+            format!("{message} * Quota exceeded for metric: requests, limit: 0, model: gemini-2.5-pro");
+        assert_eq!(wire.rejection(429, &none), Rejection::Exhausted);
+        assert_eq!(wire.rejection(429, &none.replace("limit: 0", "limit: 10")), Rejection::Overloaded);
+        let gone = "You do not have permission to access the File abc or it may not exist.";
+        assert_eq!(wire.rejection(403, gone), Rejection::Medium);
         assert_eq!(wire.rejection(400, "Unsupported MIME type: video/x"), Rejection::Medium);
         assert_eq!(wire.rejection(400, "Unknown name \"x\""), Rejection::Request);
         assert_eq!(wire.rejection(403, ""), Rejection::Closed);

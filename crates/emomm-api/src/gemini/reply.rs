@@ -116,13 +116,19 @@ pub(super) fn read(reply: &Value) -> Result<WireReply, String> {
     let mut read = WireReply {
         model_version: generated.model_version,
         response_id: generated.response_id,
-        usage: generated.usage_metadata.map(usage),
+        usage: generated.usage_metadata.and_then(usage),
         ..WireReply::default()
     };
     let n_candidates = generated.candidates.len();
     let Some(candidate) = generated.candidates.into_iter().next() else {
-        let feedback =
-            generated.prompt_feedback.ok_or("the reply has neither candidates nor promptFeedback")?;
+        let Some(feedback) = generated.prompt_feedback else {
+            if read.usage.is_none() {
+                return Err("the reply has neither candidates nor promptFeedback".to_owned());
+            }
+            // It was counted, and will be charged: a whole reply that says nothing.
+            read.end = ServedEnd::Empty;
+            return Ok(read);
+        };
         let reason = feedback.block_reason.unwrap_or_else(|| "no candidate".to_owned());
         read.end = ServedEnd::Blocked;
         read.detail =
@@ -178,18 +184,21 @@ fn letters(result: &LogprobsResult) -> Option<BTreeMap<char, f64>> {
     pairs(listed).or_else(|| pairs(&result.chosen_candidates[at..=at]))
 }
 
-fn usage(usage: UsageMetadata) -> ServedUsage {
+/// `None` for counts that cannot be.
+fn usage(usage: UsageMetadata) -> Option<ServedUsage> {
     let mut by_modality: BTreeMap<String, u64> = BTreeMap::new();
     for count in usage.prompt_tokens_details {
-        *by_modality.entry(count.modality.to_lowercase()).or_default() += count.token_count;
+        let sum = by_modality.entry(count.modality.to_lowercase()).or_default();
+        *sum = sum.saturating_add(count.token_count);
     }
-    ServedUsage {
+    let usage = ServedUsage {
         prompt: usage.prompt_token_count,
         reply: usage.candidates_token_count,
         thoughts: usage.thoughts_token_count,
         cached: usage.cached_content_token_count,
         by_modality,
-    }
+    };
+    usage.plausible()
 }
 
 #[cfg(test)]
@@ -238,6 +247,25 @@ mod tests {
         .unwrap();
         assert_eq!(blocked.end, ServedEnd::Blocked);
         assert_eq!(blocked.detail.as_deref(), Some("PROHIBITED_CONTENT; HARM_CATEGORY_HARASSMENT HIGH"));
+    }
+
+    #[test]
+    fn a_reply_that_was_counted_and_says_nothing_is_empty() {
+        let read = read(&json!({ "usageMetadata": { "promptTokenCount": 7 }, "responseId": "r" })).unwrap();
+        assert_eq!((read.end, read.usage.unwrap().prompt), (ServedEnd::Empty, 7));
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_left_out() {
+        let counted = |prompt: u64, audio: u64| {
+            read(&json!({ "candidates": [{ "content": { "parts": [{ "text": "A" }] }, "finishReason": "STOP" }],
+                "usageMetadata": { "promptTokenCount": prompt, "promptTokensDetails": [
+                    { "modality": "AUDIO", "tokenCount": audio }, { "modality": "AUDIO", "tokenCount": audio }] } }))
+            .unwrap()
+            .usage
+        };
+        assert_eq!(counted(9, 4).unwrap().by_modality["audio"], 8);
+        assert_eq!((counted(u64::MAX, 0), counted(9, u64::MAX)), (None, None));
     }
 
     #[test]

@@ -12,11 +12,10 @@ use crate::ask::{Ask, AskPart, WireReply};
 use crate::capability::{AudioForm, Capabilities};
 use crate::medium::{Medium, MediumKind, PictureForm, Place};
 use crate::options::{Condition, VideoForm};
-use crate::retry::Patience;
 use crate::secret::Secret;
 use crate::wire::{Rejection, Wire};
 
-pub(crate) use probe::{MAX_TOKENS as TRIAL_TOKENS, probe};
+pub(crate) use probe::probe;
 
 /// Tokens whose probabilities are asked for at each place: the most that OpenAI gives.
 const TOP_LOGPROBS: usize = 20;
@@ -62,10 +61,6 @@ impl OpenAi {
 }
 
 impl Wire for OpenAi {
-    fn patience(&self) -> Patience {
-        Patience::OPENAI
-    }
-
     fn url(&self) -> String {
         format!("{}/chat/completions", self.base_url)
     }
@@ -118,6 +113,10 @@ impl Wire for OpenAi {
     fn rejection(&self, status: u16, body: &str) -> Rejection {
         let says = |words: &[&str]| words.iter().any(|w| body.contains(w));
         match status {
+            // Gemini's servers of this form say of a minute's quota what OpenAI says of money.
+            429 if says(&["PerMinute", "per minute", "retryDelay"]) && !says(&["PerDay"]) => {
+                Rejection::Overloaded
+            }
             429 | 402 | 403
                 if says(&["insufficient_quota", "billing_hard_limit", "exceeded your current quota"]) =>
             {
@@ -246,6 +245,9 @@ mod tests {
         for (status, body, expected) in [
             (429, "rate limit reached", Rejection::Overloaded),
             (429, "{\"error\":{\"code\":\"insufficient_quota\"}}", Rejection::Exhausted),
+            (429, "You exceeded your current quota, please check your plan", Rejection::Exhausted),
+            (429, "You exceeded your current quota: RequestsPerMinute", Rejection::Overloaded),
+            (429, "You exceeded your current quota: RequestsPerDay, retryDelay 9s", Rejection::Exhausted),
             (503, "", Rejection::Overloaded),
             (401, "bad key", Rejection::Closed),
             (404, "The model `m` does not exist", Rejection::Closed),

@@ -93,7 +93,7 @@ struct ReplyDetails {
 pub(super) fn read(reply: &Value) -> Result<WireReply, String> {
     let completion =
         Completion::deserialize(reply).map_err(|e| format!("the reply is no chat completion: {e}"))?;
-    let usage = completion.usage.map(usage);
+    let usage = completion.usage.and_then(usage);
     let version = match (completion.model, completion.system_fingerprint) {
         (Some(model), Some(print)) => Some(format!("{model} {print}")),
         (model, print) => model.or(print),
@@ -143,7 +143,8 @@ fn letters(places: &[Position]) -> Option<std::collections::BTreeMap<char, f64>>
     letters_of(listed).or_else(|| letters_of(std::iter::once((place.token.as_str(), place.logprob?))))
 }
 
-fn usage(usage: Usage) -> ServedUsage {
+/// `None` for counts that cannot be.
+fn usage(usage: Usage) -> Option<ServedUsage> {
     let details = usage.prompt_tokens_details;
     let mut by_modality = std::collections::BTreeMap::new();
     if let Some(d) = &details {
@@ -156,14 +157,15 @@ fn usage(usage: Usage) -> ServedUsage {
         by_modality.extend(counts.into_iter().filter_map(|(name, n)| Some((name.to_owned(), n?))));
     }
     let thoughts = usage.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or(0);
-    ServedUsage {
+    let usage = ServedUsage {
         prompt: usage.prompt_tokens,
         // Thoughts are part of the completion here.
         reply: usage.completion_tokens.saturating_sub(thoughts),
         thoughts,
         cached: details.and_then(|d| d.cached_tokens).unwrap_or(0),
         by_modality,
-    }
+    };
+    usage.plausible()
 }
 
 #[cfg(test)]
@@ -212,6 +214,13 @@ mod tests {
         assert_eq!(parts.text, "B");
         // An ending that nobody knows is kept as it is.
         assert_eq!(reply(&json!({"content": "A"}), "odd").finish_reason.as_deref(), Some("odd"));
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_left_out() {
+        let read = read(&json!({ "choices": [{ "message": { "content": "A" }, "finish_reason": "stop" }],
+            "usage": { "prompt_tokens": u64::MAX, "completion_tokens": 1 } }));
+        assert_eq!(read.unwrap().usage, None);
     }
 
     #[test]

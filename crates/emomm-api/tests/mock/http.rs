@@ -27,7 +27,7 @@ impl Asked {
     }
 }
 
-pub(super) fn read(stream: &mut TcpStream) -> Option<Asked> {
+pub(crate) fn read(stream: &mut impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -81,4 +81,16 @@ pub(super) fn write_half(stream: &mut TcpStream, body: &[u8]) {
     let head =
         format!("HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body[..body.len() / 2]));
+}
+
+/// Headers without a length, and blanks until nobody reads any more, or 128 MB.
+pub(super) fn write_endless(stream: &mut TcpStream) {
+    let head = b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
+    let blanks = vec![b' '; 1 << 20];
+    let mut written = stream.write_all(head);
+    for _ in 0..128 {
+        written = written.and_then(|()| stream.write_all(&blanks));
+    }
+    // Somebody stopped reading, which is what is tested.
+    let _ = written;
 }

@@ -1,6 +1,6 @@
 //! A server that answers as Gemini and as vLLM do, and misbehaves on demand: on its own sockets, so that it can also break
 //! the rules of HTTP. It keeps what it was asked, and counts what it would have charged.
-#![allow(dead_code, reason = "the tests of two crates use different parts")]
+#![allow(dead_code, unused_imports, reason = "the tests of two crates use different parts")]
 
 mod http;
 mod wires;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) use http::Asked;
+pub(crate) use http::{Asked, read};
 
 /// US dollars for a million tokens: what the mock charges, and what its price table says.
 pub(crate) const INPUT_PRICE: f64 = 10.0;
@@ -52,8 +52,14 @@ pub(crate) enum Fault {
     CutReply,
     /// The usage counts sound that was not sent.
     Leak,
+    /// The usage counts a picture that was not sent.
+    LeakedPicture,
+    /// A reply without end, as far as anybody reads.
+    Endless,
     /// The text of the reply.
     Text(String),
+    /// The text of a reply that was cut after it.
+    CutAfter(String),
 }
 
 type Plan = Box<dyn FnMut(usize, &Asked) -> Fault + Send>;
@@ -77,8 +83,24 @@ pub(crate) struct Skills {
     pub(crate) choice: bool,
     /// Refuses unknown fields.
     pub(crate) is_strict: bool,
+    /// Heeds the number of frames that it is asked for.
+    pub(crate) frames: bool,
     /// Looks at a stored file before it is ready.
     pub(crate) looks: usize,
+    /// Stores a file under the name that it is given.
+    pub(crate) takes_names: bool,
+    /// Fails to make stored files ready.
+    pub(crate) spoils_files: bool,
+    /// Takes all of a file and does not end its upload.
+    pub(crate) is_never_final: bool,
+    /// What trials are answered with, if not with a reply.
+    pub(crate) trial_status: Option<u16>,
+    /// Is overloaded whenever a trial shows a video.
+    pub(crate) is_busy_with_video: bool,
+    /// The name of its model, as it states it.
+    pub(crate) model: String,
+    /// Another place where it wants files to be sent.
+    pub(crate) uploads_to: Option<String>,
 }
 
 impl Default for Skills {
@@ -92,7 +114,15 @@ impl Default for Skills {
             token_ids: true,
             choice: true,
             is_strict: false,
+            frames: true,
             looks: 1,
+            takes_names: true,
+            spoils_files: false,
+            is_never_final: false,
+            trial_status: None,
+            is_busy_with_video: false,
+            model: "mock-omni-v1".to_owned(),
+            uploads_to: None,
         }
     }
 }
@@ -155,6 +185,11 @@ impl Mock {
     /// `--model` for OpenAI's form.
     pub(crate) fn openai(&self) -> String {
         format!("openai:http://{}/v1#mock-omni", self.address)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// `--base-url` for Gemini's form.
@@ -235,6 +270,7 @@ fn answer(shared: &Shared, asked: &Asked, stream: &mut TcpStream) {
             http::write_half(stream, text.as_bytes());
             let _ = stream.shutdown(Shutdown::Both);
         }
+        Fault::Endless => http::write_endless(stream),
         Fault::Dropped => {
             let _ = stream.shutdown(Shutdown::Both);
         }

@@ -21,8 +21,11 @@ fn shown(asked: &Asked) -> Shown {
             if let Some(text) = part.get("text") {
                 shown.text.push_str(&text_of(text));
             }
-            let inline = part.get("inlineData").map(|d| (text_of(&d["mimeType"]), text_of(&d["data"])));
-            let stored = part.get("fileData").map(|d| (text_of(&d["mimeType"]), text_of(&d["fileUri"])));
+            // JSON of protocol buffers has its names in both spellings.
+            let either = |d: &Value, a: &str, b: &str| text_of(d.get(a).unwrap_or(&d[b]));
+            let mime = |d: &Value| either(d, "mimeType", "mime_type");
+            let inline = part.get("inlineData").map(|d| (mime(d), text_of(&d["data"])));
+            let stored = part.get("fileData").map(|d| (mime(d), either(d, "fileUri", "file_uri")));
             if let Some((mime, content)) = inline.or(stored) {
                 shown.media.push((if mime.starts_with("video/") { "video" } else { "audio" }, content));
             }
@@ -55,6 +58,12 @@ fn counts(shared: &Shared, shown: &Shown) -> [u64; 3] {
     [shown.text.len() as u64 / 4 + 10, seen(&["audio"], 40), seen(&["video", "image"], 300)]
 }
 
+/// Tokens that a number of frames adds.
+fn of_frames(shared: &Shared, asked: &Asked) -> u64 {
+    let n = asked.json["media_io_kwargs"]["video"]["num_frames"].as_u64();
+    n.filter(|_| shared.skills.frames).unwrap_or(0)
+}
+
 /// FNV-1a.
 fn hash(texts: &[&str]) -> u64 {
     let bytes = texts.iter().flat_map(|t| t.bytes());
@@ -73,22 +82,26 @@ pub(super) fn question(shared: &Shared, asked: &Asked, number: usize, fault: &Fa
     parts.push(&shown.text);
     let letter = ['A', 'B', 'C', 'D', 'E'][(hash(&parts) % 5) as usize];
     let text = match fault {
-        Fault::Text(text) => text.clone(),
+        Fault::Text(text) | Fault::CutAfter(text) => text.clone(),
         Fault::Empty | Fault::CutReply | Fault::Refused => String::new(),
         _ => match choice(&asked.json).filter(|_| skills.choice) {
             Some(choice) => choice,
             None => format!("{letter}\nScore: {}", [-0.8, -0.4, 0.0, 0.4, 0.8][(hash(&parts) % 5) as usize]),
         },
     };
-    let [mut words, mut sound, picture] = counts(shared, &shown);
+    let [mut words, mut sound, mut picture] = counts(shared, &shown);
     words += 5;
+    picture += of_frames(shared, asked);
     if *fault == Fault::Leak {
         sound += 77;
+    }
+    if *fault == Fault::LeakedPicture {
+        picture += 258;
     }
     let id = format!("reply-{number}-{:x}", hash(&parts));
     let counted = [words, sound, picture];
     let reply = if is_gemini {
-        gemini(&text, fault, counted, &id, asked)
+        gemini(&text, fault, counted, &id, asked, shared)
     } else {
         openai(&text, fault, counted, &id, asked, shared)
     };
@@ -131,7 +144,7 @@ fn openai(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked,
     let [words, sound, picture] = counted;
     let finish = match fault {
         Fault::Blocked => "content_filter",
-        Fault::CutReply => "length",
+        Fault::CutReply | Fault::CutAfter(_) => "length",
         _ => "stop",
     };
     let refusal = (*fault == Fault::Refused).then_some("I cannot judge people.");
@@ -153,17 +166,17 @@ fn openai(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked,
     let reply_tokens =
         if *fault == Fault::CutReply { asked.json["max_tokens"].as_u64().unwrap_or(16) } else { 8 };
     json!({
-        "id": id, "object": "chat.completion", "created": 1_700_000_000, "model": "mock-omni-v1",
+        "id": id, "object": "chat.completion", "created": 1_700_000_000, "model": shared.skills.model,
         "choices": [choice],
         "usage": {
             "prompt_tokens": words + sound + picture, "completion_tokens": reply_tokens,
             "total_tokens": words + sound + picture + reply_tokens,
-            "prompt_tokens_details": { "cached_tokens": 0, "audio_tokens": sound },
+            "prompt_tokens_details": { "cached_tokens": 0, "audio_tokens": sound, "image_tokens": picture },
         },
     })
 }
 
-fn gemini(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked) -> Value {
+fn gemini(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked, shared: &Shared) -> Value {
     let [words, sound, picture] = counted;
     let mut details = vec![json!({ "modality": "TEXT", "tokenCount": words })];
     for (name, n) in [("AUDIO", sound), ("VIDEO", picture)] {
@@ -181,7 +194,7 @@ fn gemini(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked)
         "thoughtsTokenCount": thoughts, "totalTokenCount": words + sound + picture + 8 + thoughts,
         "promptTokensDetails": details,
     });
-    let mut reply = json!({ "usageMetadata": usage, "modelVersion": "mock-omni-001", "responseId": id });
+    let mut reply = json!({ "usageMetadata": usage, "modelVersion": shared.skills.model, "responseId": id });
     match fault {
         Fault::Blocked => reply["promptFeedback"] = json!({ "blockReason": "PROHIBITED_CONTENT" }),
         Fault::Refused => {
@@ -192,9 +205,10 @@ fn gemini(text: &str, fault: &Fault, counted: [u64; 3], id: &str, asked: &Asked)
             reply["candidates"] = json!([{ "finishReason": "MAX_TOKENS", "content": { "role": "model" } }]);
         }
         _ => {
+            let finish = if matches!(fault, Fault::CutAfter(_)) { "MAX_TOKENS" } else { "STOP" };
             let parts = if text.is_empty() { json!([]) } else { json!([{ "text": text }]) };
             let mut candidate =
-                json!({ "content": { "role": "model", "parts": parts }, "finishReason": "STOP", "index": 0 });
+                json!({ "content": { "role": "model", "parts": parts }, "finishReason": finish, "index": 0 });
             if asked.json["generationConfig"]["responseLogprobs"] == json!(true) {
                 let first = text.chars().next().map(String::from).unwrap_or_default();
                 let one = json!({ "token": first, "tokenId": 1, "logProbability": -0.5 });
@@ -235,6 +249,11 @@ pub(super) fn other(
     if path == "/v1/chat/completions"
         || (path.starts_with("/v1beta/models/") && path.ends_with(":generateContent"))
     {
+        let shows_video = shown(asked).media.iter().any(|(kind, _)| *kind == "video");
+        let busy = (shared.skills.is_busy_with_video && shows_video).then_some(503);
+        if let Some(status) = shared.skills.trial_status.or(busy) {
+            return (status, vec![("retry-after-ms", "1".to_owned())], b"{}".to_vec());
+        }
         let (status, reply) =
             question(shared, asked, usize::MAX - shared.asked.lock().unwrap().len(), &Fault::None);
         if status == 200 {
@@ -243,19 +262,25 @@ pub(super) fn other(
         return json(status, reply);
     }
     if path == "/upload/v1beta/files" {
-        let name = format!("files/mock-{}", shared.asked.lock().unwrap().len());
+        let chosen = asked.json["file"]["name"].as_str().map(str::to_owned);
+        let name = match chosen {
+            Some(name) if shared.skills.takes_names => name,
+            _ => format!("files/mock-{}", shared.asked.lock().unwrap().len()),
+        };
+        assert!(!shared.files.lock().unwrap().contains_key(&name), "{name} is there already");
         shared.files.lock().unwrap().insert(name.clone(), (Vec::new(), shared.skills.looks));
-        return (200, vec![("x-goog-upload-url", format!("http://{address}/put/{name}"))], b"{}".to_vec());
+        let to = shared.skills.uploads_to.clone().unwrap_or_else(|| format!("http://{address}"));
+        return (200, vec![("x-goog-upload-url", format!("{to}/put/{name}"))], b"{}".to_vec());
     }
     if let Some(name) = path.strip_prefix("/put/") {
         let mut files = shared.files.lock().unwrap();
         let file = files.get_mut(name).expect("an upload that was begun");
         assert_eq!(asked.header("x-goog-upload-offset"), Some(file.0.len().to_string().as_str()));
         file.0.extend_from_slice(&asked.body);
-        return json(
-            200,
-            json!({ "file": { "name": name, "state": "PROCESSING", "uri": format!("https://stored/{name}") } }),
-        );
+        let is_last = asked.header("x-goog-upload-command").is_some_and(|c| c.contains("finalize"));
+        let status = if is_last && !shared.skills.is_never_final { "final" } else { "active" };
+        let stored = json!({ "file": { "name": name, "state": "PROCESSING", "uri": format!("https://stored/{name}") } });
+        return (200, vec![("x-goog-upload-status", status.to_owned())], stored.to_string().into_bytes());
     }
     if let Some(name) = path.strip_prefix("/v1beta/").filter(|p| p.starts_with("files/")) {
         let mut files = shared.files.lock().unwrap();
@@ -263,7 +288,11 @@ pub(super) fn other(
             return json(if files.remove(name).is_some() { 200 } else { 404 }, json!({}));
         }
         let Some(file) = files.get_mut(name) else { return json(404, json!({})) };
-        let state = if file.1 == 0 { "ACTIVE" } else { "PROCESSING" };
+        let state = match file.1 {
+            0 if shared.skills.spoils_files => "FAILED",
+            0 => "ACTIVE",
+            _ => "PROCESSING",
+        };
         file.1 = file.1.saturating_sub(1);
         return json(200, json!({ "name": name, "state": state, "uri": format!("https://stored/{name}") }));
     }

@@ -126,3 +126,57 @@ fn a_refused_first_question_says_why() {
         assert!(error.to_string().contains("404"), "{form}: {error}");
     }
 }
+
+#[test]
+fn a_number_of_frames_that_is_left_out_is_noticed() {
+    let asks = |skills: Skills| {
+        let mut stage = Stage::new("openai", Mock::new(skills));
+        stage.condition.frames = Some(16);
+        stage.coalitions = vec!["V".parse().unwrap()];
+        stage
+    };
+    let stage = asks(Skills::default());
+    assert_eq!(stage.server().unwrap().capabilities().heeds_frames, Some(true));
+    stage.session(1);
+    assert_eq!(stage.mock.questions()[0].json["media_io_kwargs"]["video"]["num_frames"], 16);
+    let error = asks(Skills { frames: false, ..Skills::default() }).server().unwrap_err();
+    assert!(error.to_string().contains("leaves out media_io_kwargs"), "{error}");
+    // Frames that are sent are as many as were asked for.
+    let mut stage = asks(Skills { frames: false, ..Skills::default() });
+    stage.condition.video = VideoForm::Frames;
+    stage.session(1);
+    assert_eq!(String::from_utf8_lossy(&stage.mock.questions()[0].body).matches("image_url").count(), 2 * 15);
+}
+
+#[test]
+fn a_form_that_was_chosen_is_not_taken_for_the_server_s_own() {
+    let mut stage = Stage::new("openai", Mock::new(Skills::default()));
+    stage.coalitions = vec!["V".parse().unwrap()];
+    stage.condition.video = VideoForm::Frames;
+    assert_eq!(stage.server().unwrap().capabilities().video, Some(VideoForm::Frames));
+    stage.condition.video = VideoForm::Auto;
+    assert_eq!(stage.server().unwrap().capabilities().video, Some(VideoForm::VideoUrl));
+    // The resolved form, as `emomm retry` has it from the plan, needs no asking.
+    let asked = stage.mock.all().len();
+    stage.condition.video = VideoForm::VideoUrl;
+    stage.server().unwrap();
+    assert_eq!(stage.mock.all().len(), asked);
+}
+
+#[test]
+fn a_remote_proxy_needs_consent_like_a_remote_server() {
+    let mut stage = Stage::of_words("openai", Mock::new(Skills::default()));
+    stage.access.proxy = Some("http://192.0.2.1:3128".to_owned());
+    let error = stage.server().unwrap_err();
+    assert!(matches!(&error, ApiError::Consent { url } if url.contains("192.0.2.1")), "{error}");
+}
+
+#[test]
+fn a_seed_that_gemini_does_not_take_is_refused_before_anything_is_sent() {
+    let mut stage = Stage::of_words("gemini", Mock::new(Skills::default()));
+    stage.condition.repeats = 2;
+    for (seed, is_taken) in [(2_147_483_646, true), (2_147_483_647, false), (u64::MAX, false)] {
+        stage.condition.seed = Some(seed);
+        assert_eq!(stage.server().is_ok(), is_taken, "{seed}");
+    }
+}

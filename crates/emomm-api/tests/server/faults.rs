@@ -144,16 +144,15 @@ fn statuses_that_stay_are_records() {
 
 #[test]
 fn a_cut_reply_with_a_letter_is_an_answer_with_a_note() {
-    let stage = Stage::of_words(
-        "openai",
-        Mock::with(Skills::default(), |_, asked| {
-            let text = asked.json["messages"][1]["content"].as_str().unwrap_or_default();
-            assert!(text.contains("Task:"));
-            Fault::Text("D\nScore: 0.4".to_owned())
-        }),
-    );
-    stage.session(1);
-    assert!(stage.records().iter().all(|r| r.reply_letter == Some('D') && r.reply_score == Some(0.4)));
+    for form in FORMS {
+        let cut = Fault::CutAfter("D\nScore: 0.4 because".to_owned());
+        let stage = Stage::of_words(form, Mock::with(Skills::default(), move |_, _| cut.clone()));
+        stage.session(1);
+        for record in stage.records() {
+            assert_eq!((record.status, record.reply_letter), (RecordStatus::Ok, Some('D')), "{form}");
+            assert!(record.reply_notes.iter().any(|n| n.contains("was cut")), "{:?}", record.reply_notes);
+        }
+    }
 }
 
 #[test]

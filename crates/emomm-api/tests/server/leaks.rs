@@ -140,12 +140,14 @@ fn gemini_s_frame_rate_is_sent_and_recorded() {
 #[test]
 fn a_counted_modality_that_was_not_sent_is_a_leak() {
     for form in FORMS {
-        let stage = Stage::new(form, Mock::with(Skills::default(), |_, _| Fault::Leak));
-        stage.session(1);
-        for record in stage.records() {
-            let is_leak = record.error.as_ref().is_some_and(|e| e.kind == "leak");
-            assert_eq!(is_leak, !record.coalition.contains(Modality::Audio), "{form} {record:?}");
-            assert_eq!(record.answer().is_none(), is_leak);
+        for (fault, modality) in [(Fault::Leak, Modality::Audio), (Fault::LeakedPicture, Modality::Video)] {
+            let stage = Stage::new(form, Mock::with(Skills::default(), move |_, _| fault.clone()));
+            stage.session(1);
+            for record in stage.records() {
+                let is_leak = record.error.as_ref().is_some_and(|e| e.kind == "leak");
+                assert_eq!(is_leak, !record.coalition.contains(modality), "{form} {record:?}");
+                assert_eq!(record.answer().is_none(), is_leak);
+            }
         }
     }
 }

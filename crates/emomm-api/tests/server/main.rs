@@ -7,5 +7,8 @@ mod abilities;
 mod faults;
 mod leaks;
 mod money;
+mod network;
+mod repeats;
 mod stage;
 mod stored;
+mod trials;

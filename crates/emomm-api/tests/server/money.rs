@@ -1,13 +1,13 @@
 //! Budgets, quotas, repeats, limits, and what is kept.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use emomm_api::{LEDGER_FILE, SERVED_FOLDER, Secret, spent_by};
 use emomm_eval::PredictErrorKind;
 use emomm_eval::run::RecordStatus;
 use emomm_eval::runner::Ending;
 
-use crate::mock::{Fault, Mock, Skills};
+use crate::mock::{Fault, Mock, OUTPUT_PRICE, Skills};
 use crate::stage::{FORMS, Stage};
 
 #[test]
@@ -89,39 +89,7 @@ fn a_quota_of_a_day_stops_the_run_and_it_goes_on() {
 }
 
 #[test]
-fn repeats_are_kept_and_flips_are_counted() {
-    for form in FORMS {
-        let mut stage = Stage::of_words(
-            form,
-            Mock::with(Skills::default(), |n, _| {
-                Fault::Text(if n % 3 == 2 { "E\nScore: 0.8" } else { "A\nScore: -0.8" }.to_owned())
-            }),
-        );
-        stage.condition.repeats = 3;
-        stage.condition.seed = Some(40);
-        stage.jobs = 1;
-        stage.session(2);
-        let records = stage.records();
-        assert_eq!((records.len(), stage.mock.questions().len()), (4, 12));
-        for record in &records {
-            let served = record.served.as_ref().unwrap();
-            assert_eq!(served.repeats.len(), 2);
-            assert_eq!((record.reply_letter, served.repeats[1].reply_letter), (Some('A'), Some('E')));
-            assert_eq!(served.flip_rate(record.reply_letter), Some(2.0 / 3.0));
-        }
-        let seeds: Vec<u64> = stage
-            .mock
-            .questions()
-            .iter()
-            .take(3)
-            .filter_map(|q| q.json["seed"].as_u64().or_else(|| q.json["generationConfig"]["seed"].as_u64()))
-            .collect();
-        assert_eq!(seeds, [40, 41, 42]);
-    }
-}
-
-#[test]
-fn limits_of_a_minute_and_overload_slow_down() {
+fn overload_slows_down_and_loses_nothing() {
     let mut stage = Stage::of_words(
         "openai",
         Mock::with(Skills::default(), |n, _| match n {
@@ -130,18 +98,12 @@ fn limits_of_a_minute_and_overload_slow_down() {
         }),
     );
     stage.access.retries = Some(10);
-    stage.access.most_at_once = 8;
+    stage.access.most_at_once = 3;
     stage.jobs = 8;
     stage.session(12);
     assert!(stage.records().iter().all(|r| r.status == RecordStatus::Ok));
-    assert!(stage.mock.most_open() <= 8);
-    // Twenty requests a minute: the twenty-first waits; here the run is left before.
-    let mut stage = Stage::of_words("openai", Mock::new(Skills::default()));
-    stage.access.requests_per_minute = Some(4);
-    let began = Instant::now();
-    stage.session(2);
-    assert!(began.elapsed() < Duration::from_secs(30));
-    assert_eq!(stage.mock.questions().len(), 4);
+    // As many workers, and no more questions at a time than were allowed.
+    assert_eq!(stage.mock.most_open(), 3);
 }
 
 #[test]
@@ -151,18 +113,23 @@ fn the_key_is_sent_and_written_nowhere() {
         // A server that repeats the key in its errors and its replies.
         let mut stage = Stage::of_words(
             form,
-            Mock::with(Skills::default(), move |n, _| match n {
-                0 => Fault::Status(
-                    500,
-                    vec![("retry-after-ms", "1".to_owned())],
-                    format!("{{\"error\":{{\"message\":\"bad {secret}\"}}}}"),
-                ),
-                1 => Fault::Text(format!("A\nScore: -0.8 {secret}")),
-                2..4 => {
-                    Fault::Status(400, Vec::new(), format!("{{\"error\":{{\"message\":\"odd {secret}\"}}}}"))
-                }
-                _ => Fault::None,
-            }),
+            Mock::with(
+                Skills { model: format!("mock {secret}"), ..Skills::default() },
+                move |n, _| match n {
+                    0 => Fault::Status(
+                        500,
+                        vec![("retry-after-ms", "1".to_owned())],
+                        format!("{{\"error\":{{\"message\":\"bad {secret}\"}}}}"),
+                    ),
+                    1 => Fault::Text(format!("A\nScore: -0.8 {secret}")),
+                    2..4 => Fault::Status(
+                        400,
+                        Vec::new(),
+                        format!("{{\"error\":{{\"message\":\"odd {secret}\"}}}}"),
+                    ),
+                    _ => Fault::None,
+                },
+            ),
         );
         let file = stage.folder.path().join("key");
         std::fs::write(&file, secret).unwrap();
@@ -204,4 +171,25 @@ fn the_ledger_keeps_replies_whole_and_media_as_hashes() {
     let text = std::fs::read_to_string(stage.run_folder().join(SERVED_FOLDER).join(LEDGER_FILE)).unwrap();
     assert!(text.contains("\"responseId\"") && text.contains("sha256:"), "{text}");
     assert!(text.len() < 10_000, "media stand in the ledger");
+}
+
+#[test]
+fn what_a_gateway_cut_off_counts_at_its_most_and_what_the_server_refused_at_nothing() {
+    for form in FORMS {
+        let spent = |status: u16| {
+            let refused = Fault::Status(status, Vec::new(), String::new());
+            let mut stage = Stage::of_words(form, Mock::with(Skills::default(), move |_, _| refused.clone()));
+            stage.access.retries = Some(0);
+            stage.session(2);
+            let trials = stage.server().unwrap().capabilities().cost_usd.unwrap();
+            spent_by(&stage.run_folder()).unwrap() - trials
+        };
+        for status in [400, 500, 503] {
+            assert!(spent(status).abs() < 1e-12, "{form} {status}");
+        }
+        for status in [502, 504, 524] {
+            // Four questions of at most 64 tokens each.
+            assert!(spent(status) > 4.0 * 64.0 * OUTPUT_PRICE / 1e6, "{form} {status}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use emomm_api::{Access, Condition, ServedName, Server};
 use emomm_dataset::{Corpus, ModalitySet};
-use emomm_eval::run::{LogWriter, Places, Plan, Record, RecordSink, Run, RunHeader, Settings};
+use emomm_eval::run::{LogWriter, Places, Plan, Record, RecordSink, RecordStatus, Run, RunHeader, Settings};
 use emomm_eval::runner::{
     InFlight, Observer, OpenPredictor, Outcome, RunnerOptions, Stop, Wanted, WorkItem, run,
 };
@@ -86,6 +86,8 @@ pub(crate) struct Stage {
     pub(crate) access: Access,
     pub(crate) coalitions: Vec<ModalitySet>,
     pub(crate) jobs: usize,
+    /// Whether records without an answer are asked for again, as `emomm retry` does.
+    pub(crate) asks_again: bool,
 }
 
 impl Stage {
@@ -96,7 +98,16 @@ impl Stage {
             access.base_url = None;
         }
         let coalitions = ModalitySet::ALL.to_vec();
-        Self { form, mock, folder, condition: Condition::default(), access, coalitions, jobs: 4 }
+        Self {
+            form,
+            mock,
+            folder,
+            condition: Condition::default(),
+            access,
+            coalitions,
+            jobs: 4,
+            asks_again: false,
+        }
     }
 
     /// Text alone, which needs no ffmpeg for each clip.
@@ -129,7 +140,10 @@ impl Stage {
         let (writer, records) = LogWriter::resume(&self.run_folder(), &header, true).unwrap();
         let mut items: Vec<WorkItem> = (0..n_clips).map(|i| self.item(&header, i)).collect();
         for item in &mut items {
-            let is_done = |key: &str| records.iter().any(|r| r.key == key && !r.status.is_transient());
+            let is_final = |r: &Record| {
+                if self.asks_again { r.status == RecordStatus::Ok } else { !r.status.is_transient() }
+            };
+            let is_done = |key: &str| records.iter().any(|r| r.key == key && is_final(r));
             item.wanted.retain(|w| !is_done(&w.key));
         }
         items.retain(|item| !item.wanted.is_empty());

@@ -89,11 +89,10 @@ impl Case {
     pub(super) fn router(&self, text_scope: TextScope, n_sinks: usize) -> LoadedRouter {
         let shape = self.shape();
         let router_shape = RouterShape {
-            hidden_size: shape.hidden_size,
             inner_size: 8,
             form: RouterForm::SharedTrunk,
             norm: BlockNorm::Rms,
-            preference_scale: 1.0,
+            ..RouterShape::paper(shape.hidden_size)
         };
         let parameters = router_shape
             .parameters()

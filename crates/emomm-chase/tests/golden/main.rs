@@ -2,6 +2,7 @@
 
 mod case;
 mod identities;
+mod router_input;
 mod sources;
 mod steering;
 mod training;

@@ -10,7 +10,8 @@ use std::rc::Rc;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use emomm_chase::{
-    PreferenceOptions, SteeringHook, TextScope, TokenSets, divergences, gradient_importance, preference,
+    PreferenceOptions, SteeringHook, TextScope, TokenSets, attention_importance, divergences,
+    gradient_importance, preference,
 };
 use emomm_dataset::{Modality, ModalitySet, PerModality};
 use emomm_models::decoder::{DecisionHook, DecisionLayer};
@@ -166,6 +167,23 @@ fn importance_by_gradient_agrees() {
                 let narrow = |v: &[f64]| v.iter().map(|x| *x as f32).collect::<Vec<f32>>();
                 assert!(worst(&narrow(&ours), &narrow(&theirs)) < CLOSE);
                 assert!((ours.iter().sum::<f64>() - 1.0).abs() < 1e-4);
+            }
+        });
+    }
+}
+
+#[test]
+fn importance_without_a_gradient_agrees() {
+    for case in Case::all() {
+        case.visit(|point| {
+            for (name, by_value) in [("attention", false), ("attention_value", true)] {
+                let ours = attention_importance(point, by_value).unwrap();
+                let theirs = case.chase.get(&format!("{name}.{}", point.coalition()));
+                assert_eq!(ours.is_some(), theirs.is_some());
+                if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                    let ours: Vec<f32> = ours.iter().map(|v| *v as f32).collect();
+                    assert!(worst(&ours, &list(theirs)) < CLOSE, "{} {name}", point.coalition());
+                }
             }
         });
     }

@@ -39,8 +39,7 @@ fn losses_agree_over_a_hundred_steps_in_every_form() {
         ("separate_trunks", RouterForm::SeparateTrunks),
         ("linear", RouterForm::Linear),
     ] {
-        let shape =
-            RouterShape { hidden_size: 3, inner_size: 6, form, norm: BlockNorm::None, preference_scale: 1.0 };
+        let shape = RouterShape { inner_size: 6, form, norm: BlockNorm::None, ..RouterShape::paper(3) };
         let parameters: Vec<Tensor> =
             shape.parameters().iter().map(|(p, _)| golden[&format!("{name}.{p}")].clone()).collect();
         let mut router = Router::from_parameters(shape, parameters).unwrap();

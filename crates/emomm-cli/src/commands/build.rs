@@ -168,10 +168,14 @@ fn tell_choice(shortfalls: &[Shortfall], matches: &[TableMatch], printer: &Print
         printer.talk(&format!("shortfall: {} {}: {} of {}", s.corpus, s.stratum, s.taken, s.wanted));
     }
     for m in matches {
+        let (missed, by_all) = (m.missed, m.missed_by_all);
         let outcome = match (m.is_exact, m.is_nearest) {
-            (true, _) => "met exactly",
-            (false, true) => "cannot be met; this is the nearest selection",
-            (false, false) => "not met; a nearer selection may exist",
+            (true, _) => "met exactly".to_owned(),
+            (false, true) => format!("cannot be met; this is the nearest selection, off by {missed}"),
+            (false, false) if by_all > 0 => {
+                format!("cannot be met; this selection is off by {missed}, and none by less than {by_all}")
+            }
+            (false, false) => format!("not met; this selection is off by {missed}, a nearer one may exist"),
         };
         printer.talk(&format!("tables: {}: {outcome}", m.corpus));
         for d in &m.deviations {

@@ -1,16 +1,17 @@
 //! `emomm log export`: a run as a file that other tools read. `emomm log import`: the way back.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use clap::{Args, Subcommand};
+use emomm_dataset::manifest::Manifest;
 use emomm_eval::import::{self, ImportError, ImportFormat};
-use emomm_eval::run::{ExportedRun, LOG_FILE, LogWriter, RecordStatus, Run};
+use emomm_eval::run::{ExportedRun, LOG_FILE, LogWriter, METADATA_FILE, RecordStatus, Run};
 use serde_json::json;
 
 use super::compare::manifest_of;
-use super::verify::read_benchmark;
+use super::verify::{read_benchmark, unreadable};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
 
@@ -41,7 +42,10 @@ pub(crate) struct ExportArgs {
     pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) form: ExportForm,
-    /// File to write; without it CSV and JSONL go to stdout, others to RUN/records.parquet or RUN/records.eval
+    /// With --folder: the clips as well, as links where the disk allows it
+    #[arg(long, requires = "folder")]
+    pub(crate) include_media: bool,
+    /// File to write, or the folder of --folder; without it CSV and JSONL go to stdout, others to RUN/records.parquet or RUN/records.eval
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Folder of the benchmark; the one that the run names without it
@@ -64,6 +68,9 @@ pub(crate) struct ExportForm {
     /// A log of inspect, .eval
     #[arg(long)]
     pub(crate) inspect: bool,
+    /// A folder with metadata.jsonl, as Hugging Face's datasets loads it; needs --out
+    #[arg(long, requires = "out")]
+    pub(crate) folder: bool,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +87,9 @@ pub(crate) struct ImportArgs {
     /// What the source is: lmms-eval, inspect, folder or table; seen from it without this option
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<ImportFormat>,
+    /// Table whose n-th row, from 0, is document n of a samples file, where it keeps no documents
+    #[arg(long, value_name = "FILE")]
+    pub(crate) docs: Option<PathBuf>,
     /// Name of the model; the source's file name without it
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -98,9 +108,13 @@ pub(crate) fn run(args: &LogArgs, printer: &Printer) -> Result<ExitStatus, Failu
 fn import(args: &ImportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let manifest = read_benchmark(&args.bench)?;
     let format = args.format.map_or_else(|| ImportFormat::of(&args.source), Ok)?;
+    if args.docs.is_some() && format != ImportFormat::LmmsEval {
+        let message = format!("--docs: the source is of the form {}, expected lmms-eval", format.name());
+        return Err(Failure::new(ExitStatus::Usage, message).with_hint("leave --docs out"));
+    }
     let stem = args.source.file_stem().map(|s| s.to_string_lossy().into_owned());
     let name = args.name.clone().or(stem).unwrap_or_default();
-    let imported = import::import(&args.source, format, &name, &manifest, &args.bench)?;
+    let imported = import::import(&args.source, format, args.docs.as_deref(), &name, &manifest, &args.bench)?;
     let mut writer = LogWriter::create(&args.out, &imported.header)?;
     writer.append(&imported.records)?;
     let n_answered = imported.records.iter().filter(|r| r.status == RecordStatus::Ok).count();
@@ -127,6 +141,9 @@ fn export(args: &ExportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     if !run.is_complete() {
         printer.talk(&format!("note: the run is not complete: {}", run.n_of_n()));
     }
+    if let (true, Some(out)) = (args.form.folder, &args.out) {
+        return export_folder(&exported, out, args, printer);
+    }
     let parquet = args.form.parquet.then(|| run.folder().join(PARQUET_FILE));
     let inspect = args.form.inspect.then(|| run.folder().join(INSPECT_FILE));
     let out = args.out.clone().or(parquet).or(inspect);
@@ -147,6 +164,45 @@ fn export(args: &ExportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
         }
         None => printer.data(&String::from_utf8_lossy(&bytes))?,
     }
+    Ok(ExitStatus::Done)
+}
+
+/// Writes a folder for `datasets`: the rows, and the clips if they are asked for.
+fn export_folder(
+    exported: &ExportedRun<'_>,
+    out: &Path,
+    args: &ExportArgs,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    let fault = |path: &Path, e: &dyn std::fmt::Display| {
+        Failure::new(ExitStatus::Usage, format!("{}: {e}", path.display()))
+            .with_hint("give --out a folder that may be written")
+    };
+    fs::create_dir_all(out).map_err(|e| fault(out, &e))?;
+    if args.include_media {
+        let bench = args.bench.as_deref().unwrap_or(&exported.places().bench);
+        let roots = Manifest::read_roots(bench).map_err(unreadable)?;
+        for (corpus, path) in exported.media_files() {
+            let is_below = Path::new(&path).components().all(|c| matches!(c, Component::Normal(_)));
+            let Some(root) = roots.get(&corpus).filter(|_| is_below) else {
+                let message =
+                    format!("{corpus}/{path}: found no root of this corpus, or a path that leaves it");
+                return Err(Failure::new(ExitStatus::Data, message).with_hint("leave out --include-media"));
+            };
+            let (from, to) = (root.join(&path), out.join(&corpus).join(&path));
+            let folder = to.parent().unwrap_or(out);
+            fs::create_dir_all(folder).map_err(|e| fault(folder, &e))?;
+            if !to.exists() && fs::hard_link(&from, &to).is_err() {
+                fs::copy(&from, &to).map_err(|e| {
+                    Failure::new(ExitStatus::Data, format!("{}: {e}", from.display()))
+                        .with_hint("see `emomm verify`, or leave out --include-media")
+                })?;
+            }
+        }
+    }
+    let rows = out.join(METADATA_FILE);
+    write(&rows, &exported.metadata())?;
+    printer.data(&format!("{}\n", rows.display()))?;
     Ok(ExitStatus::Done)
 }
 

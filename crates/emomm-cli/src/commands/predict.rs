@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
-use emomm_api::{ServedName, Server};
+use emomm_api::{KeptReplies, ServedName, ServedPredictor, Server};
 use emomm_chase::{ClipKnowledge, DecisionRecord};
 use emomm_dataset::ModalitySet;
 use emomm_eval::run::ModelId;
 use emomm_eval::{
-    AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, ServedEnd, prompt,
+    AttentionDetail, Clip, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, ServedEnd,
+    prompt,
 };
 use emomm_media::{DecodeLimits, check_file};
 use emomm_models::LoadOptions;
@@ -19,6 +23,7 @@ use emomm_models::white_box::WhiteBox;
 use crate::cli::PredictArgs;
 use crate::commands::chase::steer::SteerFile;
 use crate::exit_status::{ExitStatus, Failure};
+use crate::interrupt::Interrupts;
 use crate::model_source;
 use crate::printer::Printer;
 use crate::served_args;
@@ -26,6 +31,9 @@ use crate::table;
 
 /// Tokens of a reply without `--max-new-tokens`.
 const MAX_NEW_TOKENS: u32 = 32;
+
+/// How often an interrupt is looked for while a server is asked.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A transcript file longer than this is not one.
 const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -89,20 +97,62 @@ fn ask(
     if let Some((option, _)) = white_box.into_iter().find(|(_, is_asked)| *is_asked) {
         return Err(served_args::not_available(option));
     }
-    let access = args.access.access(1, true);
+    let access = args.access.access(1, KeptReplies::All);
     let spinner = printer.spinner("asking what the server can do");
     let server = Server::find(name, args.served.condition(None), access, coalitions, None, true)?;
     for note in server.notes() {
         printer.talk(&format!("note: {note}"));
     }
-    let mut predictor = server.open()?;
+    let predictor = server.open()?;
     if let Some(path) = &args.prompt_out {
         write_prompts(&predictor, clip, coalitions, path, args.all_coalitions)?;
     }
     spinner.set_message("asking");
-    let results = predictor.predict(clip, coalitions, options);
+    let results = answers(predictor, clip, coalitions, options);
     spinner.finish_and_clear();
-    show(results, args.json, printer)
+    match results {
+        Some(results) => show(results, args.json, printer),
+        None => {
+            printer.talk("interrupted: what was stored on the server is removed");
+            Ok(ExitStatus::Interrupted)
+        }
+    }
+}
+
+/// What a server answers; `None` after an interrupt, when nothing of the clip lies on the server any more.
+fn answers(
+    predictor: ServedPredictor,
+    clip: &Clip,
+    coalitions: &[ModalitySet],
+    options: &PredictOptions,
+) -> Option<Vec<Result<Prediction, PredictError>>> {
+    let interrupts = Interrupts::listen(|_| {});
+    let (mut asking, clip, coalitions, options) =
+        (predictor.clone(), clip.clone(), coalitions.to_vec(), *options);
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        // Nobody listens after an interrupt.
+        let _ = sender.send(asking.predict(&clip, &coalitions, &options));
+    });
+    loop {
+        match receiver.recv_timeout(LOOK_EVERY) {
+            Ok(results) => return Some(results),
+            Err(RecvTimeoutError::Disconnected) => return Some(vec![Err(panicked())]),
+            Err(RecvTimeoutError::Timeout) if interrupts.stop.asked() > 0 => {
+                predictor.clean_up();
+                return None;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+fn panicked() -> PredictError {
+    PredictError {
+        kind: PredictErrorKind::Model,
+        message: "asking the server panicked".to_owned(),
+        hint: None,
+    }
 }
 
 /// What steers, if that is asked for.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use emomm_api::KeptReplies;
 use emomm_dataset::manifest::Manifest;
 use emomm_eval::run::{LogWriter, RecordStatus, Run, RunHeader};
 use emomm_eval::runner::RunnerOptions;
@@ -62,7 +63,11 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let manifest = read_benchmark(&bench)?;
     same_bench(&header, &manifest, &bench)?;
     let place = args.model.as_ref().unwrap_or(&header.places.model);
-    let served = Model::ask_again(place, &header, path, &args.access, args.jobs as usize, printer)?;
+    // An answer that was kept, of a record that has none, came in a session that was cut off.
+    let reuses =
+        if args.status.contains(&RecordStatus::Ok) { KeptReplies::None } else { KeptReplies::Answers };
+    let access = args.access.access(args.jobs as usize, reuses);
+    let served = Model::ask_again(place, &header, path, access, printer)?;
     let model = match served {
         Some(model) => model,
         None => Model::again(place, args.router.as_deref(), &header.plan.settings, printer)?,

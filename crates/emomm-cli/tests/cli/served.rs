@@ -3,7 +3,7 @@
 #[path = "../../../emomm-api/tests/mock/mod.rs"]
 mod mock;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -127,6 +127,10 @@ fn a_run_killed_at_random_instants_pays_for_no_reply_twice() {
             |line: &str, key: &str| serde_json::from_str::<Value>(line).unwrap()[key].as_f64().unwrap_or(0.0);
         let spent: f64 = ledger.lines().map(|l| of(l, "cost_usd")).sum();
         assert!(spent <= mock.charged() + 1e-9, "{spent} in the ledger, {} charged", mock.charged());
+        // With what was open at a kill, the sum is never below what was charged.
+        let counted = finish(served(&model, &more, folder.path(), "run").arg("--json"));
+        let counted = counted.objects()[0]["served"]["cost_usd"].as_f64().unwrap();
+        assert!(counted >= mock.charged() - 1e-9, "{counted} counted, {} charged", mock.charged());
     }
 }
 
@@ -179,6 +183,67 @@ fn predict_shows_replies_and_says_what_was_kept_back() {
     away.refused(2, &["faces, voices and words leave this machine"]);
 }
 
+#[test]
+fn a_server_on_this_machine_is_asked_past_the_environment_s_proxy() {
+    let mock = Mock::new(Skills::default());
+    for (model, more) in forms(&mock) {
+        let mut command = emomm();
+        command.args(["predict", "--model", &model, "--text", "He is fine.", "--json", "--retries", "0"]);
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            // Nobody listens there.
+            command.env(name, "http://127.0.0.1:9");
+        }
+        for name in ["NO_PROXY", "no_proxy"] {
+            command.env_remove(name);
+        }
+        let done = finish(command.args(&more));
+        assert_eq!(done.code, Some(0), "{done}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_question_leaves_no_file_on_the_server() {
+    // Files that never get ready: the question is waiting when the interrupt comes.
+    let mock = Mock::new(Skills { looks: usize::MAX, ..Skills::default() });
+    let folder = tempdir().unwrap();
+    let sound = folder.path().join("sound.wav");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "sine=frequency=440:duration=1"])
+        .arg(&sound)
+        .status();
+    assert!(made.unwrap().success());
+    let mut child = emomm()
+        .args([
+            "predict",
+            "--model",
+            "gemini:mock-omni",
+            "--proxy",
+            "off",
+            "--inline-limit",
+            "0",
+            "--base-url",
+        ])
+        .arg(mock.base_url())
+        .arg("--audio")
+        .arg(&sound)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for _ in 0..200 {
+        if !mock.stored().is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(mock.stored().len(), 1);
+    let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(mock.stored().is_empty(), "{:?}", mock.stored());
+}
+
 /// A complete run of the fake.
 fn run_of(folder: &TempDir) -> PathBuf {
     let run = folder.path().join("run");
@@ -194,9 +259,13 @@ fn logs_go_out_and_come_back_in_every_form() {
     let run = run_of(&folder);
     let few = ["--resamples", "50", "--json", "--answer", "reply_letter"];
     let expected = on_runs("score", &[&run], &few).printed()[0]["rows"].clone();
-    for (form, name) in
-        [("--csv", "x.csv"), ("--parquet", "x.parquet"), ("--lmms-eval", "x.jsonl"), ("--inspect", "x.eval")]
-    {
+    for (form, name) in [
+        ("--csv", "x.csv"),
+        ("--parquet", "x.parquet"),
+        ("--lmms-eval", "x.jsonl"),
+        ("--inspect", "x.eval"),
+        ("--folder", "x"),
+    ] {
         let (file, back) = (folder.path().join(name), folder.path().join(format!("back{form}")));
         let out = finish(emomm().args(["log", "export"]).arg(&run).arg(form).arg("--out").arg(&file));
         assert_eq!(out.code, Some(0), "{out}");
@@ -219,10 +288,95 @@ fn logs_go_out_and_come_back_in_every_form() {
             records(run).iter().map(|r| r["status"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
         };
         assert_eq!(statuses(&back), statuses(&run), "{form}");
+        // What the model wrote comes back to the letter.
+        let replies = |run: &Path| {
+            let of = |r: &Value| (r["sample"].to_string() + &r["coalition"].to_string(), r["reply"].clone());
+            records(run).iter().filter(|r| r["status"] == "ok").map(of).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(replies(&back), replies(&run), "{form}");
         let page = folder.path().join(format!("page{form}"));
         let page = finish(emomm().arg("report").arg(&back).arg("--out").arg(page));
         assert_eq!(page.code, Some(0), "{page}");
     }
+}
+
+#[test]
+fn askings_go_out_and_come_back_where_a_form_has_room_for_them() {
+    let folder = tempdir().unwrap();
+    // A reply that a spreadsheet would take for a formula, and one that changes.
+    let mock = Mock::with(Skills::default(), |n, _| {
+        Fault::Text(if n % 3 == 1 { "-> B\nScore: -0.4" } else { "=A\nA\nScore: -0.8" }.to_owned())
+    });
+    let run = folder.path().join("run");
+    let asked = ["--limit", "4", "--repeats", "3", "--jobs", "1"];
+    let done = finish(served(&mock.openai(), &[], folder.path(), "run").args(asked));
+    assert_eq!(done.code, Some(0), "{done}");
+    let askings = |run: &Path| {
+        let of = |r: &Value| {
+            let replies: Vec<Value> =
+                r["served"]["repeats"].as_array().into_iter().flatten().map(|r| r["reply"].clone()).collect();
+            (r["sample"].to_string() + &r["coalition"].to_string(), (r["reply"].clone(), replies))
+        };
+        records(run).iter().map(of).collect::<BTreeMap<_, _>>()
+    };
+    for (form, name, all) in [
+        ("--inspect", "x.eval", true),
+        ("--lmms-eval", "x.jsonl", true),
+        ("--csv", "x.csv", false),
+        ("--parquet", "x.parquet", false),
+    ] {
+        let (file, back) = (folder.path().join(name), folder.path().join(format!("back{form}")));
+        let out = finish(emomm().args(["log", "export"]).arg(&run).arg(form).arg("--out").arg(&file));
+        assert_eq!(out.code, Some(0), "{out}");
+        let mut import = emomm();
+        import.args(["log", "import"]).arg(&file).arg("--bench").arg(bench()).arg("--out").arg(&back);
+        assert_eq!(finish(&mut import).code, Some(0));
+        let mut expected = askings(&run);
+        if !all {
+            expected.values_mut().for_each(|(_, further)| further.clear());
+        }
+        assert_eq!(askings(&back), expected, "{form}");
+    }
+}
+
+#[test]
+fn samples_files_without_documents_are_placed_by_the_rows_of_a_data_set() {
+    let folder = tempdir().unwrap();
+    let run = run_of(&folder);
+    let (data, file) = (folder.path().join("data"), folder.path().join("samples.jsonl"));
+    for (form, out) in [("--folder", &data), ("--lmms-eval", &file)] {
+        let out = finish(emomm().args(["log", "export"]).arg(&run).arg(form).arg("--out").arg(out));
+        assert_eq!(out.code, Some(0), "{out}");
+    }
+    // As newer versions of lmms-eval write them: no document, and `resps` only where the filter changed something.
+    let mut kept = String::new();
+    for line in fs::read_to_string(&file).unwrap().lines() {
+        let mut sample: Value = serde_json::from_str(line).unwrap();
+        sample.as_object_mut().unwrap().retain(|key, _| key != "doc" && key != "arguments");
+        let written = sample["resps"][0].clone();
+        if written != json!([""]) {
+            sample["filtered_resps"] = written;
+            sample.as_object_mut().unwrap().remove("resps");
+        }
+        kept.push_str(&format!("{sample}\n"));
+    }
+    fs::write(&file, kept).unwrap();
+    let import = |out: &str, docs: Option<PathBuf>| {
+        let mut command = emomm();
+        command.args(["log", "import"]).arg(&file).arg("--bench").arg(bench());
+        command.arg("--out").arg(folder.path().join(out)).arg("--json");
+        if let Some(docs) = docs {
+            command.arg("--docs").arg(docs);
+        }
+        finish(&mut command)
+    };
+    let done = import("back", Some(data.join("metadata.jsonl")));
+    assert_eq!(done.objects()[0]["format"], json!("lmms-eval"), "{done}");
+    let few = ["--resamples", "50", "--json", "--answer", "reply_letter"];
+    let rows = |run: &Path| on_runs("score", &[run], &few).printed()[0]["rows"].clone();
+    assert_eq!(rows(&folder.path().join("back")), rows(&run));
+    import("without", None).refused(3, &["--docs"]);
+    import("bad", Some(folder.path().join("nothing.csv"))).refused(3, &["nothing.csv"]);
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::votes::VoteMap;
 const OF_CLIPS: [FindingKind; 3] =
     [FindingKind::FaultyClip, FindingKind::NumericId, FindingKind::UnknownMode];
 
+/// Columns of T, A, V.
+const MODALITY_LABELS: [&str; 3] = ["label_T", "label_A", "label_V"];
+
 /// The samples of a corpus, sorted by video and clip, and all findings with what was done.
 pub(crate) fn label(
     reading: &Reading,
@@ -48,6 +51,7 @@ pub(crate) fn label(
         scale: reading.corpus.scale,
         modality_scale: reading.corpus.modality_scale,
         polarity,
+        labelled: std::array::from_fn(|m| reading.clips.iter().any(|c| !c.modalities[m].trim().is_empty())),
         single_precision: BTreeMap::new(),
         findings,
     };
@@ -106,6 +110,8 @@ struct Labeller<'a> {
     scale: ScoreScale,
     modality_scale: ScoreScale,
     polarity: PolaritySource,
+    /// Whether some clip has a label of T, A, V.
+    labelled: [bool; 3],
     /// Scores that were images of short decimals, by file.
     single_precision: BTreeMap<String, usize>,
     findings: Vec<Finding>,
@@ -157,14 +163,15 @@ impl Labeller<'_> {
             return None;
         }
         let truth = self.score(clip, "label", &clip.ground_truth, self.scale, self.class_map);
-        let names = ["label_T", "label_A", "label_V"];
+        let is_known = self.modalities_are_labelled(clip);
         let modalities: Vec<Scored> = clip
             .modalities
             .iter()
-            .zip(names)
+            .zip(MODALITY_LABELS)
             .map(|(text, name)| self.score(clip, name, text, self.modality_scale, self.modality_map))
             .collect();
-        let is_kept = truth != Scored::LeaveOut && modalities.iter().all(|m| *m != Scored::LeaveOut);
+        let is_kept =
+            is_known && truth != Scored::LeaveOut && modalities.iter().all(|m| *m != Scored::LeaveOut);
         match truth {
             Scored::Label(ground_truth) if is_kept => Some(Labels {
                 ground_truth,
@@ -175,6 +182,21 @@ impl Labeller<'_> {
             }),
             _ => None,
         }
+    }
+
+    /// Whether the clip has the labels that others have, or is kept without.
+    fn modalities_are_labelled(&mut self, clip: &RawClip) -> bool {
+        let absent: Vec<&str> = (0..MODALITY_LABELS.len())
+            .filter(|m| self.labelled[*m] && clip.modalities[*m].trim().is_empty())
+            .map(|m| MODALITY_LABELS[m])
+            .collect();
+        if absent.is_empty() {
+            return true;
+        }
+        let action = self.policies.action(FindingKind::UnlabelledModality);
+        let found = format!("no {}", absent.join(", "));
+        self.findings.push(clip.finding(FindingKind::UnlabelledModality, found, action));
+        action == Action::Kept
     }
 
     fn score(&mut self, clip: &RawClip, column: &str, text: &str, scale: ScoreScale, map: Corpus) -> Scored {

@@ -108,11 +108,12 @@ pub fn build_matching(
         }
     }
     samples.sort_by_cached_key(Sample::order);
-    let mut unnamed = grouping::assign_groups(&mut samples, speakers);
-    for finding in &mut unnamed {
+    let mut of_speakers = grouping::assign_groups(&mut samples, speakers);
+    of_speakers.extend_from_slice(speakers.findings());
+    for finding in &mut of_speakers {
         options.policies.refuse(finding);
     }
-    findings.extend(unnamed);
+    findings.extend(of_speakers);
     findings.sort();
     if findings.iter().any(|f| f.action == Action::Refused) {
         findings.retain(|f| f.action == Action::Refused);

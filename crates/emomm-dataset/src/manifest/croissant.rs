@@ -56,17 +56,8 @@ pub fn croissant(manifest: &Manifest, parquet_sha256: &str, details: &CardDetail
     let fields: Vec<Value> = COLUMNS
         .iter()
         .map(|(name, description)| {
-            json!({
-                "@type": "cr:Field",
-                "@id": format!("samples/{name}"),
-                "name": name,
-                "description": description,
-                "dataType": if name.starts_with("score_") { "sc:Float" } else { "sc:Text" },
-                "source": {
-                    "fileObject": { "@id": PARQUET_FILE },
-                    "extract": { "column": name },
-                },
-            })
+            let data_type = if name.starts_with("score_") { "sc:Float" } else { "sc:Text" };
+            croissant_field("samples", PARQUET_FILE, name, description, data_type)
         })
         .collect();
     let header = &manifest.header;
@@ -74,7 +65,7 @@ pub fn croissant(manifest: &Manifest, parquet_sha256: &str, details: &CardDetail
         manifest.rows.iter().map(|r| r.language.as_str()).collect();
     let names: Vec<&str> = header.corpora.iter().map(|c| c.name.as_str()).collect();
     let mut dataset = json!({
-        "@context": context(),
+        "@context": croissant_context(),
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": details.name,
@@ -92,15 +83,7 @@ pub fn croissant(manifest: &Manifest, parquet_sha256: &str, details: &CardDetail
         "inLanguage": languages,
         "keywords": ["multimodal emotion recognition", "modality conflict", "missing modality"],
         "isLiveDataset": false,
-        "distribution": [{
-            "@type": "cr:FileObject",
-            "@id": PARQUET_FILE,
-            "name": PARQUET_FILE,
-            "description": "One row for each sample.",
-            "contentUrl": PARQUET_FILE,
-            "encodingFormat": PARQUET_TYPE,
-            "sha256": parquet_sha256,
-        }],
+        "distribution": [croissant_parquet(PARQUET_FILE, "One row for each sample.", parquet_sha256)],
         "recordSet": [{
             "@type": "cr:RecordSet",
             "@id": "samples",
@@ -132,8 +115,42 @@ fn findings(manifest: &Manifest) -> String {
     if counts.is_empty() { "Nothing was noticed in the sources.".to_owned() } else { counts.join(", ") }
 }
 
+/// A column of the file `file` as a field of a record set.
+pub fn croissant_field(
+    record_set: &str,
+    file: &str,
+    name: &str,
+    description: &str,
+    data_type: &str,
+) -> Value {
+    json!({
+        "@type": "cr:Field",
+        "@id": format!("{record_set}/{name}"),
+        "name": name,
+        "description": description,
+        "dataType": data_type,
+        "source": {
+            "fileObject": { "@id": file },
+            "extract": { "column": name },
+        },
+    })
+}
+
+/// A Parquet file beside the description.
+pub fn croissant_parquet(file: &str, description: &str, sha256: &str) -> Value {
+    json!({
+        "@type": "cr:FileObject",
+        "@id": file,
+        "name": file,
+        "description": description,
+        "contentUrl": file,
+        "encodingFormat": PARQUET_TYPE,
+        "sha256": sha256,
+    })
+}
+
 /// The context of the specification, with the prefix of the RAI vocabulary.
-fn context() -> Value {
+pub fn croissant_context() -> Value {
     json!({
         "@language": "en",
         "@vocab": "https://schema.org/",

@@ -11,7 +11,7 @@ mod row;
 mod verify;
 
 pub use card::{CARD_FILE, CROISSANT_FILE, CardDetails, card};
-pub use croissant::{COLUMNS, croissant};
+pub use croissant::{COLUMNS, croissant, croissant_context, croissant_field, croissant_parquet};
 pub use files::{HEADER_FILE, Manifest, PARQUET_FILE, ROOTS_FILE};
 pub use header::{CorpusRecord, Counts, FORMAT_VERSION, ManifestHeader};
 pub use row::ManifestRow;

@@ -112,21 +112,27 @@ fn ids(rows: &[ManifestRow]) -> Check {
 }
 
 fn masked_copies(rows: &[ManifestRow]) -> Check {
-    let mut check =
-        Check::new("a masked copy has its source's labels, group and split, and shows no more than it may");
+    let mut check = Check::new(
+        "a masked copy has its source's labels, group and split, and shows of it what it may and no more",
+    );
     let full: BTreeMap<&str, &ManifestRow> =
         rows.iter().filter(|r| r.is_full()).map(|r| (r.id.as_str(), r)).collect();
     for row in rows.iter().filter(|r| !r.is_full()) {
         let source = row.source_id.as_deref().and_then(|id| full.get(id));
-        let hides = |modality: Modality, is_null: bool| row.coalition.contains(modality) || is_null;
+        let shows = |modality: Modality, own: &Option<String>, of_source: &Option<String>| {
+            if row.coalition.contains(modality) { own == of_source } else { own.is_none() }
+        };
         let holds = source.is_some_and(|s| {
             s.split == row.split
                 && s.group == row.group
                 && s.labels == row.labels
                 && s.language == row.language
-        }) && hides(Modality::Text, row.text.is_none())
-            && hides(Modality::Audio, row.audio_path.is_none())
-            && hides(Modality::Video, row.video_path.is_none());
+                && shows(Modality::Text, &row.text, &s.text)
+                && shows(Modality::Audio, &row.audio_path, &s.audio_path)
+                && shows(Modality::Audio, &row.audio_sha256, &s.audio_sha256)
+                && shows(Modality::Video, &row.video_path, &s.video_path)
+                && shows(Modality::Video, &row.video_sha256, &s.video_sha256)
+        });
         check.look(holds, || row.id.clone());
     }
     check

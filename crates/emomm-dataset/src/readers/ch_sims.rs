@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::clip::{CorpusInfo, Layout, NINE_COLUMNS, Reading, SourceFile, clips_of};
+use super::clip::{CorpusInfo, Layout, NINE_COLUMNS, OWN_COLUMNS, Reading, SourceFile, clips_of};
 use super::table::{Table, read_csv};
 use crate::corpus::Corpus;
 use crate::error::DatasetError;
@@ -54,7 +54,7 @@ pub(crate) fn read_nine_columns(corpus: CorpusInfo, file: &str) -> Result<Readin
     let path = corpus.root.join(file);
     let mut table = read_csv(&path, file, &NINE_COLUMNS, |first| first.contains(&"video_id"))?;
     table.need_columns(&path, &["video_id", "clip_id", "text"])?;
-    table.report_unknown_columns(&NINE_COLUMNS);
+    table.report_unknown_columns(&[&NINE_COLUMNS[..], &OWN_COLUMNS].concat());
     let (clips, found) = clips_of(&table, |video, clip| {
         let path = format!("Raw/{video}/{clip}.mp4");
         (Some(path.clone()), Some(path))

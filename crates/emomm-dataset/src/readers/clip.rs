@@ -12,6 +12,9 @@ use super::table::{Cell, Table, malformed};
 pub(crate) const NINE_COLUMNS: [&str; 9] =
     ["video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode"];
 
+/// Columns that no corpus has and that are read where somebody added them.
+pub(crate) const OWN_COLUMNS: [&str; 2] = ["language", "speaker"];
+
 /// A clip before its labels are mapped. Ids and scores are text, exactly as found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RawClip {
@@ -143,7 +146,7 @@ pub(crate) fn clips_of(
     paths: impl Fn(&str, &str) -> (Option<String>, Option<String>),
 ) -> (Vec<RawClip>, Vec<Finding>) {
     let columns = NINE_COLUMNS.map(|name| table.column(name));
-    let [language, speaker] = ["language", "speaker"].map(|name| table.column(name));
+    let [language, speaker] = OWN_COLUMNS.map(|name| table.column(name));
     let mut clips = Vec::with_capacity(table.rows.len());
     let mut findings = Vec::new();
     for row in &table.rows {

@@ -7,7 +7,7 @@
 use std::path::{Component, Path};
 
 use super::ch_sims::LABEL_FILE_HINT;
-use super::clip::{CorpusInfo, Layout, NINE_COLUMNS, Reading, SourceFile, clips_of, is_id};
+use super::clip::{CorpusInfo, Layout, NINE_COLUMNS, OWN_COLUMNS, Reading, SourceFile, clips_of, is_id};
 use super::table::{Cell, MAX_ROWS, Row, Table, encoding_finding, malformed, read_csv};
 use super::text_file::{digest_of_bytes, read_bytes, read_text};
 use crate::corpus::Corpus;
@@ -54,8 +54,8 @@ pub fn read_folder(folder: &Path, options: &FolderOptions) -> Result<Reading, Da
         found: folder.display().to_string(),
         expected: "a name without separators",
     })?;
-    let known = ["file_name", "video", "audio", "language", "speaker"];
-    table.report_unknown_columns(&[&NINE_COLUMNS[..], &known].concat());
+    let known = [&NINE_COLUMNS[..], &OWN_COLUMNS, &["file_name", "video", "audio"]].concat();
+    table.report_unknown_columns(&known);
     derive_ids(&mut table, &path)?;
     let (mut clips, found) = clips_of(&table, |_, _| (None, None));
     let paths = [["video", "file_name"], ["audio", "file_name"]]

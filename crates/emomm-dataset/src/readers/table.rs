@@ -114,13 +114,40 @@ pub(crate) fn read_csv(
     names: &[&str],
     has_header: impl Fn(&[&str]) -> bool,
 ) -> Result<Table, DatasetError> {
+    read_separated(path, file, names, has_header, Separated { separator: b',', may_span: false })
+}
+
+/// How values are told apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Separated {
+    /// Between two values.
+    pub(crate) separator: u8,
+    /// Whether a value in quotes may span lines; where it may not, a quote that was never closed is noticed.
+    pub(crate) may_span: bool,
+}
+
+/// Reads a file of separated values with a header, as [`read_csv`] does.
+pub(crate) fn read_with_header(path: &Path, file: &str, form: Separated) -> Result<Table, DatasetError> {
+    read_separated(path, file, &[], |_| true, form)
+}
+
+fn read_separated(
+    path: &Path,
+    file: &str,
+    names: &[&str],
+    has_header: impl Fn(&[&str]) -> bool,
+    form: Separated,
+) -> Result<Table, DatasetError> {
     let source = read_text(path)?;
     let mut findings = Vec::new();
     if let Some(encoding) = source.decoded_from {
         findings.push(encoding_finding(file, encoding));
     }
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source.text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(form.separator)
+        .from_reader(source.text.as_bytes());
     let mut columns: Vec<String> = Vec::new();
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
@@ -128,7 +155,7 @@ pub(crate) fn read_csv(
         let more = reader.read_record(&mut record).map_err(|error| DatasetError::Table {
             path: path.to_owned(),
             row: error.position().map_or(0, csv::Position::line),
-            expected: "comma-separated values".to_owned(),
+            expected: "values with separators between them".to_owned(),
             found: error.to_string(),
         })?;
         if !more {
@@ -151,7 +178,9 @@ pub(crate) fn read_csv(
             columns = names.iter().map(|n| (*n).to_owned()).collect();
         }
         let problem = if record.len() == columns.len() {
-            lines_of(&record).map(|n| format!("a value that spans {n} lines; is a quote left open?"))
+            lines_of(&record)
+                .filter(|_| !form.may_span)
+                .map(|n| format!("a value that spans {n} lines; is a quote left open?"))
         } else {
             let swallowed = lines_of(&record).map(|n| format!(" on {n} lines; is a quote left open?"));
             let swallowed = swallowed.unwrap_or_default();

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::clip::{Reading, SourceFile};
-use super::spreadsheet::read_xlsx;
-use super::table::{Row, Table, malformed, read_csv};
+use super::plain::read_by_ending;
+use super::table::{Row, Table, malformed};
 use crate::error::DatasetError;
 use crate::finding::{Action, Finding, FindingKind};
 use crate::score::ScoreScale;
@@ -27,8 +27,7 @@ const ENDINGS: [&str; 4] = [".mp4", ".wav", ".avi", ".mkv"];
 pub fn add_unimodal_labels(reading: &mut Reading, path: &Path) -> Result<(), DatasetError> {
     let file =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    let is_sheet = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("xlsx"));
-    let mut table = if is_sheet { read_xlsx(path, &file)? } else { read_csv(path, &file, &[], |_| true)? };
+    let mut table = read_by_ending(path, &file, false)?;
     let columns = Columns::of(&table, path)?;
     table.report_unknown_columns(&columns.known.iter().map(String::as_str).collect::<Vec<_>>());
     let mut findings = std::mem::take(&mut table.findings);

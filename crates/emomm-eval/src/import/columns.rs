@@ -5,11 +5,11 @@ use std::path::Path;
 use emomm_dataset::ModalitySet;
 
 use super::{ImportError, ImportedRow};
-use crate::run::RecordStatus;
+use crate::run::{FORMULA_MARKS, RecordStatus};
 use crate::score::table_cells;
 
 /// Names of a column, the first that is there counts.
-const IDS: [&str; 4] = ["id", "sample", "clip", "file_name"];
+pub(super) const IDS: [&str; 4] = ["id", "sample", "clip", "file_name"];
 const REPLIES: [&str; 3] = ["reply", "response", "completion"];
 const ANSWERS: [&str; 5] = ["label", "letter", "reply_letter", "prediction", "answer"];
 const SCORES: [&str; 2] = ["reply_score", "score"];
@@ -31,6 +31,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
         let message = format!("found the columns {}, expected a reply or a label", names.join(", "));
         return Err(ImportError::unreadable(path, &message));
     }
+    // Of tables for spreadsheets a text that would be a formula has a mark before it; see the export.
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let is_sheet = ["csv", "tsv"].contains(&extension.as_str());
+    let unmarked = |text: &String| match text.strip_prefix('\'') {
+        Some(bare) if is_sheet && bare.starts_with(FORMULA_MARKS) => bare.to_owned(),
+        _ => text.clone(),
+    };
     let mut all = Vec::with_capacity(rows.len());
     for (number, cells) in rows {
         let cell =
@@ -41,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
             row: number,
             id: cell(Some(id)).ok_or_else(|| fault("found no id".to_owned()))?.to_owned(),
             coalition: cell(coalition).map(parse_coalition).transpose()?,
-            reply: reply.and_then(|i| cells.get(i)).filter(|c| !c.trim().is_empty()).cloned(),
+            reply: reply.and_then(|i| cells.get(i)).filter(|c| !c.trim().is_empty()).map(unmarked),
             ..ImportedRow::default()
         };
         row.status =
@@ -61,7 +68,15 @@ pub(super) fn read(path: &Path) -> Result<Vec<ImportedRow>, ImportError> {
                 text.parse().map_err(|_| fault(format!("found the score `{text}`, expected a number")))?;
             row.score = (number.is_finite() && number.abs() <= 1.0).then_some(number);
         }
-        row.epoch = cell(epoch).and_then(|t| t.parse().ok()).unwrap_or(1);
+        row.epoch = match cell(epoch) {
+            None => 1,
+            // Tables with gaps have their whole numbers as 2.0.
+            Some(text) => text
+                .strip_suffix(".0")
+                .unwrap_or(text)
+                .parse()
+                .map_err(|_| fault(format!("found the epoch `{text}`, expected a whole number")))?,
+        };
         all.push(row);
     }
     Ok(all)

@@ -2,7 +2,7 @@
 //!
 //! | source | ids and coalitions | answers |
 //! |---|---|---|
-//! | samples files of lmms-eval and lm-eval | `doc.id` and `doc.coalition` | `resps`, else `filtered_resps` |
+//! | samples files of lmms-eval and lm-eval | `doc.id` and `doc.coalition`, else row `doc_id` of a table | `resps`, an asking each, else `filtered_resps`; the greatest of five log-likelihoods |
 //! | `.eval` logs of inspect | `metadata.sample` and `metadata.coalition`, else the sample's `id` | `output.completion` |
 //! | a folder with `metadata.csv`, `.jsonl` or `.parquet`, as Hugging Face has them | `id`, else `file_name` | columns |
 //! | CSV, JSONL, Parquet | `id` or `sample`, `coalition` | `reply` or `response`; `label`, `letter` or `reply_letter`; `score` or `reply_score` |
@@ -10,6 +10,7 @@
 //! A reply is read by this tool's own parser, whatever the other tool made of it. Labels are those of the benchmark.
 
 mod columns;
+mod documents;
 mod inspect_log;
 mod place;
 mod samples_file;
@@ -33,6 +34,7 @@ use crate::run::{
 };
 use crate::score::ScoreFileError;
 use crate::served::{Served, ServedRepeat};
+use documents::Documents;
 use place::Clips;
 
 /// What a source is.
@@ -75,8 +77,10 @@ impl ImportFormat {
         let file = File::open(path).map_err(|e| ImportError::unreadable(path, &e))?;
         file.take(1 << 20).read_to_end(&mut start).map_err(|e| ImportError::unreadable(path, &e))?;
         let first = start.split(|b| *b == b'\n').next().unwrap_or_default();
+        let holds = |key: &[u8]| first.windows(key.len()).any(|w| w == key);
         let is_sample = first.starts_with(b"{")
-            && [&b"\"doc_id\""[..], b"\"resps\""].iter().all(|k| first.windows(k.len()).any(|w| w == *k));
+            && holds(b"\"doc_id\"")
+            && (holds(b"\"resps\"") || holds(b"\"filtered_resps\""));
         Ok(if is_sample { Self::LmmsEval } else { Self::Table })
     }
 }
@@ -174,19 +178,24 @@ pub struct Imported {
     pub records: Vec<Record>,
 }
 
-/// Reads a source beside the benchmark whose clips it answers. `name` is the model's.
+/// Reads a source beside the benchmark whose clips it answers. `name` is the model's; `docs` is a table whose rows are the
+/// documents of a samples file, by number.
 ///
 /// # Errors
 /// What cannot be read, placed or understood; nothing is left out silently.
 pub fn import(
     path: &Path,
     format: ImportFormat,
+    docs: Option<&Path>,
     name: &str,
     manifest: &Manifest,
     bench: &Path,
 ) -> Result<Imported, ImportError> {
     let (source, rows) = match format {
-        ImportFormat::LmmsEval => (path.to_owned(), samples_file::read(path)?),
+        ImportFormat::LmmsEval => {
+            let documents = docs.map(Documents::read).transpose()?;
+            (path.to_owned(), samples_file::read(path, documents.as_ref())?)
+        }
         ImportFormat::Inspect => (path.to_owned(), inspect_log::read(path)?),
         ImportFormat::Folder => {
             let file = metadata_of(path)?;

@@ -14,7 +14,7 @@ use super::header::hex;
 use super::record::Record;
 
 /// A text in a spreadsheet that begins so would be a formula.
-const FORMULA_MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+pub(crate) const FORMULA_MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The rows of a run, each with its clip's row of the manifest.
 pub struct ExportedRun<'a> {
@@ -27,7 +27,7 @@ pub struct ExportedRun<'a> {
 }
 
 /// A value of a table.
-enum Cell {
+pub(super) enum Cell {
     Text(Option<String>),
     Number(Option<f64>),
 }
@@ -66,6 +66,11 @@ impl<'a> ExportedRun<'a> {
         self.clips.get(record.sample.as_str()).map(|c| c.labels.ground_truth.class)
     }
 
+    /// The row of a record's clip.
+    pub(super) fn clip(&self, record: &Record) -> Option<&ManifestRow> {
+        self.clips.get(record.sample.as_str()).copied()
+    }
+
     /// The transcript of a record's clip.
     pub(super) fn words(&self, record: &Record) -> Option<&str> {
         self.clips.get(record.sample.as_str()).and_then(|c| c.text.as_deref())
@@ -98,7 +103,7 @@ impl<'a> ExportedRun<'a> {
         columns
     }
 
-    fn cells(&self, record: &Record) -> Vec<(String, Cell)> {
+    pub(super) fn cells(&self, record: &Record) -> Vec<(String, Cell)> {
         let clip = self.clips.get(record.sample.as_str());
         let shown = self.shown.get(&(record.sample.as_str(), record.coalition));
         let class = |s: Option<Sentiment>| Cell::Text(s.map(|s| s.name().to_owned()));
@@ -169,7 +174,7 @@ impl<'a> ExportedRun<'a> {
     }
 
     /// Lines of lmms-eval's samples files: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`, hashes, and the
-    /// metric `acc`. A document is a clip under a coalition.
+    /// metric `acc`. A document is a clip under a coalition, with a response for each asking.
     pub fn lmms_eval(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (number, record) in self.run.records().iter().enumerate() {
@@ -178,6 +183,10 @@ impl<'a> ExportedRun<'a> {
             let answer = record.answer().map(Sentiment::letter);
             let written = record.reply.clone().or_else(|| answer.map(String::from)).unwrap_or_default();
             let filtered = answer.map(String::from).unwrap_or_default();
+            let further = record.served.iter().flat_map(|s| &s.repeats);
+            let further = further
+                .map(|r| r.reply.clone().or_else(|| r.reply_letter.map(String::from)).unwrap_or_default());
+            let responses: Vec<String> = std::iter::once(written).chain(further).collect();
             let doc = json!({
                 "id": record.sample,
                 "coalition": record.coalition,
@@ -189,7 +198,7 @@ impl<'a> ExportedRun<'a> {
                 "doc": doc,
                 "target": target,
                 "arguments": [[record.key]],
-                "resps": [[written]],
+                "resps": [responses],
                 "filtered_resps": [filtered],
                 "doc_hash": digest(&doc.to_string()),
                 "prompt_hash": digest(&record.key),
@@ -203,7 +212,7 @@ impl<'a> ExportedRun<'a> {
     }
 }
 
-fn push_line(out: &mut Vec<u8>, line: &Value) {
+pub(super) fn push_line(out: &mut Vec<u8>, line: &Value) {
     out.extend_from_slice(line.to_string().as_bytes());
     out.push(b'\n');
 }

@@ -25,6 +25,7 @@ mod diff;
 mod digest_memo;
 mod error;
 mod export;
+mod export_folder;
 mod folder;
 mod header;
 mod inspect;
@@ -45,6 +46,8 @@ pub use attention::{LayerAttention, RegionAttention, SpatialAttention};
 pub use digest_memo::DigestMemo;
 pub use error::RunError;
 pub use export::ExportedRun;
+pub(crate) use export::FORMULA_MARKS;
+pub use export_folder::{METADATA_FILE, MediaFile};
 pub use folder::{ATTENTION_FOLDER, LOG_FILE, Run};
 pub use header::{
     BenchId, FORMAT_VERSION, ModelId, Places, Plan, RunHeader, Selection, Settings, Versions, hex,

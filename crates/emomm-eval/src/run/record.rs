@@ -137,6 +137,17 @@ pub struct SteeredLayer {
     pub steered: bool,
     /// The heads that were steered, ascending.
     pub heads: Vec<usize>,
+    /// Greatest |γ b| of Eq. (13) in a steered head; absent where the layer was not steered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greatest_bias: Option<f64>,
+    /// Steered heads whose mass on the significant video tokens was below the target, so that Eq. (14) acted; absent where
+    /// the layer was not steered or has no such tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads_below_target: Option<usize>,
+    /// Greatest share of a steered head's attention that one modality has after steering; absent where the layer was not
+    /// steered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greatest_mass_after: Option<f64>,
     /// π before steering, mean over heads.
     pub preference_before: PerModality<Option<f64>>,
     /// π after steering, mean over heads.

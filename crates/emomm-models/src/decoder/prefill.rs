@@ -78,6 +78,15 @@ impl Prefill {
         }
     }
 
+    /// Length of each token's value vector in one layer; `None` as long as no token was read.
+    ///
+    /// # Shapes
+    /// `[kv_heads][tokens]`
+    pub fn value_norms(&self, layer: usize) -> Result<Option<Vec<Vec<f32>>>> {
+        let Some(cache) = self.layers.as_ref().and_then(|layers| layers.get(layer)) else { return Ok(None) };
+        cache.v.to_dtype(DType::F32)?.sqr()?.sum(2)?.sqrt()?.to_vec2().map(Some)
+    }
+
     /// Bytes of keys and values.
     pub fn cache_bytes(&self) -> usize {
         let size = |t: &Tensor| t.elem_count() * t.dtype().size_in_bytes();

@@ -1,5 +1,5 @@
-//! What lies beside the variants: sweeps (`sweep*.json`) and knock-out traces (`trace*.json`) of other commands, and frames
-//! of clips, where they may be shown.
+//! What lies beside the variants: sweeps (`sweep*.json`), knock-out traces (`trace*.json`) and learning curves
+//! (`curve*.json`) of other commands, and frames of clips, where they may be shown.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +16,8 @@ pub struct Beside {
     pub sweeps: Vec<(String, Value)>,
     /// What `emomm chase trace --out` wrote.
     pub traces: Vec<(String, Value)>,
+    /// What `emomm chase train --curve-out` wrote.
+    pub learning: Vec<(String, Value)>,
     /// Some frames of clips by id, evenly spaced, as data URLs.
     pub frames: BTreeMap<String, Vec<String>>,
 }
@@ -40,6 +42,8 @@ impl Beside {
                 &mut found.sweeps
             } else if name.starts_with("trace") {
                 &mut found.traces
+            } else if name.starts_with("curve") {
+                &mut found.learning
             } else {
                 continue;
             };

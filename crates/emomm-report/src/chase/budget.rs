@@ -13,6 +13,11 @@ struct Sum {
     after: [f64; 3],
     n: usize,
     n_steered: usize,
+    /// Over steered layers: greatest |γ b|, greatest mass of one modality in a steered head, each with its number.
+    bias: (f64, usize),
+    mass: (f64, usize),
+    /// Steered heads with significant tokens, and those of them below the target mass.
+    heads: (usize, usize),
 }
 
 /// The table, over full clips.
@@ -30,8 +35,12 @@ pub fn budgets(study: &Study) -> Table {
             ));
         }
     }
-    let note =
-        "Preference π over the modalities, mean over heads, then over full clips that the router read.";
+    columns.push(Column::number("bias", "Greatest |γ b|", Form::Decimals(2)));
+    columns.push(Column::number("mass", "Greatest mass after %", Form::Percent(1)));
+    columns.push(Column::number("below_target", "Heads below ψ̂ %", Form::Percent(1)));
+    let note = "Preference π over the modalities, mean over heads, then over full clips that the router read. The last three are of \
+                steered heads: means over clips of the greatest bias between modalities and of the greatest share of attention \
+                that one modality has after steering, and the share of heads in which the bias inside the video acts.";
     let mut table =
         Table::new("chase-budget", "Attention budget before and after steering", columns).with_note(note);
     for run in &study.runs {
@@ -46,6 +55,16 @@ pub fn budgets(study: &Study) -> Table {
             let sum = layers.entry(layer.layer).or_default();
             sum.n += 1;
             sum.n_steered += usize::from(layer.steered);
+            for (sum, value) in
+                [(&mut sum.bias, layer.greatest_bias), (&mut sum.mass, layer.greatest_mass_after)]
+            {
+                if let Some(value) = value {
+                    *sum = (sum.0 + value, sum.1 + 1);
+                }
+            }
+            if let Some(below) = layer.heads_below_target {
+                sum.heads = (sum.heads.0 + layer.heads.len(), sum.heads.1 + below);
+            }
             for i in 0..3 {
                 sum.before[i] += before[i];
                 sum.after[i] += after[i];
@@ -59,6 +78,11 @@ pub fn budgets(study: &Study) -> Table {
                 cells.push(Cell::number(Some(sum.before[i] / n)));
                 cells.push(Cell::number(Some(sum.after[i] / n)));
             }
+            for (sum, n) in [sum.bias, sum.mass] {
+                cells.push(Cell::number((n > 0).then(|| sum / n as f64)));
+            }
+            let (heads, below) = sum.heads;
+            cells.push(Cell::number((heads > 0).then(|| below as f64 / heads as f64)));
             table.push(cells);
         }
     }

@@ -9,8 +9,8 @@ use crate::chart::{Line, Lines, Mark, Unit};
 use crate::figure::Figure;
 use crate::table::{Cell, Column, Form, Table};
 
-/// Symbols of the paper.
-const SYMBOLS: [(&str, &str); 7] = [
+/// Symbols of the paper, and a word where it has none.
+const SYMBOLS: [(&str, &str); 8] = [
     ("conflict_threshold", "τ"),
     ("max_steering", "η"),
     ("n_heads_steered", "K"),
@@ -18,6 +18,7 @@ const SYMBOLS: [(&str, &str); 7] = [
     ("intra_strength", "β"),
     ("significant_percentile", "P"),
     ("target_mass", "ψ̂"),
+    ("gate_sharpness", "sharpness of g"),
 ];
 const SUBSETS: [(&str, Ink, Mark, &str); 2] =
     [("align", Ink::Run(0), Mark::Disc, "5 3"), ("conflict", Ink::Run(1), Mark::Square, "")];

@@ -10,6 +10,7 @@ mod difference;
 mod heads;
 mod importance;
 mod knock_out;
+mod learning;
 mod missing;
 mod outputs;
 mod patterns;
@@ -74,6 +75,7 @@ pub fn chase_content(
     let mut figures: Vec<Figure> = gain.into_iter().collect();
     figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));
     figures.extend(beside.traces.iter().filter_map(|(name, trace)| knock_out::knock_out(name, trace)));
+    figures.extend(beside.learning.iter().filter_map(|(name, curve)| learning::learning(name, curve)));
     figures.extend(chosen_heads(study));
     figures.extend(importance(study, beside));
     let mut words = vec![

@@ -18,7 +18,10 @@ fn layer(number: usize, gate: [f64; 3], steered: bool) -> SteeredLayer {
         conflict_prob: Some(if steered { 0.9 } else { 0.1 }),
         gate: PerModality { text, audio, video },
         steered,
-        heads: vec![0],
+        heads: vec![0, 2],
+        greatest_bias: steered.then_some(1.5),
+        heads_below_target: steered.then_some(1),
+        greatest_mass_after: steered.then_some(0.75),
         preference_before: even,
         preference_after: PerModality { text: Some(0.4), ..even },
     }
@@ -58,18 +61,30 @@ fn line(tables: &[Table], name: &str, begins: &str) -> String {
 
 /// By class, six clips conflict: a2, whose voice is weaker than the truth, and c1 to c5. In c5 nothing is right; c1 is not
 /// steered. The mean gate points to the video, two of three layers to the text. Video is right in a2, c2, c3 and c4, text in
-/// a2 and c3.
+/// a2 and c3. The four others are steered, too. By polarity a2 is no conflict.
 #[test]
 fn the_three_readings_of_table_6_by_hand() {
     let tables = content();
     // Steered with a target: a2, c2, c3, c4. The mean gate is right in all four, the majority in a2 and c3. Pairs of sample
-    // and layer: 3, 1, 3 and 1 of 12. Joint: four of the five that have a target.
-    let row = line(&tables, "chase-detection", "tuned,test,");
-    let fields: Vec<f64> = row.split(',').skip(2).map(|f| f.parse().unwrap()).collect();
-    let expected = [6.0, 1.0, 5.0 / 6.0, 1.0, 2.0 / 4.0, 8.0 / 12.0, 4.0 / 5.0];
-    for (found, expected) in fields.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-12, "{row}");
-    }
+    // and layer: 3, 1, 3 and 1 of 12 that were steered, of 15 that were read. Joint: over the five that have a target.
+    let fields = |level: &str| -> Vec<f64> {
+        let row = line(&tables, "chase-detection", &format!("tuned,test,{level},"));
+        row.split(',').skip(3).map(|f| f.parse().unwrap()).collect()
+    };
+    let close = |level: &str, expected: &[f64]| {
+        let found = fields(level);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found_one, expected) in found.iter().zip(expected) {
+            assert!((found_one - expected).abs() < 1e-12, "{level}: {found:?}");
+        }
+    };
+    let (by_class, joint) =
+        ([6.0, 1.0, 4.0, 5.0 / 6.0, 1.0, 1.0, 0.5, 8.0 / 12.0], [4.0 / 5.0, 2.0 / 5.0, 8.0 / 15.0]);
+    close("class", &[&by_class[..], &joint[..]].concat());
+    // Five conflicts, of which c5 has no target; a2 is among the others.
+    let polarity = fields("polarity");
+    assert_eq!(polarity[..3], [5.0, 1.0, 5.0], "{polarity:?}");
+    assert!((polarity[3] - 0.8).abs() < 1e-12 && (polarity[4] - 1.0).abs() < 1e-12, "{polarity:?}");
     assert!(line(&tables, "chase-detection", "\"paper, Table 6\",test,").contains("0.8965"));
 }
 
@@ -81,6 +96,7 @@ fn gains_are_told_by_what_conflicts() {
     assert!(line(&tables, "chase-patterns", "tuned,none,").starts_with("tuned,none,5,1,1,0,"));
     let budget = line(&tables, "chase-budget", "tuned,13,");
     assert!(budget.starts_with("tuned,13,10,0.9,0.5,0."), "{budget}");
+    assert!(budget.ends_with(",1.5,0.75,0.5"), "{budget}");
     let variant = line(&tables, "chase-variants", "tuned,method,conflict,");
     assert!(variant.starts_with("tuned,method,conflict,5,1,"), "{variant}");
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::accounts::{self, Acceptance, Role};
 use crate::passwords::{MIN_LENGTH, weakness};
 use crate::web::App;
-use crate::web::guard::Address;
+use crate::web::guard::{Address, counted};
 use crate::web::render::{Failure, Problem, answered, page, page_with_status};
 use crate::web::routes::to;
 use crate::web::session::{self, Visitor};
@@ -65,13 +65,17 @@ enum Attempt {
     TooMany,
 }
 
-async fn attempt(app: &App, address: Address, credentials: Credentials) -> Result<Attempt, Failure> {
+/// Tries to sign in. A session that the browser had before, of the token `before`, ends.
+async fn attempt(
+    app: &App,
+    address: Address,
+    before: Option<String>,
+    credentials: Credentials,
+) -> Result<Attempt, Failure> {
     let login = credentials.login.trim().to_owned();
     let limits = app.limits();
-    // Both are asked, so that the one does not hide behind the other.
-    let (by_address, by_name) =
-        (limits.logins.allows(&address.0.to_string()), limits.logins_of_name.allows(&login.to_lowercase()));
-    if !by_address || !by_name {
+    // By address first: nobody fills the memory of names from one place.
+    if !limits.logins.allows(&counted(address.0)) || !limits.logins_of_name.allows(&login.to_lowercase()) {
         return Ok(Attempt::TooMany);
     }
     let store = app.project().store();
@@ -80,14 +84,14 @@ async fn attempt(app: &App, address: Address, credentials: Credentials) -> Resul
     let is_right = app.passwords().verify(credentials.password, hash).await?;
     match account {
         Some(account) if is_right => {
-            let token = store.write(move |t| accounts::open_session(t, account)).await?;
+            let token = store.write(move |t| accounts::renew_session(t, before.as_deref(), account)).await?;
             Ok(Attempt::In { token, account })
         }
         _ => Ok(Attempt::Wrong),
     }
 }
 
-/// Signs in by the form. A session that the browser had before is not carried over.
+/// Signs in by the form.
 pub(crate) async fn login(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
@@ -96,12 +100,13 @@ pub(crate) async fn login(
     Form(credentials): Form<Credentials>,
 ) -> Response {
     let name = credentials.login.trim().chars().take(MAX_LOGIN).collect::<String>();
+    let before = session::token(&app, &headers).map(str::to_owned);
     let result = async {
         let refused = |error: &str, status: StatusCode| {
             let values = context! { error => error, name => name };
             page_with_status(&app, &visitor, "login.html", values, status)
         };
-        Ok(match attempt(&app, address, credentials).await? {
+        Ok(match attempt(&app, address, before, credentials).await? {
             Attempt::In { token, .. } => with_cookie(to("/"), session::set_cookie(&app, &token)),
             Attempt::Wrong => refused("login.wrong", StatusCode::UNAUTHORIZED),
             Attempt::TooMany => refused("login.too-many", StatusCode::TOO_MANY_REQUESTS),
@@ -119,8 +124,9 @@ pub(crate) async fn login_again(
     headers: HeaderMap,
     Json(credentials): Json<Credentials>,
 ) -> Response {
+    let before = session::token(&app, &headers).map(str::to_owned);
     let result = async {
-        Ok(match attempt(&app, address, credentials).await? {
+        Ok(match attempt(&app, address, before, credentials).await? {
             Attempt::In { token, account } => {
                 let queue: String = app
                     .project()
@@ -231,8 +237,9 @@ pub(crate) async fn invite(
     Form(credentials): Form<Credentials>,
 ) -> Response {
     let nobody = Visitor { account: None, language: visitor.language };
+    let before = session::token(&app, &headers).map(str::to_owned);
     let result = async {
-        if !app.limits().logins.allows(&address.0.to_string()) {
+        if !app.limits().logins.allows(&counted(address.0)) {
             return Err(Problem::TooMany.into());
         }
         let store = app.project().store();
@@ -257,7 +264,7 @@ pub(crate) async fn invite(
         let outcome = store.write(move |t| accounts::accept(t, &token, &name, &hash, language)).await?;
         Ok(match outcome {
             Acceptance::Accepted(id) => {
-                let session = store.write(move |t| accounts::open_session(t, id)).await?;
+                let session = store.write(move |t| accounts::renew_session(t, before.as_deref(), id)).await?;
                 with_cookie(to("/"), session::set_cookie(&app, &session))
             }
             Acceptance::NameTaken => refused("invite.taken"),

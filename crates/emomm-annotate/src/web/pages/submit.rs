@@ -7,6 +7,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::accounts::Account;
 use crate::clock;
 use crate::web::App;
 use crate::web::render::{Failure, Problem, answered};
@@ -19,6 +20,8 @@ use crate::work::{self, Answer, Outcome, Submission};
 pub(crate) struct Sent {
     id: String,
     key: String,
+    /// Whose label it is: the name of the account's queue. Somebody else may have signed in meanwhile.
+    queue: Option<String>,
     label: Option<i8>,
     cannot_judge: Option<String>,
     #[serde(default)]
@@ -65,6 +68,8 @@ pub(crate) async fn submit(
 ) -> Response {
     let result = async {
         let account = visitor.account.clone().ok_or(Problem::NotFound)?;
+        own_queue(&account, sent.queue.as_deref())?;
+        let queue = account.queue_id.clone();
         let submission = sent.submission(visitor.language.name())?;
         let settings = app.settings();
         let scheme = settings.scheme;
@@ -91,11 +96,27 @@ pub(crate) async fn submit(
             Outcome::NotPlayed => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": "not-played" }))).into_response()
             }
-            Outcome::NotOpen => return Err(Problem::NotFound.into()),
+            // With the queue, so that the browser knows that this is the answer to the one who asked.
+            Outcome::NotOpen => {
+                let body = json!({ "error": Problem::NotFound.name(), "queue": queue });
+                (StatusCode::NOT_FOUND, Json(body)).into_response()
+            }
         })
     }
     .await;
     answered(&app, &headers, &visitor, result)
+}
+
+/// Refuses what was made under another account in the same browser: it waits until its own is signed in again.
+fn own_queue(account: &Account, queue: Option<&str>) -> Result<(), Problem> {
+    if queue.is_none_or(|queue| queue == account.queue_id) { Ok(()) } else { Err(Problem::SignedOut) }
+}
+
+/// Whose answer is taken back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Undo {
+    queue: Option<String>,
 }
 
 /// Takes the last answer back.
@@ -103,9 +124,11 @@ pub(crate) async fn undo(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
+    Json(asked): Json<Undo>,
 ) -> Response {
     let result = async {
         let account = visitor.account.clone().ok_or(Problem::NotFound)?;
+        own_queue(&account, asked.queue.as_deref())?;
         let settings = app.settings();
         let now = clock::now();
         let is_undone = app.project().store().write(move |t| work::undo(t, &settings, &account, now)).await?;

@@ -14,6 +14,7 @@ use crate::audit::{self, Actor};
 use crate::clock::{self, MINUTE};
 use crate::settings::Settings;
 use crate::tones;
+use crate::view::View;
 use crate::web::App;
 use crate::web::pages::preferences::hotkeys;
 use crate::web::render::{Failure, Problem, answered, page};
@@ -214,7 +215,13 @@ pub(crate) async fn guide_read(
 /// The guide of all modalities, to look something up. It says nothing about any item.
 pub(crate) async fn rules(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Response {
     let settings = app.settings();
-    let values = context! { scheme => settings.scheme.name(), contact => settings.contact.clone() };
+    let views: Vec<&str> = View::ALL
+        .into_iter()
+        .filter(|v| v.is_unimodal() || settings.multimodal_pass)
+        .map(View::name)
+        .collect();
+    let values =
+        context! { scheme => settings.scheme.name(), contact => settings.contact.clone(), views => views };
     page(&app, &visitor, "rules.html", values)
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AgreementArgs {
-    /// Folder of a project, or a CSV file of votes
+    /// Folder of a project, or a file of votes: CSV, TSV or XLSX
     #[arg(value_name = "PROJECT|FILE")]
     source: PathBuf,
     /// Resamples behind each interval

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::eval::{Place, VariantFigures, as_json, open_router, run_variants};
+use super::eval::{Place, open_router, run_variants};
+use super::figures::{VariantFigures, as_json, table};
 use super::session::Session;
 use super::variants::variants;
 use super::words::{SampleArgs, WhereArgs};
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &AblateArgs, printer: &Printer) -> Result<ExitStatus, Fa
         object["without_router"] = json!(mean.iter().map(|(s, a)| (*s, *a)).collect::<Vec<_>>());
         printer.json(&object)?;
     } else {
-        printer.data(&super::eval::table(&figures))?;
+        printer.data(&table(&figures))?;
         let mut text = format!("w/o router, mean over {SEEDS} seeds:\n");
         for (subset, acc) in mean {
             let _ = writeln!(text, "  {subset:<28} {:>7.2}", 100.0 * acc);

@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use emomm_chase::{CleanReading, DiagnosedSample, Diagnosis, LabelLevel, diagnose};
+use emomm_chase::{CleanReading, DiagnosedSample, Diagnosis, LabelLevel, TargetReading, diagnose};
 use emomm_dataset::ModalitySet;
 use emomm_dataset::build::Split;
 use serde_json::json;
 
 use super::eval::open_router;
 use super::session::{READ, Session, words};
-use super::words::WhereArgs;
+use super::words::{WhereArgs, from_word};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
 
@@ -28,6 +28,9 @@ pub(crate) struct DiagnoseArgs {
     /// τ: a layer counts as steered where p exceeds it
     #[arg(long, value_name = "X", default_value_t = 0.7)]
     pub(crate) threshold: f64,
+    /// What the gate must point to: any modality that is right, or the unique one where there is one
+    #[arg(long, value_name = "WHICH", default_value = "any", value_parser = from_word::<TargetReading>)]
+    pub(crate) target: TargetReading,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -73,8 +76,8 @@ pub(crate) fn run(args: &DiagnoseArgs, printer: &Printer) -> Result<ExitStatus, 
                 })
                 .collect();
             for level in [LabelLevel::Class, LabelLevel::Polarity] {
-                let found =
-                    diagnose(&samples, &router.1.rules, level, router.1.first_layer - 1, args.threshold);
+                let (rules, first) = (&router.1.rules, router.1.first_layer - 1);
+                let found = diagnose(&samples, rules, level, first, args.threshold, args.target);
                 rows.push((split.name(), part, found));
             }
         }
@@ -86,13 +89,18 @@ pub(crate) fn run(args: &DiagnoseArgs, printer: &Printer) -> Result<ExitStatus, 
             .collect();
         printer.json(&json!({ "threshold": args.threshold, "rows": rows }))?;
     } else {
-        printer.data(&text(&rows, args.threshold))?;
+        printer.data(&text(&rows, args))?;
     }
     Ok(if n_failed > 0 { ExitStatus::Partial } else { ExitStatus::Done })
 }
 
-fn text(rows: &[(&str, &str, Diagnosis)], threshold: f64) -> String {
-    let mut out = format!("a layer counts as steered where p > {threshold}; target: any right modality\n");
+fn text(rows: &[(&str, &str, Diagnosis)], args: &DiagnoseArgs) -> String {
+    let target = match args.target {
+        TargetReading::Any => "any right modality",
+        TargetReading::Unique => "the one right modality",
+    };
+    let threshold = args.threshold;
+    let mut out = format!("a layer counts as steered where p > {threshold}; target: {target}\n");
     let _ = writeln!(
         out,
         "{:<6} {:<8} {:<9} {:>6} {:>9} {:>6} {:>7} {:>7} {:>7} | top-1 {:>6} {:>6} {:>6} | joint {:>6} {:>6} {:>6}",

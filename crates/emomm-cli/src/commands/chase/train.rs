@@ -1,29 +1,23 @@
 //! `emomm chase train`: a router from cached features.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use emomm_chase::{
-    BlockNorm, FeatureStore, Features, KeepEpoch, LabelLevel, LayerReduction, NeutralPolarity, NoneCorrect,
-    Precision, PreferenceForm, PreferenceOptions, Rng, RouterCard, RouterForm, RouterShape, Smoothing,
-    StoredRecord, Target, TargetKind, TargetRules, TextScope, TrainOptions, TrainingSet, jsd, save_router,
-    train,
+    BlockNorm, KeepEpoch, LabelLevel, LayerReduction, NeutralPolarity, NoneCorrect, Precision,
+    PreferenceForm, PreferenceOptions, RouterCard, RouterForm, RouterShape, RouterTiming, TargetKind,
+    TargetRules, TextScope, TrainOptions, TrainingSet, save_router, train,
 };
+use emomm_dataset::ModalitySet;
 use emomm_dataset::build::Split;
-use emomm_dataset::{Modality, ModalitySet, Sentiment};
-use emomm_models::white_box::greatest;
 use serde_json::json;
 
+use super::eval::write_json;
+use super::labelled::{Labelled, draw, first_clips, fixed_heads, labelled, mean_gates};
 use super::session::Session;
 use super::words::{WhereArgs, from_word};
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
-
-/// Heads of a layer in the offline profile: the paper's K.
-const PROFILE_HEADS: usize = 4;
-/// Smoothing of the divergence in that profile.
-const PROFILE_EPSILON: f64 = 1e-8;
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
@@ -50,6 +44,9 @@ pub(crate) struct TrainArgs {
     /// Also train on so many clips each and report the validation figures: a learning curve
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) curve: Vec<usize>,
+    /// File for the learning curve, JSON; the report draws curve*.json of a folder of variants
+    #[arg(long, value_name = "FILE", requires = "curve")]
+    pub(crate) curve_out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) how: HowArgs,
     /// Print one JSON object
@@ -102,6 +99,12 @@ pub(crate) struct HowArgs {
     /// Factor on the preference in the router's input
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) preference_scale: f64,
+    /// Tell the router which layer it reads, by an embedding of each
+    #[arg(long)]
+    pub(crate) layer_embedding: bool,
+    /// Whose preference is read in a layer: same_layer, or one_layer_lag (that of the layer before)
+    #[arg(long, value_name = "WHICH", default_value = "same_layer", value_parser = from_word::<RouterTiming>)]
+    pub(crate) timing: RouterTiming,
     /// Form of the preference: share, softmax_raw, softmax_scaled or mass_share
     #[arg(long, value_name = "FORM", default_value = "share", value_parser = from_word::<PreferenceForm>)]
     pub(crate) preference: PreferenceForm,
@@ -164,12 +167,6 @@ impl HowArgs {
     }
 }
 
-/// A record with its target.
-pub(super) struct Labelled {
-    pub(super) record: StoredRecord,
-    pub(super) target: Target,
-}
-
 pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let how = &args.how;
     let (rules, options) = (how.rules(), how.options(args.seed));
@@ -201,6 +198,8 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
         form: how.form,
         norm: how.norm,
         preference_scale: how.preference_scale,
+        layer_embedding: if how.layer_embedding { model_shape.n_layers } else { 0 },
+        timing: how.timing,
     };
     let preference = PreferenceOptions { form: how.preference, temperature: how.preference_temperature };
     let set = |records: &[&Labelled]| {
@@ -254,6 +253,9 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
         history: trained.history.clone(),
     };
     save_router(&args.out, &trained.router, &card)?;
+    if let Some(path) = &args.curve_out {
+        write_json(path, &json!({ "targets": args.targets, "n_valid": checked.len(), "curve": curve }))?;
+    }
     let best = &trained.history[trained.best_epoch.saturating_sub(1)];
     if args.json {
         printer.json(&json!({
@@ -292,115 +294,4 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
         }
     }
     Ok(if n_failed > 0 { ExitStatus::Partial } else { ExitStatus::Done })
-}
-
-/// Records of some splits with features and a target, sorted by sample and coalition, and the number without a target.
-pub(super) fn labelled(
-    session: &Session,
-    store: &FeatureStore,
-    splits: &[Split],
-    coalitions: &[ModalitySet],
-    targets: TargetKind,
-    rules: &TargetRules,
-) -> Result<(Vec<Labelled>, usize), Failure> {
-    let chosen: std::collections::BTreeSet<String> =
-        session.clips(splits, coalitions)?.into_iter().map(|c| c.clip.id).collect();
-    let mut records = Vec::new();
-    store.for_each(|record| {
-        if chosen.contains(&record.sample) {
-            records.push(record);
-        }
-    })?;
-    let mut own: BTreeMap<String, [Option<Sentiment>; 3]> = BTreeMap::new();
-    for record in records.iter().filter(|r| r.coalition.len() == 1) {
-        let answer = Sentiment::from_index(greatest(&record.letter_logits));
-        for modality in record.coalition.iter() {
-            own.entry(record.sample.clone()).or_default()[modality.index()] = answer;
-        }
-    }
-    let (mut kept, mut without) = (Vec::new(), 0);
-    for record in records {
-        if record.features.is_none() || !coalitions.contains(&record.coalition) {
-            continue;
-        }
-        let labels = match targets {
-            TargetKind::UnimodalLabels => session.unimodal(&record.sample),
-            TargetKind::SelfAnswers => own.get(&record.sample).copied().unwrap_or_default(),
-        };
-        match rules.target(session.truth(&record.sample), labels, record.coalition) {
-            Some(target) => kept.push(Labelled { record, target }),
-            None => without += 1,
-        }
-    }
-    kept.sort_by(|a, b| (&a.record.sample, a.record.coalition).cmp(&(&b.record.sample, b.record.coalition)));
-    Ok((kept, without))
-}
-
-/// Keeps so many clips, drawn by the seed; gives their number.
-fn draw(records: &mut Vec<Labelled>, seed: u64, clips: Option<usize>) -> usize {
-    let mut ids: Vec<String> = records.iter().map(|l| l.record.sample.clone()).collect();
-    ids.dedup();
-    if let Some(clips) = clips.filter(|c| *c < ids.len()) {
-        Rng::named(seed, "clips").shuffle(&mut ids);
-        ids.truncate(clips);
-        ids.sort();
-        records.retain(|l| ids.binary_search(&l.record.sample).is_ok());
-    }
-    ids.len()
-}
-
-/// The first clips in an order that the ids decide, so that larger parts hold the smaller ones.
-fn first_clips(records: &[Labelled], n: usize) -> Vec<String> {
-    let mut ids: Vec<String> = records.iter().map(|l| l.record.sample.clone()).collect();
-    ids.dedup();
-    ids.sort_by_key(|id| Rng::named(0, id).bits());
-    ids.truncate(n);
-    ids
-}
-
-/// Mean g* of the conflicts of each coalition; of all its samples where none is a conflict.
-fn mean_gates(records: &[Labelled]) -> BTreeMap<String, [f64; 3]> {
-    let mut sums: BTreeMap<(String, bool), ([f64; 3], usize)> = BTreeMap::new();
-    for labelled in records {
-        let key = (labelled.record.coalition.to_string(), labelled.target.conflict > 0.5);
-        let (sum, n) = sums.entry(key).or_default();
-        for (sum, g) in sum.iter_mut().zip(labelled.target.gate) {
-            *sum += g;
-        }
-        *n += 1;
-    }
-    // Conflicts come second and replace the others.
-    sums.into_iter().map(|((name, _), (sum, n))| (name, sum.map(|s| s / n as f64))).collect()
-}
-
-/// In each layer the heads whose preference is, on average over the conflicts of full clips, farthest from g*.
-fn fixed_heads(records: &[Labelled], preference: PreferenceOptions, first_layer: usize) -> Vec<[usize; 2]> {
-    let conflicts = || {
-        records
-            .iter()
-            .filter(|l| l.target.conflict > 0.5 && l.record.coalition == ModalitySet::FULL)
-            .filter_map(|l| {
-                let features: &Features = l.record.features.as_ref()?;
-                Some((features, l.target.gate))
-            })
-    };
-    let Some((first, _)) = conflicts().next() else { return Vec::new() };
-    let (n_layers, n_heads) = (first.layers.len(), first.layers.first().map_or(0, |l| l.nmas.len()));
-    let present = Modality::ALL.map(|_| true);
-    let mut chosen = Vec::new();
-    for layer in first_layer - 1..n_layers {
-        let mut sums = vec![0.0; n_heads];
-        for (features, gate) in conflicts() {
-            let heads = features.layers[layer].preference(preference, present, features.n_keys);
-            for (sum, head) in sums.iter_mut().zip(heads) {
-                *sum += jsd(head, gate, PROFILE_EPSILON, Smoothing::Denominator);
-            }
-        }
-        let mut order: Vec<usize> = (0..n_heads).collect();
-        order.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]).then(a.cmp(b)));
-        let mut heads: Vec<usize> = order.into_iter().take(PROFILE_HEADS).collect();
-        heads.sort_unstable();
-        chosen.extend(heads.into_iter().map(|head| [layer + 1, head]));
-    }
-    chosen
 }

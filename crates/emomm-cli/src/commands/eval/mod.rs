@@ -10,6 +10,7 @@ mod words;
 use std::path::Path;
 use std::process::Command;
 
+use emomm_api::KeptReplies;
 use emomm_dataset::manifest::Manifest;
 use emomm_eval::run::{BenchId, LogWriter, Places, Plan, RunHeader, Selection};
 use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
         cache,
         served: Some(HowToAsk {
             condition: words.served.condition(words.seed),
-            access: words.access.access(jobs(&words, is_served), true),
+            access: words.access.access(jobs(&words, is_served), KeptReplies::All),
             coalitions: coalitions.clone(),
             run: out.to_owned(),
             asks: !args.dry_run,

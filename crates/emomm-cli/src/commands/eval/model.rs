@@ -25,7 +25,7 @@ use crate::exit_status::{ExitStatus, Failure};
 use crate::model_source;
 use crate::picture_args::PictureArgs;
 use crate::printer::Printer;
-use crate::served_args::{AccessArgs, name_of};
+use crate::served_args::name_of;
 
 /// The key under which settings say what is done to pictures.
 const PICTURE: &str = "picture";
@@ -171,8 +171,7 @@ impl Model {
         place: &Path,
         header: &RunHeader,
         run: &Path,
-        access: &AccessArgs,
-        jobs: usize,
+        access: Access,
         printer: &Printer,
     ) -> Result<Option<Self>, Failure> {
         let Some(name) = name_of(place)? else { return Ok(None) };
@@ -180,7 +179,7 @@ impl Model {
         let unknown =
             || Failure::new(ExitStatus::Data, "the run does not say how its served model was asked");
         let (condition, url) = Server::condition_of(&settings.media).ok_or_else(unknown)?;
-        let mut access = access.access(jobs, false);
+        let mut access = access;
         access.base_url = access.base_url.or(url);
         let coalitions = header.plan.coalitions.clone();
         let ask = HowToAsk { condition, access, coalitions, run: run.to_owned(), asks: true };

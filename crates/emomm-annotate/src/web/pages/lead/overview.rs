@@ -30,10 +30,13 @@ pub(crate) async fn overview(
         let progress = app.project().store().read(progress).await?;
         let left: f64 = progress.annotators.iter().flat_map(|a| &a.passes).filter_map(|p| p.hours_left).sum();
         let hours: f64 = progress.annotators.iter().map(|a| a.hours).sum();
+        let warnings: Vec<Value> =
+            progress.warnings.iter().map(|w| context! { kind => w.kind.name(), n => w.n }).collect();
         let settings = app.settings();
         let values = context! {
             tab => "overview",
             progress => Value::from(minijinja::value::Serde(&progress)),
+            warnings => warnings,
             hours => format!("{hours:.1}"),
             left => format!("{left:.1}"),
             scheme => settings.scheme.name(),

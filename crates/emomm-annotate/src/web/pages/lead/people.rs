@@ -126,6 +126,10 @@ pub(crate) async fn deed(
             "purge" | "anonymise" => {
                 let how = if form.action == "purge" { Withdrawal::Purge } else { Withdrawal::Anonymise };
                 store.write(move |t| accounts::withdraw(t, &actor, &account, how)).await?;
+                if let Err(error) = store.settle().await {
+                    // The withdrawal holds; the log beside the database goes when the server ends, if not before.
+                    app.log(&format!("remains of a withdrawal stay in the log beside the database: {error}"));
+                }
                 (None, "people.withdrawn")
             }
             "open" => {

@@ -184,6 +184,17 @@ fn predict_shows_replies_and_says_what_was_kept_back() {
 }
 
 #[test]
+fn a_cost_without_a_price_is_not_nought() {
+    let mock = Mock::new(Skills::default());
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let asked = ["--coalitions", "T", "--limit", "1", "--proxy", "off", "--json"];
+    let done = finish(eval(&mock.openai(), &run).args(asked));
+    assert_eq!(done.objects()[0]["served"]["cost_usd"], Value::Null, "{done}");
+    assert_eq!(records(&run)[0]["served"]["cost_usd"], Value::Null);
+}
+
+#[test]
 fn a_server_on_this_machine_is_asked_past_the_environment_s_proxy() {
     let mock = Mock::new(Skills::default());
     for (model, more) in forms(&mock) {

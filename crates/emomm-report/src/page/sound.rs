@@ -109,7 +109,7 @@ mod tests {
     fn short_and_silent_sounds_are_no_trouble() {
         assert_eq!(mel_picture(&[], 16_000), None);
         assert_eq!(mel_picture(&[0.1; 100], 16_000), None);
-        let silent = mel_picture(&[0.0; 16_000], 16_000).unwrap();
+        let silent = mel_picture(&vec![0.0; 16_000], 16_000).unwrap();
         assert!(silent.letters.bytes().all(|b| b == b'A'));
     }
 }

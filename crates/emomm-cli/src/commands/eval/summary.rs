@@ -53,6 +53,13 @@ impl Summary {
         self.run.n_of_n()
     }
 
+    /// US dollars of a served model's run; `None` without a price.
+    fn spent(&self) -> Option<f64> {
+        let has_price =
+            || self.run.records().iter().any(|r| r.served.as_ref().is_some_and(|s| s.cost_usd.is_some()));
+        emomm_api::spent_by(self.run.folder()).filter(|spent| *spent > 0.0 || has_price())
+    }
+
     /// What a served model's run adds: counts of the server, cost, spread over repeats; null for others.
     fn served(&self) -> Option<Value> {
         let mut usages =
@@ -66,7 +73,7 @@ impl Summary {
         }
         Some(json!({
             "tokens": { "prompt": prompt, "reply": reply, "thoughts": thoughts },
-            "cost_usd": emomm_api::spent_by(self.run.folder()),
+            "cost_usd": self.spent(),
             "repeats": self.repeats,
         }))
     }
@@ -106,7 +113,7 @@ impl Summary {
                  {saved:.2} times as many"
             );
         }
-        if let Some(cost) = emomm_api::spent_by(self.run.folder()) {
+        if let Some(cost) = self.spent() {
             let _ = writeln!(text, "spent by the price table: {cost:.4} US dollars");
         }
         for r in &self.repeats {

@@ -108,20 +108,18 @@ fn ask(
         write_prompts(&predictor, clip, coalitions, path, args.all_coalitions)?;
     }
     spinner.set_message("asking");
-    let results = answers(predictor, clip, coalitions, options);
+    let results = answers(&predictor, clip, coalitions, options);
     spinner.finish_and_clear();
-    match results {
-        Some(results) => show(results, args.json, printer),
-        None => {
-            printer.talk("interrupted: what was stored on the server is removed");
-            Ok(ExitStatus::Interrupted)
-        }
-    }
+    let Some(results) = results else {
+        printer.talk("interrupted: what was stored on the server is removed");
+        return Ok(ExitStatus::Interrupted);
+    };
+    show(results, args.json, printer)
 }
 
 /// What a server answers; `None` after an interrupt, when nothing of the clip lies on the server any more.
 fn answers(
-    predictor: ServedPredictor,
+    predictor: &ServedPredictor,
     clip: &Clip,
     coalitions: &[ModalitySet],
     options: &PredictOptions,

@@ -344,7 +344,9 @@ fn askings_go_out_and_come_back_where_a_form_has_room_for_them() {
         assert_eq!(finish(&mut import).code, Some(0));
         let mut expected = askings(&run);
         if !all {
-            expected.values_mut().for_each(|(_, further)| further.clear());
+            for (_, further) in expected.values_mut() {
+                further.clear();
+            }
         }
         assert_eq!(askings(&back), expected, "{form}");
     }
@@ -360,7 +362,7 @@ fn samples_files_without_documents_are_placed_by_the_rows_of_a_data_set() {
         assert_eq!(out.code, Some(0), "{out}");
     }
     // As newer versions of lmms-eval write them: no document, and `resps` only where the filter changed something.
-    let mut kept = String::new();
+    let mut kept = Vec::new();
     for line in fs::read_to_string(&file).unwrap().lines() {
         let mut sample: Value = serde_json::from_str(line).unwrap();
         sample.as_object_mut().unwrap().retain(|key, _| key != "doc" && key != "arguments");
@@ -369,9 +371,9 @@ fn samples_files_without_documents_are_placed_by_the_rows_of_a_data_set() {
             sample["filtered_resps"] = written;
             sample.as_object_mut().unwrap().remove("resps");
         }
-        kept.push_str(&format!("{sample}\n"));
+        kept.push(sample.to_string());
     }
-    fs::write(&file, kept).unwrap();
+    fs::write(&file, kept.join("\n") + "\n").unwrap();
     let import = |out: &str, docs: Option<PathBuf>| {
         let mut command = emomm();
         command.args(["log", "import"]).arg(&file).arg("--bench").arg(bench());

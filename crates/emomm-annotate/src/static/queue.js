@@ -32,7 +32,7 @@ async function store(name, mode, work) {
     const durability = name === "queue" ? "strict" : "relaxed";
     const transaction = db.transaction(name, mode, { durability });
     const request = work(transaction.objectStore(name));
-    transaction.commit();
+    transaction.commit?.();
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = () => reject(transaction.error);
     transaction.onabort = () => reject(transaction.error);

@@ -4,16 +4,21 @@
 
 Reads the media files of `emomm synth DIR` with PyAV, measures brows and mouth in the frames, pitch and energy in the sound
 (pyworld), counts words, and fits a logistic regression for the five classes of each modality, tested on speakers that it
-was not fitted on. Prints accuracies, levels and sizes. Uses the truth file for classes and face boxes only.
+was not fitted on. Prints accuracies, levels and sizes, and of the sound what stands in for an ear: loudness by ffmpeg's
+ebur128, clipped samples, share of voiced time, jumps of the pitch, spectral flatness, and how pitch and level follow the
+score. Uses the truth file for classes, scores and face boxes only.
 """
 
 import argparse
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import av
 import numpy as np
 import pyworld
+from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, confusion_matrix
@@ -67,8 +72,28 @@ def picture_measures(frames, truth):
     return np.median(np.array(all_frames), axis=0)
 
 
-def sound_measures(sound, rate):
-    f0, times = pyworld.harvest(sound, rate, f0_floor=60, f0_ceil=600, frame_period=10)
+def loudness(path):
+    """Integrated loudness in LUFS and true peak in dB below full scale, by ffmpeg's filter."""
+    command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", f"file:{path}", "-af", "ebur128=peak=true", "-f", "null", "-"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr.rsplit("Summary:", 1)[1]
+    return [float(re.search(rf"{name}:\s+(-?[\d.]+|-inf)", said).group(1)) for name in ("I", "Peak")]
+
+
+def ear(path, sound, f0, rate):
+    """What a listener would notice, as numbers: LUFS, true peak, clipped samples, voiced share, octave jumps, flatness."""
+    window = np.hanning(512)
+    starts = range(0, len(sound) - 512, 256)
+    power = np.array([np.abs(np.fft.rfft(window * sound[i : i + 512])) ** 2 for i in starts]) + 1e-12
+    flatness = np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
+    # The voice itself, not the pauses: the louder half.
+    loud = power.sum(axis=1) >= np.median(power.sum(axis=1))
+    both = (f0[1:] > 0) & (f0[:-1] > 0)
+    jumps = np.abs(12 * np.log2(f0[1:][both] / f0[:-1][both])) > 6
+    clipped = int((np.abs(sound) >= 0.999).sum())
+    return [*loudness(path), clipped, (f0 > 0).mean(), jumps.mean() if both.any() else 0.0, np.median(flatness[loud])]
+
+
+def sound_measures(sound, f0, times, rate):
     voiced = f0 > 0
     if voiced.sum() < 10:
         return np.zeros(8)
@@ -104,7 +129,7 @@ def main():
     arguments.add_argument("--limit", type=int, default=10**9, help="clips of each corpus, spread over it")
     options = arguments.parse_args()
     truths = [json.loads(line) for line in (options.folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
-    peaks, levels, sizes, person = [], [], [], []
+    peaks, levels, sizes, person, heard = [], [], [], [], []
     for corpus in ("ch-sims", "cmu-mosi"):
         clips = [t for t in truths if t["corpus"] == corpus]
         clips = clips[:: max(1, len(clips) // options.limit)][: options.limit]
@@ -113,11 +138,17 @@ def main():
             path = options.folder / truth["file"]
             frames, sound, rate = decode(path)
             pictures.append(picture_measures(frames, truth))
-            sounds.append(sound_measures(sound, rate))
+            f0, times = pyworld.harvest(sound, rate, f0_floor=60, f0_ceil=600, frame_period=10)
+            sounds.append(sound_measures(sound, f0, times, rate))
+            heard.append(ear(path, sound, f0, rate))
             peaks.append(np.abs(sound).max())
             levels.append(20 * np.log10(np.sqrt((sound**2).mean()) + 1e-9))
             sizes.append(path.stat().st_size)
             person.append(np.mean([sum(f["person_mask"][1::2]) / sum(f["person_mask"]) for f in truth["frames"]]))
+        scores = [t["scores"]["audio"] for t in clips]
+        for name, column in (("pitch", 0), ("range of pitch", 1), ("level", 4), ("tempo", 6)):
+            rho = spearmanr(scores, np.array(sounds)[:, column]).statistic
+            print(f"{corpus} {name:18} rank correlation with the score of the voice {rho:+.2f}")
         groups = [t["speaker"] for t in clips]
         classes = {m: [CLASSES.index(t["classes"][m]) for t in clips] for m in ("text", "audio", "video")}
         linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=10))
@@ -127,6 +158,9 @@ def main():
         report(f"{corpus} audio", linear, np.array(sounds), classes["audio"], groups)
         report(f"{corpus} video", linear, np.array(pictures), classes["video"], groups)
     print(f"peak of the sound, greatest {max(peaks):.3f}; level {np.min(levels):.1f} to {np.max(levels):.1f} dB, mean {np.mean(levels):.1f}")
+    names = ("loudness in LUFS", "true peak in dB", "clipped samples", "voiced share", "octave jumps", "spectral flatness")
+    for name, values in zip(names, np.array(heard).T):
+        print(f"{name:18} {np.min(values):.3f} to {np.max(values):.3f}, median {np.median(values):.3f}")
     print(f"file size {min(sizes) / 1000:.0f} to {max(sizes) / 1000:.0f} kB, mean {np.mean(sizes) / 1000:.1f}")
     print(f"person's share of the picture {np.min(person):.2f} to {np.max(person):.2f}, mean {np.mean(person):.3f}")
 

@@ -8,7 +8,8 @@ use crate::image::{FloatImage, RgbImage};
 
 /// Resizes a picture. A side of 0 is taken as 1; equal sizes give the picture back.
 ///
-/// Agrees with torchvision to ±1 of 255 in every sample.
+/// Gives the samples of torchvision with PyTorch 2.15 on x86-64, bit by bit; where a picture is shrunk eight times or more
+/// and a sum of many weights falls on a half, one may differ by 1.
 #[must_use]
 pub fn resize_bicubic(image: &RgbImage, width: usize, height: usize) -> RgbImage {
     let (width, height) = (width.max(1), height.max(1));
@@ -52,9 +53,14 @@ fn resample<S: Copy + Into<f32>, T>(
     let mut sums = vec![0.0f32; row_samples];
     for (first, weights) in down.each() {
         sums.fill(0.0);
-        for (row, &weight) in narrowed[first * row_samples..].chunks_exact(row_samples).zip(weights) {
-            for (sum, &sample) in sums.iter_mut().zip(row) {
-                *sum += sample * weight;
+        let n_plain = n_plain(weights.len());
+        let rows = narrowed[first * row_samples..].chunks_exact(row_samples);
+        for (i, (row, &weight)) in rows.zip(weights).enumerate() {
+            let terms = sums.iter_mut().zip(row);
+            if i < n_plain {
+                terms.for_each(|(sum, &sample)| *sum = plain(sample, weight, *sum));
+            } else {
+                terms.for_each(|(sum, &sample)| *sum = fused(sample, weight, *sum));
             }
         }
         resized.extend(sums.iter().map(|&sum| finish(sum)));
@@ -65,13 +71,35 @@ fn resample<S: Copy + Into<f32>, T>(
 fn resize_row<S: Copy + Into<f32>>(source: &[S], across: &Weights, target: &mut [f32]) {
     for ((first, weights), pixel) in across.each().zip(target.chunks_exact_mut(3)) {
         let mut sums = [0.0f32; 3];
-        for (from, &weight) in source[first * 3..].chunks_exact(3).zip(weights) {
-            for (sum, &sample) in sums.iter_mut().zip(from) {
-                *sum += sample.into() * weight;
+        let n_plain = n_plain(weights.len());
+        for (i, (from, &weight)) in source[first * 3..].chunks_exact(3).zip(weights).enumerate() {
+            let terms = sums.iter_mut().zip(from);
+            if i < n_plain {
+                terms.for_each(|(sum, &sample)| *sum = plain(sample.into(), weight, *sum));
+            } else {
+                terms.for_each(|(sum, &sample)| *sum = fused(sample.into(), weight, *sum));
             }
         }
         pixel.copy_from_slice(&sums);
     }
+}
+
+/// How many terms of a sum PyTorch's compiler adds after rounding the product: the first, and whole blocks of four behind
+/// it, whose products it computes at once. What is left over it adds by fused instructions.
+fn n_plain(n_terms: usize) -> usize {
+    1 + n_terms.saturating_sub(1) / 4 * 4
+}
+
+#[inline]
+fn plain(sample: f32, weight: f32, sum: f32) -> f32 {
+    sum + sample * weight
+}
+
+/// `sample * weight + sum`, rounded once. The product is exact in f64; processors without the fused instruction compute this
+/// faster than `f32::mul_add`, and many at once.
+#[inline]
+fn fused(sample: f32, weight: f32, sum: f32) -> f32 {
+    (f64::from(sample) * f64::from(weight) + f64::from(sum)) as f32
 }
 
 /// For each target position, the first source position and the weights from there on.

@@ -17,7 +17,7 @@ use crate::front_end::{Encoded, Regions};
 use crate::vision::Grid;
 
 /// Raised whenever an entry's content or an encoder's arithmetic changes.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 
 /// Which medium of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub(crate) const LOCK_FILE: &str = "world.lock";
 /// Held as long as this lives.
 #[derive(Debug)]
 pub(crate) struct WorldLock {
-    _file: File,
+    file: File,
 }
 
 impl WorldLock {
@@ -39,6 +39,13 @@ impl WorldLock {
         file.set_len(0)
             .and_then(|()| writeln!(file, "process {}", std::process::id()))
             .map_err(io("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for WorldLock {
+    /// Closing the file is not enough: a child process that is just being started still has a copy of it.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }

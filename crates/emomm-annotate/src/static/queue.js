@@ -28,8 +28,11 @@ async function store(name, mode, work) {
   database ??= open();
   const db = await database;
   return new Promise((resolve, reject) => {
-    const transaction = db.transaction(name, mode, { durability: "strict" });
+    // A label must be on the disk; a draft must be kept before the page is left, even in the middle of a word.
+    const durability = name === "queue" ? "strict" : "relaxed";
+    const transaction = db.transaction(name, mode, { durability });
     const request = work(transaction.objectStore(name));
+    transaction.commit?.();
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = () => reject(transaction.error);
     transaction.onabort = () => reject(transaction.error);

@@ -99,7 +99,7 @@ impl Store {
     /// deleted is left there.
     ///
     /// # Errors
-    /// Where readers hold the log for longer than [`BUSY_TIMEOUT`].
+    /// Where readers hold the log for longer than writers wait.
     pub fn settle_now(&self) -> Result<(), AnnotateError> {
         let (answer, receiver) = std::sync::mpsc::channel();
         self.queue(Box::new(move |connection: &mut Connection| drop(answer.send(settled(connection)))))?;

@@ -121,8 +121,8 @@ pub(crate) fn page_with_status(
         login => account.and_then(|a| a.login.clone()).unwrap_or_default(),
         notice => "",
     };
-    // What the page says goes before.
-    match app.renderer().page(visitor.language, name, merge_maps([values, base])) {
+    // The later map wins: what the page says.
+    match app.renderer().page(visitor.language, name, merge_maps([base, values])) {
         Ok(html) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
         Err(error) => {
             app.log(&format!("template {name}: {error:#}"));

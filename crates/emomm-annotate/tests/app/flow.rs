@@ -46,6 +46,7 @@ async fn from_invitation_to_the_last_label() {
                     passed = true;
                     break;
                 }
+                assert!(reply.text().contains("That was another number"), "{}", reply.text());
                 page = reply;
             }
             assert!(passed);
@@ -152,6 +153,7 @@ async fn a_failed_calibration_leads_back_to_the_guide_and_then_to_the_lead() {
             client.form("/guide", "").await;
         } else {
             assert!(page.text().contains("talk to the lead"), "{}", page.text());
+            assert!(page.text().contains("calibration rounds for Text"), "{}", page.text());
         }
     }
 }
@@ -222,6 +224,31 @@ async fn signing_in_ends_the_session_before() {
     let body = "login=name-A2&password=three+blind+mice";
     assert_eq!(client.form(project.invitation("A2"), body).await.status, StatusCode::SEE_OTHER);
     assert_eq!(project.count("SELECT count(*) FROM session"), 1);
+}
+
+/// What became of a form is said on the page that comes back.
+#[tokio::test]
+async fn settings_say_whether_they_were_saved() {
+    let project = TestProject::new(1, 1, &plain_settings());
+    let app = project.app();
+    let mut client = Client::join(&app, &project, "A1").await;
+    let keys = "on=yes&play=Space&replay=r&undo=z&cannot=x&comment=c&privacy=p&help=?";
+    for (path, body, words) in [
+        ("/preferences", keys.to_owned(), "Saved."),
+        ("/preferences", keys.replace("undo=z", "undo=x"), "a single character of its own"),
+        ("/password", "old=wrong+wrong&new=four+blind+mice".to_owned(), "present password is not right"),
+        ("/password", "old=three+blind+mice&new=short".to_owned(), "too short"),
+        ("/password", "old=three+blind+mice&new=four+blind+mice".to_owned(), "The password was changed"),
+    ] {
+        let reply = client.form(path, &body).await;
+        assert!(
+            reply.text().contains("class=\"notice\"") && reply.text().contains(words),
+            "{words}: {}",
+            reply.text()
+        );
+    }
+    assert_eq!(client.get("/work").await.status, StatusCode::OK, "this session goes on");
+    assert_eq!(project.count("SELECT count(*) FROM account WHERE hotkeys LIKE '%\"undo\":\"z\"%'"), 1);
 }
 
 /// Sessions end by the clock, in whichever direction it is moved.
@@ -347,6 +374,11 @@ async fn modalities_of_a_clip_keep_their_distance_in_time() {
     client.pass_guide().await;
     let page = client.get("/work").await;
     assert!(page.text().contains("Nothing to do right now"), "{}", page.text());
+    assert!(
+        page.text().contains("by Audio alone") && page.text().contains("datetime=\"20"),
+        "{}",
+        page.text()
+    );
     project.change("UPDATE assignment SET done_at = done_at - 61 * 60000 WHERE done_at IS NOT NULL");
     assert_eq!(client.item().await.unwrap().1, "audio");
 }
@@ -360,7 +392,9 @@ async fn breaks_and_the_end_of_the_day() {
     let (id, _) = client.item().await.unwrap();
     client.answer(&id, "some-key-1", 1).await;
     project.change("UPDATE work_span SET started_at = last_at - 26 * 60000");
-    assert!(client.get("/work").await.text().contains("Time for a break"));
+    let page = client.get("/work").await.text();
+    assert!(page.contains("Time for a break") && page.contains("worked for 26 minutes"), "{page}");
+    assert!(page.contains("for about 5 minutes"), "{page}");
     client.form("/break", "").await;
     let (id, _) = client.item().await.unwrap();
     client.answer(&id, "some-key-2", 1).await;
@@ -377,7 +411,8 @@ async fn a_gate_opens_when_all_are_done_or_when_the_lead_says_so() {
     let mut second = Client::at_work(&app, &project, "A2").await;
     let (id, _) = first.item().await.unwrap();
     first.answer(&id, "some-key-1", 1).await;
-    assert!(first.get("/work").await.text().contains("not open yet"));
+    let page = first.get("/work").await.text();
+    assert!(page.contains("not open yet") && page.contains("Next comes: Audio"), "{page}");
     let (id, _) = second.item().await.unwrap();
     second.answer(&id, "some-key-2", 1).await;
     first.pass_guide().await;

@@ -193,6 +193,8 @@ impl Client {
             self.cookies.insert(key.to_owned(), value.to_owned());
         }
         let body = to_bytes(body, 10 << 20).await.unwrap().to_vec();
+        // What stands in place of words that are not there.
+        assert!(!String::from_utf8_lossy(&body).contains('⟦'), "{}", String::from_utf8_lossy(&body));
         Reply { status: parts.status, headers: parts.headers, body }
     }
 

@@ -12,7 +12,7 @@ pub const LOCK_FILE: &str = "run.lock";
 /// Held as long as this lives.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
 }
 
 impl RunLock {
@@ -43,7 +43,14 @@ impl RunLock {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(name.as_bytes()))
             .map_err(|e| RunError::io(&path, e))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for RunLock {
+    /// Closing the file is not enough: a child process that is just being started still has a copy of it.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
@@ -60,5 +67,15 @@ mod tests {
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         drop(first);
         RunLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_file_in_a_child_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = RunLock::take(folder.path()).unwrap();
+        let copy = first.file.try_clone().unwrap();
+        drop(first);
+        RunLock::take(folder.path()).unwrap();
+        drop(copy);
     }
 }

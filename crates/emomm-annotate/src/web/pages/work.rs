@@ -34,7 +34,7 @@ pub(crate) async fn page_of_step(app: &App, visitor: &Visitor, notice: &str) -> 
         let defaults = context! {
             kind => kind, until => "", wait_minutes => 0, minutes => 0, view => "", notice => notice,
         };
-        page(app, visitor, "rest.html", merge_maps([values, defaults]))
+        page(app, visitor, "rest.html", merge_maps([defaults, values]))
     };
     let minutes_until = |until: i64| ((until - now) / MINUTE + 1).max(1);
     Ok(match step {

@@ -24,6 +24,9 @@ impl<'a> Inspector<'a> {
 
     pub(super) fn look(&self, name: &str) {
         self.browser.screenshot(name);
+        if self.browser.script("return document.documentElement.innerHTML.includes('⟦')") == true {
+            self.faults.borrow_mut().push(format!("{name}: a word is not there"));
+        }
         self.check(name, "");
     }
 

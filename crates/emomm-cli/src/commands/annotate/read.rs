@@ -187,7 +187,7 @@ fn agreement_text(figures: &[ViewAgreement]) -> String {
                     _ => format!("{:.3}", c.value),
                 },
             );
-            let _ = writeln!(text, "  {name:<28}{shown}");
+            let _ = writeln!(text, "  {name:<31}{shown}");
         };
         let plain = |value: Option<f64>| value.map(|value| Coefficient { value, low: None, high: None });
         line("alpha, nominal", figure.alpha_nominal);

@@ -225,7 +225,10 @@ mod tests {
                     scope.spawn(|| {
                         for _ in 0..3 {
                             let leave = pace.wait(10);
-                            left.lock().unwrap().push(Instant::now());
+                            // The time at which it was given; a thread that slept over it has no other.
+                            let given =
+                                pace.locked().window.iter().find(|w| w.0 == leave.number).map(|w| w.1);
+                            left.lock().unwrap().extend(given);
                             pace.succeeded(&leave, Some(10));
                         }
                     });
@@ -233,11 +236,10 @@ mod tests {
             });
             let mut left = left.into_inner().unwrap();
             left.sort();
-            assert_eq!(left.len(), 12);
-            // A time is taken after its leave is given, so a fourth may seem a little early, never much.
+            assert!(left.len() > 8, "{}", left.len());
             for four in left.windows(4) {
                 let span = four[3] - four[0];
-                assert!(span + Duration::from_millis(50) > window, "{requests:?} {tokens:?} {span:?}");
+                assert!(span >= window, "{requests:?} {tokens:?} {span:?}");
             }
         }
     }

@@ -223,7 +223,8 @@ fn description(path: &Path, bytes: &[u8], key: &StoreKey) -> Result<Description>
     let version: serde_json::Value = serde_json::from_str(json).map_err(|e| broken(e.to_string()))?;
     let found = version.get("format_version").and_then(serde_json::Value::as_u64);
     if found != Some(u64::from(FORMAT_VERSION)) {
-        return Err(broken(format!("features of version {found:?}, expected {FORMAT_VERSION}")));
+        let found = found.map_or("none".to_owned(), |v| v.to_string());
+        return Err(broken(format!("features of version {found}, expected {FORMAT_VERSION}")));
     }
     let description: Description = serde_json::from_str(json).map_err(|e| broken(e.to_string()))?;
     if description.key != *key {
@@ -365,10 +366,14 @@ mod tests {
         let other = StoreKey { model: "n".to_owned(), ..key() };
         assert!(read_shard(&path, &other).unwrap_err().to_string().contains("another model"));
         let bytes = fs::read(&path).unwrap();
-        let text = String::from_utf8_lossy(&bytes).replace("format_version\\\":1", "format_version\\\":9");
-        if text.len() == bytes.len() {
-            fs::write(&path, text.as_bytes()).unwrap();
-        }
+        // The description is JSON within the JSON of the header.
+        let version = b"format_version\\\":1";
+        let at = bytes.windows(version.len()).position(|w| w == version).unwrap() + version.len() - 1;
+        let mut later = bytes.clone();
+        later[at] = b'9';
+        fs::write(&path, &later).unwrap();
+        let refused = read_shard(&path, &key()).unwrap_err().to_string();
+        assert!(refused.contains("features of version 9, expected 1"), "{refused}");
         fs::write(&path, &bytes[..40]).unwrap();
         assert!(read_shard(&path, &key()).is_err());
     }

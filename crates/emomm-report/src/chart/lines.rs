@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Unit;
-use super::axis::{Entry, Scale, extent, legend, round_range, ticks, vertical, vertical_space};
+use super::axis::{Entry, Scale, decimals, extent, legend, round_range, ticks, vertical, vertical_space};
 use super::canvas::{Anchor, Area, Canvas, Mark, SMALL, WORDS};
 use super::palette::Ink;
 use super::panel::Panel;
@@ -97,12 +97,15 @@ impl Lines {
     fn below(&self, canvas: &mut Canvas, plot: Area, x: &Scale) {
         let bottom = plot.y + plot.height;
         let (low, high, step) = round_range(x.low, x.high, 7);
-        let step = if step < 1.0 { 1.0 } else { step };
-        for tick in ticks(low, high, step).into_iter().filter(|t| *t >= x.low && *t <= x.high) {
+        // Layers and counts have no ticks between them; settings such as τ have.
+        let step = if self.is_whole() { step.max(1.0) } else { step };
+        let places = decimals(step, Unit::Plain);
+        let near = step * 1e-6;
+        for tick in ticks(low, high, step).into_iter().filter(|t| *t >= x.low - near && *t <= x.high + near) {
             canvas.line((x.at(tick), bottom), (x.at(tick), bottom + 4.0), Ink::Muted, 1.0);
             canvas.text(
                 (x.at(tick), bottom + 17.0),
-                &format!("{tick:.0}"),
+                &format!("{tick:.places$}"),
                 Anchor::Middle,
                 SMALL,
                 Ink::Muted,
@@ -117,6 +120,11 @@ impl Lines {
         );
     }
 
+    /// Whether the horizontal axis counts in whole numbers.
+    fn is_whole(&self) -> bool {
+        self.lines.iter().flat_map(|l| &l.points).all(|(at, _, _)| at.fract().abs() < 1e-9)
+    }
+
     fn draw_line(&self, canvas: &mut Canvas, line: &Line, x: &Scale, y: &Scale) {
         for part in unbroken(line) {
             let places: Vec<(f64, f64)> = part.iter().map(|(a, b)| (x.at(*a), y.at(*b))).collect();
@@ -124,8 +132,7 @@ impl Lines {
         }
         for (at, value, interval) in &line.points {
             let Some(value) = value else { continue };
-            let mut title =
-                format!("{} {at:.0}, {}: {}", self.x_label, line.name, self.unit.words(*value, 3));
+            let mut title = format!("{} {at}, {}: {}", self.x_label, line.name, self.unit.words(*value, 3));
             if let Some((low, high)) = interval {
                 let _ = write!(title, " [{}, {}]", self.unit.words(*low, 3), self.unit.words(*high, 3));
             }
@@ -181,5 +188,16 @@ mod tests {
         let body = chart.panel().body;
         assert_eq!(body.matches("<polyline").count(), 2);
         assert!(body.contains("<title>layer 4, T: 0.300</title>"), "{body}");
+    }
+
+    #[test]
+    fn settings_between_0_and_1_have_ticks_of_their_own() {
+        let points = [0.1, 0.3, 0.5, 0.7, 0.9].map(|at| (at, Some(0.5), None)).to_vec();
+        let line = Line { name: "align".to_owned(), ink: Ink::Text, mark: Mark::Disc, dashes: "", points };
+        let chart = Lines { x_label: "τ".to_owned(), lines: vec![line], ..Lines::default() };
+        let body = chart.panel().body;
+        for tick in [">0.2<", ">0.8<", "<title>τ 0.3, align: 0.500</title>"] {
+            assert!(body.contains(tick), "{tick} in {body}");
+        }
     }
 }

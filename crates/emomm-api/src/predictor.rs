@@ -8,7 +8,7 @@ use std::time::Instant;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
     Clip, Deliver, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor,
-    Served, ServedEnd, ServedRepeat, in_order, prompt, reply,
+    Served, ServedEnd, ServedRepeat, prompt, reply,
 };
 use emomm_media::{DecodeLimits, Ffmpeg};
 
@@ -162,15 +162,6 @@ impl Predictor for ServedPredictor {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
         let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
         Ok(prompt.plain_text())
-    }
-
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        in_order(coalitions.len(), |deliver| self.predict_each(clip, coalitions, options, deliver))
     }
 
     fn predict_each(

@@ -4,11 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use emomm_dataset::FolderLock;
+
 use super::diff::differences;
 use super::error::RunError;
 use super::folder::{LOG_FILE, final_records};
 use super::header::RunHeader;
-use super::lock::RunLock;
+use super::lock::lock_run;
 use super::log_file::{DiskFile, LogFile};
 use super::reader;
 use super::record::{Record, RecordError, RecordStatus};
@@ -22,7 +24,7 @@ pub struct LogWriter {
     acknowledged: usize,
     /// After a failed sync nobody knows what is on the disk: nothing more is written.
     is_broken: bool,
-    lock: Option<RunLock>,
+    lock: Option<FolderLock>,
 }
 
 impl std::fmt::Debug for LogWriter {
@@ -42,7 +44,7 @@ impl LogWriter {
     pub fn create(folder: &Path, header: &RunHeader) -> Result<Self, RunError> {
         let path = folder.join(LOG_FILE);
         fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-        let lock = RunLock::take(folder)?;
+        let lock = lock_run(folder)?;
         if path.exists() {
             return Err(RunError::Exists { path });
         }
@@ -60,7 +62,7 @@ impl LogWriter {
     ) -> Result<(Self, Vec<Record>), RunError> {
         let path = folder.join(LOG_FILE);
         fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-        let lock = RunLock::take(folder)?;
+        let lock = lock_run(folder)?;
         let content = if path.exists() { reader::read(&path)? } else { reader::LogContent::default() };
         let Some(last) = content.headers.last() else {
             return Ok((Self::begin(&path, header, Some(lock))?, Vec::new()));
@@ -82,7 +84,7 @@ impl LogWriter {
         if !path.is_file() {
             return Err(RunError::NoRun { path: folder.to_owned() });
         }
-        let lock = RunLock::take(folder)?;
+        let lock = lock_run(folder)?;
         let content = reader::read(&path)?;
         let Some(header) = content.headers.last().cloned() else {
             return Err(RunError::NoRun { path: folder.to_owned() });
@@ -100,7 +102,7 @@ impl LogWriter {
         Ok(writer)
     }
 
-    fn begin(path: &Path, header: &RunHeader, lock: Option<RunLock>) -> Result<Self, RunError> {
+    fn begin(path: &Path, header: &RunHeader, lock: Option<FolderLock>) -> Result<Self, RunError> {
         let failed = |e: io::Error| RunError::io(path, e);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
@@ -110,7 +112,7 @@ impl LogWriter {
         Ok(writer)
     }
 
-    fn at_end(path: PathBuf, content: &reader::LogContent, lock: RunLock) -> Result<Self, RunError> {
+    fn at_end(path: PathBuf, content: &reader::LogContent, lock: FolderLock) -> Result<Self, RunError> {
         let failed = |e: io::Error| RunError::io(&path, e);
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         let mut file = DiskFile(file);

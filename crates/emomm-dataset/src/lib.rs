@@ -34,6 +34,8 @@ mod parquet_table;
 #[cfg(feature = "build")]
 mod policy;
 #[cfg(feature = "build")]
+mod quiet_panic;
+#[cfg(feature = "build")]
 pub mod readers;
 
 pub use civil_date::civil_date;

@@ -178,6 +178,26 @@ fn folders_that_are_not_there_are_bad_data() {
     }
 }
 
+/// The reader of Parquet files panics at this one, a page whose dictionary is said to be elsewhere.
+#[test]
+fn a_damaged_table_is_one_error_and_nothing_is_said_of_a_panic() {
+    let corpus = tempfile::tempdir().unwrap();
+    let mut bytes = include_bytes!("../../../emomm-dataset/tests/fixtures/metadata.parquet").to_vec();
+    bytes[872] = 212;
+    fs::write(corpus.path().join("metadata.parquet"), bytes).unwrap();
+    let out = corpus.path().join("bench");
+    let built = run([
+        OsString::from("build"),
+        "--labels-only".into(),
+        "--folder".into(),
+        corpus.path().into(),
+        "--out".into(),
+        out.into(),
+    ]);
+    built.refused(3, &["metadata.parquet: Parquet error: damaged", "write the file again"]);
+    assert_eq!(built.stderr.lines().count(), 2, "an error and a hint\n{built}");
+}
+
 #[test]
 fn a_damaged_manifest_is_refused() {
     let corpora = Corpora::new(false);

@@ -179,9 +179,14 @@ fn tell_choice(shortfalls: &[Shortfall], matches: &[TableMatch], printer: &Print
         };
         printer.talk(&format!("tables: {}: {outcome}", m.corpus));
         for d in &m.deviations {
-            printer.talk(&format!("  {}: {} instead of {}", d.table, d.found, d.wanted));
+            printer.talk(&format!("  {}: {} instead of {}", d.table, four(d.found), four(d.wanted)));
         }
     }
+}
+
+/// A count, or C_ij to the four decimals of Table 4.
+fn four(figure: f64) -> f64 {
+    (figure * 1e4).round() / 1e4
 }
 
 /// How much there is, by corpus, subset and split.

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use emomm_dataset::days_since_1970;
 use serde_json::Value;
 
 use crate::transport::HttpReply;
@@ -118,12 +119,7 @@ fn date(text: &str) -> Option<SystemTime> {
     let mut clock = || words.next()?.parse::<i64>().ok();
     let (hour, minute, second) = (clock()?, clock()?, clock()?);
     let is_clock = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
-    if !(1970..10_000).contains(&year) || !(1..=31).contains(&day) || !is_clock {
-        return None;
-    }
-    // Days since 1970 by the proleptic calendar, with years that begin in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    let days = days_since_1970(year, month, day).filter(|_| is_clock)?;
     let seconds = u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
@@ -223,6 +219,8 @@ mod tests {
             "Sun, 06 Nov 1994 9223372036854775807:49:37 GMT",
             "Sun, 06 Nov 1994 08:-1:37 GMT",
             "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 31 Nov 1994 08:49:37 GMT",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
         ] {
             assert!(date(text).is_none(), "{text}");
         }

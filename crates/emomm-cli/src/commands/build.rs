@@ -43,7 +43,7 @@ pub(crate) fn run(args: &BuildArgs, printer: &Printer) -> Result<ExitStatus, Fai
     for root in benchmark.roots.values_mut() {
         *root = absolute(root)?;
     }
-    write(&benchmark, &args.out)?;
+    write(&benchmark, args)?;
     let header = &benchmark.manifest.header;
     if args.json {
         printer.json(&json!({
@@ -135,15 +135,13 @@ fn absolute(root: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(root).map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", root.display())))
 }
 
-fn write(benchmark: &Benchmark, out: &Path) -> Result<(), Failure> {
-    let manifest = &benchmark.manifest;
-    manifest
-        .write(out, &benchmark.roots)
-        .and_then(|()| manifest.write_card(out, &CardDetails::default()))
-        .map_err(|error| {
-            Failure::new(ExitStatus::Usage, error.to_string())
-                .with_hint("give --out a folder that may be written")
-        })
+fn write(benchmark: &Benchmark, args: &BuildArgs) -> Result<(), Failure> {
+    let (manifest, out) = (&benchmark.manifest, &args.out);
+    let details = CardDetails { date_published: args.date_published.clone(), ..CardDetails::default() };
+    manifest.write(out, &benchmark.roots).and_then(|()| manifest.write_card(out, &details)).map_err(|error| {
+        Failure::new(ExitStatus::Usage, error.to_string())
+            .with_hint("give --out a folder that may be written")
+    })
 }
 
 /// Findings grouped by kind, the first of each named.

@@ -169,6 +169,23 @@ fn scores_off_the_grid_refuse_the_build_if_asked() {
 }
 
 #[test]
+fn a_date_of_publication_is_the_one_that_was_given() {
+    let corpora = Corpora::new(false);
+    let description = || -> Value {
+        let text = fs::read_to_string(corpora.path("bench/croissant.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(corpora.build("bench", &["--labels-only"]).code, Some(0));
+    assert_eq!(description().get("datePublished"), None);
+    let dated = corpora.build("bench", &["--labels-only", "--date-published", "2028-02-29"]);
+    assert_eq!(dated.code, Some(0), "{dated}");
+    assert_eq!(description()["datePublished"], "2028-02-29");
+    for wrong in ["2026-02-29", "2026-2-1", "29.2.2028", "2026-01", "today"] {
+        corpora.build("bench", &["--labels-only", "--date-published", wrong]).misused("expected a day");
+    }
+}
+
+#[test]
 fn folders_that_are_not_there_are_bad_data() {
     let corpora = Corpora::new(false);
     fs::remove_dir_all(corpora.path("ch-sims")).unwrap();

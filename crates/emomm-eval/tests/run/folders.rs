@@ -33,6 +33,21 @@ fn what_was_appended_is_read_once_and_sorted() {
     assert!(run.record("made-up/v/002", emomm_dataset::ModalitySet::NONE).is_none());
 }
 
+/// A file of this name that another tool wrote is not taken for the beginning of a log.
+#[test]
+fn what_is_no_log_is_refused_and_left_alone() {
+    let header = header(plan(2));
+    for foreign in ["{\"a\":1}\n{\"b\":2}\n", "not json\n", "{\"step\":1", "\0\0\n"] {
+        let folder = tempdir().unwrap();
+        let log = folder.path().join(LOG_FILE);
+        std::fs::write(&log, foreign).unwrap();
+        let error = LogWriter::resume(folder.path(), &header, true).unwrap_err();
+        assert!(matches!(error, RunError::Line { line: 1, .. }), "{foreign}: {error}");
+        assert!(Run::open(folder.path()).is_err() && LogWriter::reopen(folder.path()).is_err(), "{foreign}");
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), foreign);
+    }
+}
+
 #[test]
 fn a_torn_end_is_cut_and_the_run_goes_on() {
     let header = header(plan(2));
@@ -58,12 +73,15 @@ fn a_torn_end_is_cut_and_the_run_goes_on() {
 
 #[test]
 fn a_torn_header_is_written_again() {
-    let folder = tempdir().unwrap();
     let header = header(plan(1));
-    std::fs::write(folder.path().join(LOG_FILE), "{\"format_version\":1,\"pl").unwrap();
-    let (_, records) = LogWriter::resume(folder.path(), &header, false).unwrap();
-    assert!(records.is_empty());
-    assert_eq!(Run::open(folder.path()).unwrap().header(), &header);
+    let whole = serde_json::to_string(&header).unwrap();
+    for torn in ["", "{", "{\"format_version\":1,\"pl", &whole, "\0\0\0"] {
+        let folder = tempdir().unwrap();
+        std::fs::write(folder.path().join(LOG_FILE), torn).unwrap();
+        let (_, records) = LogWriter::resume(folder.path(), &header, false).unwrap();
+        assert!(records.is_empty());
+        assert_eq!(Run::open(folder.path()).unwrap().header(), &header, "{torn}");
+    }
 }
 
 #[test]

@@ -60,6 +60,17 @@ impl LogWriter {
         header: &RunHeader,
         accept_changes: bool,
     ) -> Result<(Self, Vec<Record>), RunError> {
+        Self::resume_selected(folder, header, accept_changes, &|_| true)
+    }
+
+    /// As [`LogWriter::resume`]; of the records under an earlier plan those that `is_selected` does not hold of are no part of
+    /// the run any more. They stay in the log, and the further header names them.
+    pub fn resume_selected(
+        folder: &Path,
+        header: &RunHeader,
+        accept_changes: bool,
+        is_selected: &dyn Fn(&Record) -> bool,
+    ) -> Result<(Self, Vec<Record>), RunError> {
         let path = folder.join(LOG_FILE);
         fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
         let lock = lock_run(folder)?;
@@ -71,11 +82,21 @@ impl LogWriter {
         if !diff.is_empty() && !accept_changes {
             return Err(RunError::PlanChanged { path, diff });
         }
-        let mut writer = Self::at_end(path, &content, lock)?;
-        if last != header {
-            writer.write(&line(header)?, 0)?;
+        let mut header = header.clone();
+        if diff.is_empty() {
+            header.left_out.clone_from(&last.left_out);
         }
-        Ok((writer, final_records(content.records, header)))
+        let is_new = *last != header;
+        let mut writer = Self::at_end(path, &content, lock)?;
+        let mut records = final_records(content.records, &header);
+        if !diff.is_empty() {
+            let left_out = records.extract_if(.., |record| !is_selected(record));
+            header.left_out = left_out.map(|record| record.key).collect();
+        }
+        if is_new {
+            writer.write(&line(&header)?, 0)?;
+        }
+        Ok((writer, records))
     }
 
     /// Continues a run under its own plan.

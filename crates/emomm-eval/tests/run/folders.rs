@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use emomm_eval::run::{LOG_FILE, LogWriter, RecordStatus, Run, RunError};
+use emomm_eval::run::{LOG_FILE, LogWriter, Record, RecordStatus, Run, RunError};
 use tempfile::tempdir;
 
 use crate::made_up::{header, plan, record};
@@ -132,6 +132,32 @@ fn a_larger_selection_keeps_what_is_there() {
     assert!(LogWriter::resume(folder.path(), &new, false).is_err());
     let (_, records) = LogWriter::resume(folder.path(), &new, true).unwrap();
     assert_eq!(records, [record(&old, 0, 1.0)]);
+}
+
+/// What another selection of the same settings computed stays in the log and does not count, until a plan selects it again.
+#[test]
+fn a_smaller_selection_leaves_out_what_is_no_part_of_it() {
+    let folder = tempdir().unwrap();
+    let old = header(plan(3));
+    let mut writer = LogWriter::create(folder.path(), &old).unwrap();
+    writer.append(&[record(&old, 0, 1.0), record(&old, 1, 1.0), record(&old, 2, 1.0)]).unwrap();
+    drop(writer);
+    let new = header(plan(2));
+    let of_new = |r: &Record| !r.sample.ends_with("000");
+    let lines = || std::fs::read_to_string(folder.path().join(LOG_FILE)).unwrap().lines().count();
+    for _ in 0..2 {
+        let (_, records) = LogWriter::resume_selected(folder.path(), &new, true, &of_new).unwrap();
+        assert_eq!(records, [record(&old, 1, 1.0), record(&old, 2, 1.0)]);
+        let run = Run::open(folder.path()).unwrap();
+        assert_eq!((run.records(), run.is_complete()), (records.as_slice(), true));
+        assert_eq!(run.header().left_out, [record(&old, 0, 1.0).key]);
+        // Going on under the same plan adds no header.
+        assert_eq!(lines(), 5);
+    }
+    let (_, _, records) = LogWriter::reopen(folder.path()).unwrap();
+    assert_eq!(records.len(), 2);
+    let (_, records) = LogWriter::resume_selected(folder.path(), &old, true, &|_| true).unwrap();
+    assert_eq!((records.len(), Run::open(folder.path()).unwrap().records().len()), (3, 3));
 }
 
 #[test]

@@ -63,8 +63,8 @@ impl LogWriter {
         Self::resume_selected(folder, header, accept_changes, &|_| true)
     }
 
-    /// As [`LogWriter::resume`]; of the records under an earlier plan those that `is_selected` does not hold of are no part of
-    /// the run any more. They stay in the log, and the further header names them.
+    /// As [`LogWriter::resume`]; records that `is_selected` does not hold of, which an earlier plan asked for, are no part of the
+    /// run any more. They stay in the log, and a further header names them.
     pub fn resume_selected(
         folder: &Path,
         header: &RunHeader,
@@ -86,14 +86,11 @@ impl LogWriter {
         if diff.is_empty() {
             header.left_out.clone_from(&last.left_out);
         }
-        let is_new = *last != header;
         let mut writer = Self::at_end(path, &content, lock)?;
         let mut records = final_records(content.records, &header);
-        if !diff.is_empty() {
-            let left_out = records.extract_if(.., |record| !is_selected(record));
-            header.left_out = left_out.map(|record| record.key).collect();
-        }
-        if is_new {
+        let left_out = records.extract_if(.., |record| !is_selected(record));
+        header.left_out.extend(left_out.map(|record| record.key));
+        if *last != header {
             writer.write(&line(&header)?, 0)?;
         }
         Ok((writer, records))

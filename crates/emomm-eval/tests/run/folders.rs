@@ -158,6 +158,14 @@ fn a_smaller_selection_leaves_out_what_is_no_part_of_it() {
     assert_eq!(records.len(), 2);
     let (_, records) = LogWriter::resume_selected(folder.path(), &old, true, &|_| true).unwrap();
     assert_eq!((records.len(), Run::open(folder.path()).unwrap().records().len()), (3, 3));
+
+    // A log whose header says nothing of what it leaves out, as older versions wrote them.
+    let folder = tempdir().unwrap();
+    let mut writer = LogWriter::create(folder.path(), &new).unwrap();
+    writer.append(&[record(&new, 0, 1.0), record(&new, 1, 1.0), record(&new, 2, 1.0)]).unwrap();
+    drop(writer);
+    let (_, records) = LogWriter::resume_selected(folder.path(), &new, false, &of_new).unwrap();
+    assert_eq!((records.len(), Run::open(folder.path()).unwrap().records().len()), (2, 2));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use emomm_dataset::days_since_1970;
+use emomm_dataset::{days_since_1970, seeded_key};
 use serde_json::Value;
 
 use crate::transport::HttpReply;
@@ -124,20 +124,9 @@ fn date(text: &str) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// A number in [0, 1) that follows from a name and a count: SplitMix64 over its bytes.
+/// A number in [0, 1) that follows from a name and a count.
 pub(crate) fn chance(name: &str, count: usize) -> f64 {
-    let mut state = count as u64;
-    for byte in name.bytes() {
-        state = mix(state ^ u64::from(byte));
-    }
-    (mix(state) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-fn mix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    (seeded_key(count as u64, name) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

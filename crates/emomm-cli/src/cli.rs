@@ -296,6 +296,9 @@ pub(crate) struct ScoreArgs {
     pub(crate) cluster: ClusterBy,
     /// Resamples behind each interval
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// What V(∅) of PSMV is: run (the answers without evidence), majority (share of the commonest class) or chance (one in five)
+    #[arg(long, value_name = "RULE", default_value = "run", value_parser = word::<score::EmptyValue>)]
+    pub(crate) empty_value: score::EmptyValue,
     pub(crate) resamples: u32,
     /// Seed of the resamples
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -217,8 +217,15 @@ impl<F: FrontEnd> ClipPredictor<F> {
     fn importance(&self, point: &DecisionPoint<'_>) -> Result<Option<Vec<f32>>> {
         let (letters, media) = (self.front_end.letters(), point.media());
         let decoder = self.front_end.decoder();
-        let found =
-            token_importance_after(decoder, &letters, point.row(), point.prefill(), media, Modality::Video)?;
+        let found = token_importance_after(
+            decoder,
+            &letters,
+            point.row(),
+            point.prefill(),
+            media,
+            Modality::Video,
+            0,
+        )?;
         Ok(found.map(|f| f.normalised))
     }
 

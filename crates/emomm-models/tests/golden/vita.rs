@@ -155,9 +155,9 @@ fn the_whole_model_agrees_for_all_coalitions() {
             assert!(difference < 1e-5, "{label}: attention differs by {difference}");
 
             // The gradient knows no model either.
-            let after = token_importance_after(decoder, letters, row, prefill, &media, Modality::Video)?;
+            let after = token_importance_after(decoder, letters, row, prefill, &media, Modality::Video, 0)?;
             let scratch =
-                token_importance(decoder, letters, row, &media, Modality::Video, Keep::LayerInputs)?;
+                token_importance(decoder, letters, row, &media, Modality::Video, (0, Keep::LayerInputs))?;
             assert_eq!(after.is_some(), coalition.contains(Modality::Video));
             if let (Some(after), Some(scratch)) = (after, scratch) {
                 let most = scratch.raw.iter().fold(0.0, |most: f32, x| most.max(*x));

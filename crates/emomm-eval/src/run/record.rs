@@ -152,6 +152,12 @@ pub struct SteeredLayer {
     pub preference_before: PerModality<Option<f64>>,
     /// π after steering, mean over heads.
     pub preference_after: PerModality<Option<f64>>,
+    /// π before and after steering, mean over the steered heads alone; absent where the layer was not steered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steered_heads_before: Option<PerModality<Option<f64>>>,
+    /// See `steered_heads_before`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steered_heads_after: Option<PerModality<Option<f64>>>,
 }
 
 /// What CHASE did to the decision row of a record.

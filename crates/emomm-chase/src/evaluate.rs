@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::{Clip, PredictError};
+use emomm_eval::{Clip, PredictError, Prediction};
 use emomm_models::ModelError;
 use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
@@ -173,7 +173,7 @@ impl Steerer {
     ) -> Result<Answers> {
         let (scope, sinks) = self.token_scope();
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
-        let features = Features::read(point, &sets)?;
+        let (features, step) = Features::of_step(point, &sets)?;
         if let Some(bad) = features.letter_logits.iter().find(|l| !l.is_finite()) {
             return Err(ChaseError::setting("letter logits", bad, "finite numbers"));
         }
@@ -182,7 +182,8 @@ impl Steerer {
             self.steer(point, clip, &sets, knowledge, &mut answers)?;
         }
         answers.ms = clock.elapsed().as_secs_f64() * 1e3;
-        answers.plain = Some(point.prediction(answers.clean.letter_logits, clip.corpus, answers.ms));
+        let plain = point.prediction(answers.clean.letter_logits, clip.corpus, answers.ms);
+        answers.plain = Some(Prediction { letter_mass: point.letter_masses(&step)?.pop(), ..plain });
         *clock = Instant::now();
         Ok(answers)
     }
@@ -278,8 +279,8 @@ impl Steerer {
         let hook = SteeringHook::new(runs, self.router.clone());
         let mut hook = if self.traces { hook } else { hook.without_after() };
         let decision = point.decide(owners.len(), Some(&mut hook))?;
-        let logits = point.letter_logits(&decision)?;
-        for ((i, logits), run) in owners.into_iter().zip(logits).zip(hook.variants()) {
+        let letters = point.letter_logits(&decision)?.into_iter().zip(point.letter_masses(&decision)?);
+        for ((i, (logits, mass)), run) in owners.into_iter().zip(letters).zip(hook.variants()) {
             let mut trace = run.trace(&self.variants[i].name);
             if self.traces && uses_gradient(run.config()) {
                 // Five decimals: shares of some hundred tokens, for pictures.
@@ -287,7 +288,7 @@ impl Steerer {
                 let own = importances.remove(&self.importance_source(run.config(), point)?).flatten();
                 trace.importance = own.map(|i| i.into_iter().map(rounded).collect());
             }
-            answers.steered[i] = Some((logits, trace));
+            answers.steered[i] = Some(((logits, Some(mass)), trace));
         }
         Ok(())
     }
@@ -330,7 +331,6 @@ impl Steerer {
             };
             found.insert(source, values);
         }
-    }
         Ok(found)
     }
 
@@ -343,6 +343,7 @@ impl Steerer {
         let trained_from = self.router.as_ref().map(|r| r.1.first_layer);
         let plan = config.layers(point.shape(), trained_from)?;
         Ok(ImportanceSource::of(config.importance, plan.router_first))
+    }
 
     /// The token sets of the router, or the defaults.
     fn token_scope(&self) -> (TextScope, usize) {

@@ -32,6 +32,7 @@ pub mod vision;
 pub mod vita_1_5;
 pub mod weights;
 pub mod white_box;
+pub mod withheld;
 
 pub use cpu::instructions;
 pub use device::{ComputeType, DeviceKind};

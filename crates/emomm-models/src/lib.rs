@@ -6,6 +6,7 @@
 pub mod attention_summary;
 pub mod audio;
 pub mod chat_tokenizer;
+mod clip_media;
 mod config_section;
 pub mod content_store;
 mod cpu;

@@ -14,15 +14,16 @@ use emomm_eval::{
 };
 
 use crate::attention_summary::AttentionRecorder;
+use crate::clip_media::{ClipMedia, blank_rows};
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
 use crate::encoder_cache::{EncoderCache, Medium};
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::front_end::{Encoded, FrontEnd, MediaReader};
 use crate::importance::token_importance_after;
 use crate::media_cache::MediaCache;
-use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk_from};
-use crate::token_maps::{attention_by_token, token_places};
-use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
+use crate::prompt_tree::{PromptRow, token_floor, walk_from};
+use crate::token_maps::attention_by_token;
+use crate::white_box::{DecisionPoint, DecoderShape, Steering, Visit, WhiteBox};
 use crate::withheld::Withhold;
 
 /// A loaded model with its way of decoding media.
@@ -36,16 +37,6 @@ pub struct ClipPredictor<F> {
     hint: Option<String>,
     /// How modalities that a coalition lacks are kept from the model.
     missing: Missingness,
-}
-
-/// Media of one clip; `Err` where they could not be read or were not asked for.
-struct ClipMedia {
-    video: Result<Encoded, PredictError>,
-    audio: Result<Encoded, PredictError>,
-    /// Rows that stand for the picture where it is blank.
-    black: Option<Tensor>,
-    /// Rows that stand for the sound where it is blank.
-    silence: Option<Tensor>,
 }
 
 impl<F: FrontEnd> ClipPredictor<F> {
@@ -155,7 +146,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
                 && coalitions.iter().any(|c| !c.contains(m))
         };
         let blank = |m: Modality, real: &Result<Encoded>| match real {
-            Ok(real) if is_blank(m) => self.blank(m, real).map(Some),
+            Ok(real) if is_blank(m) => blank_rows(self.front_end.as_ref(), m, real).map(Some),
             _ => Ok(None),
         };
         Ok(ClipMedia {
@@ -164,31 +155,6 @@ impl<F: FrontEnd> ClipPredictor<F> {
             video: video.map_err(predict_error),
             audio: audio.map_err(predict_error),
         })
-    }
-
-    /// Rows that stand for a medium, one for each of its own.
-    fn blank(&self, modality: Modality, real: &Encoded) -> Result<Tensor> {
-        let rows = match modality {
-            Modality::Video => self.front_end.black(real)?,
-            _ => self.front_end.silence(real)?,
-        };
-        let rows = match &real.kept {
-            Some(kept) => {
-                let kept = Tensor::from_slice(kept, kept.len(), rows.device())?;
-                rows.index_select(&kept, 0)?
-            }
-            None => rows,
-        };
-        if rows.dims() != real.embeddings.dims() {
-            let message = format!(
-                "a blank {} of {:?} rows and columns, expected those of the clip's own, {:?}",
-                modality.name(),
-                rows.dims(),
-                real.embeddings.dims()
-            );
-            return Err(ModelError::request(message, "withhold modalities in another way: omit or mask"));
-        }
-        Ok(rows)
     }
 
     /// The modalities that the prompt of a coalition has places for.
@@ -349,15 +315,6 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
         Ok(self.front_end.render(&self.prompt(clip, coalition).map_err(predict_error)?))
     }
 
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        self.predict_steered(clip, coalitions, options, &mut |_| Ok(None))
-    }
-
     fn predict_each(
         &mut self,
         clip: &Clip,
@@ -456,56 +413,6 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
                 deliver(i, Err(error));
             }
         }
-    }
-}
-
-impl ClipMedia {
-    /// The media of a coalition, or the first error among them.
-    fn evidence(&self, coalition: ModalitySet) -> Result<Evidence<'_>, PredictError> {
-        let shown = |m: Modality, medium| if coalition.contains(m) { Some(medium) } else { None };
-        let video: Option<&Result<_, _>> = shown(Modality::Video, &self.video);
-        let audio: Option<&Result<_, _>> = shown(Modality::Audio, &self.audio);
-        Ok(Evidence {
-            video: video.map(Result::as_ref).transpose().map_err(Clone::clone)?,
-            audio: audio.map(Result::as_ref).transpose().map_err(Clone::clone)?,
-        })
-    }
-
-    /// Places of the row that its decision may not attend to.
-    fn suppressed(&self, coalition: ModalitySet, row: &PromptRow) -> Vec<usize> {
-        match &self.video {
-            Ok(video) if coalition.contains(Modality::Video) && !video.suppressed.is_empty() => {
-                row.video_places(&video.suppressed)
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// What a prediction of the coalition says of its evidence.
-    fn record(&self, coalition: ModalitySet, patches_per_side: usize) -> EvidenceRecord {
-        // A row exists, so its evidence does.
-        let evidence = self.evidence(coalition).unwrap_or_default();
-        let mut media = evidence.video.map(|v| v.record.clone()).unwrap_or_default();
-        if let Some(audio) = evidence.audio {
-            media.add_sound(&audio.record);
-        }
-        let grid_thw = evidence.video.and_then(|v| v.grid).map(|g| [g.t, g.h, g.w]);
-        let token_places = evidence.video.and_then(|v| token_places(v, patches_per_side));
-        EvidenceRecord { grid_thw, media, token_places }
-    }
-
-    fn embeddings(&self) -> Result<MediaEmbeddings> {
-        let tensor = |medium: &Result<Encoded, PredictError>, blank: &Option<Tensor>| {
-            let real = medium.as_ref().ok().map(|e| e.embeddings.clone());
-            Ok::<_, ModelError>(match (real, blank) {
-                (Some(real), Some(blank)) => Some(Tensor::cat(&[&real, &blank.to_dtype(real.dtype())?], 0)?),
-                (real, _) => real,
-            })
-        };
-        Ok(MediaEmbeddings {
-            audio: tensor(&self.audio, &self.silence)?,
-            video: tensor(&self.video, &self.black)?,
-        })
     }
 }
 

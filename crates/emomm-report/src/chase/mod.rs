@@ -30,6 +30,7 @@ pub use patterns::patterns;
 pub use variants::{VariantKind, variants};
 
 use crate::analysis::Analysis;
+use crate::content::state_coverage;
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::study::{Study, StudyRun};
@@ -47,6 +48,8 @@ pub struct ChaseContent {
     pub tables: Vec<Table>,
     /// Figures.
     pub figures: Vec<Figure>,
+    /// [`Study::mark`] of the variants.
+    pub mark: String,
 }
 
 /// Whether CHASE left a trace in a run.
@@ -93,5 +96,6 @@ pub fn chase_content(
         ));
     }
     words.extend(verdicts::verdicts(study, options.bootstrap)?);
-    Ok(Some(ChaseContent { words, tables, figures }))
+    state_coverage(study, &mut tables);
+    Ok(Some(ChaseContent { words, tables, figures, mark: study.mark() }))
 }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use emomm_dataset::{FolderLock, LockError};
 use emomm_media::Ffmpeg;
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -111,19 +112,18 @@ impl Project {
         &self.store
     }
 
-    /// Makes sure that no other server serves this project, for as long as the file is kept: each holds rules and limits
+    /// Makes sure that no other server serves this project, for as long as the lock is kept: each holds rules and limits
     /// in its memory.
-    pub(crate) fn claim(&self) -> Result<fs::File, AnnotateError> {
-        let path = self.folder.join(LOCK);
-        let file = fs::File::options().create(true).append(true).open(&path);
-        let file = file.map_err(|source| AnnotateError::Io { path, source })?;
-        match file.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => Err(AnnotateError::Serve {
-                message: format!("another server serves {}", self.folder.display()),
+    pub(crate) fn claim(&self) -> Result<Option<FolderLock>, AnnotateError> {
+        match FolderLock::take(&self.folder, LOCK) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(LockError::Held { holder, .. }) => Err(AnnotateError::Serve {
+                message: format!("another server serves {} ({holder})", self.folder.display()),
                 hint: "end it first; other commands of annotate may run beside it".to_owned(),
             }),
             // Where the file system knows no locks there is none.
-            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(file),
+            Err(LockError::Lock { .. }) => Ok(None),
+            Err(LockError::File { path, source }) => Err(AnnotateError::Io { path, source }),
         }
     }
 

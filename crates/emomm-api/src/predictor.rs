@@ -8,7 +8,7 @@ use std::time::Instant;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
     Clip, Deliver, MediaRecord, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor,
-    Served, ServedEnd, ServedRepeat, in_order, prompt, reply,
+    Served, ServedRepeat, prompt, reply,
 };
 use emomm_media::{DecodeLimits, Ffmpeg};
 
@@ -182,15 +182,6 @@ impl Predictor for ServedPredictor {
         Ok(prompt.plain_text())
     }
 
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        in_order(coalitions.len(), |deliver| self.predict_each(clip, coalitions, options, deliver))
-    }
-
     fn predict_each(
         &mut self,
         clip: &Clip,
@@ -235,10 +226,6 @@ fn prediction(
         return empty(coalition, media, ms);
     };
     let mut read = reply::parse(&first.reply.text, clip.corpus);
-    if first.reply.end == ServedEnd::Cut {
-        read.reply_notes.push("the reply was cut at its longest length".to_owned());
-    }
-    read.reply_notes.extend(first.reply.notes.iter().cloned());
     let label = read.class().filter(|_| !first.reply.end.withholds());
     if let Some(modality) = first.reply.usage.as_ref().and_then(|u| unseen(u, coalition)) {
         media.warnings.push(format!("the server counted no token of {}", modality.name()));
@@ -260,6 +247,7 @@ fn prediction(
         detail: first.reply.detail.clone(),
         model_version: first.reply.model_version.clone(),
         response_id: first.reply.response_id.clone(),
+        notes: first.reply.notes.clone(),
         usage: first.reply.usage.clone(),
         letter_logprobs: first.reply.letter_logprobs.clone(),
         cost_usd: costs.map(|all| all.iter().sum()),
@@ -267,6 +255,7 @@ fn prediction(
         request_sha256: first.request_sha256.clone(),
         repeats: repeats.collect(),
     };
+    read.reply_notes = served.with_notes(read.reply_notes);
     Prediction {
         label,
         centre_score: label.map(|l| clip.corpus.centre_score(l)),

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use emomm_dataset::{days_since_1970, seeded_key};
 use serde_json::Value;
 
 use crate::transport::HttpReply;
@@ -118,30 +119,14 @@ fn date(text: &str) -> Option<SystemTime> {
     let mut clock = || words.next()?.parse::<i64>().ok();
     let (hour, minute, second) = (clock()?, clock()?, clock()?);
     let is_clock = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
-    if !(1970..10_000).contains(&year) || !(1..=31).contains(&day) || !is_clock {
-        return None;
-    }
-    // Days since 1970 by the proleptic calendar, with years that begin in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    let days = days_since_1970(year, month, day).filter(|_| is_clock)?;
     let seconds = u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// A number in [0, 1) that follows from a name and a count: SplitMix64 over its bytes.
+/// A number in [0, 1) that follows from a name and a count.
 pub(crate) fn chance(name: &str, count: usize) -> f64 {
-    let mut state = count as u64;
-    for byte in name.bytes() {
-        state = mix(state ^ u64::from(byte));
-    }
-    (mix(state) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-fn mix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    (seeded_key(count as u64, name) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -223,6 +208,8 @@ mod tests {
             "Sun, 06 Nov 1994 9223372036854775807:49:37 GMT",
             "Sun, 06 Nov 1994 08:-1:37 GMT",
             "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 31 Nov 1994 08:49:37 GMT",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
         ] {
             assert!(date(text).is_none(), "{text}");
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::run::{ModelId, RunLock, hex};
+use emomm_dataset::{FolderLock, Modality, ModalitySet};
+use emomm_eval::run::{ModelId, hex, lock_run};
 use emomm_media::Ffmpeg;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -355,10 +355,10 @@ impl Server {
 }
 
 /// Keeps other processes away from a run's folder.
-fn lock(run: &Path) -> Result<RunLock, ApiError> {
-    let fault = |message: String| ApiError::File { path: run.to_owned(), message };
-    std::fs::create_dir_all(run).map_err(|e| fault(e.to_string()))?;
-    RunLock::take(run).map_err(|e| fault(e.to_string()))
+fn lock(folder: &Path) -> Result<FolderLock, ApiError> {
+    let fault = |message: String| ApiError::File { path: folder.to_owned(), message };
+    std::fs::create_dir_all(folder).map_err(|e| fault(e.to_string()))?;
+    lock_run(folder).map_err(|e| fault(e.to_string()))
 }
 
 fn base_url(name: &ServedName, access: &Access) -> Result<String, ApiError> {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use emomm_dataset::build::Curation;
 use emomm_dataset::{
     ConflictLevel, Corpus, Equality, FindingKind, ModalitySet, OffGrid, PolaritySource, Policy,
-    VocabularyError, VoteMap,
+    VocabularyError, VoteMap, days_since_1970,
 };
 use emomm_eval::score::{self, AnswerColumn, ClusterBy, OnBadRow};
 use emomm_media::SamplingMode;
@@ -139,6 +139,9 @@ pub(crate) struct BuildArgs {
     /// Neither look for media nor hash them
     #[arg(long)]
     pub(crate) labels_only: bool,
+    /// Day of publication, YYYY-MM-DD, for croissant.json; none is stated without it
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) date_published: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -343,6 +346,16 @@ fn kind_and_policy(pair: &str) -> Result<(FindingKind, Policy), String> {
         pair.split_once('=').ok_or("expected KIND=POLICY, for example duplicate-text=drop")?;
     let said = |error: VocabularyError| error.to_string();
     Ok((kind.parse().map_err(said)?, policy.parse().map_err(said)?))
+}
+
+/// A day that the calendar has.
+fn date(text: &str) -> Result<String, String> {
+    let expected = "expected a day as in 2026-01-31";
+    let numbers: Option<Vec<i64>> = text.split('-').map(|part| part.parse().ok()).collect();
+    let Some([year, month, day]) = numbers.as_deref() else { return Err(expected.to_owned()) };
+    let is_written_so = format!("{year:04}-{month:02}-{day:02}") == text;
+    let known = days_since_1970(*year, *month, *day).filter(|_| is_written_so);
+    known.map(|_| text.to_owned()).ok_or_else(|| expected.to_owned())
 }
 
 pub(crate) fn sampling_mode(word: &str) -> Result<SamplingMode, String> {

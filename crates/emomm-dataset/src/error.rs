@@ -152,7 +152,10 @@ mod building {
         /// What to do about it.
         pub fn hint(&self) -> Option<String> {
             match self {
-                Self::Io { .. } | Self::Parquet { .. } | Self::Json { .. } => None,
+                Self::Io { .. } | Self::Json { .. } => None,
+                Self::Parquet { .. } => {
+                    Some("write the file again with the program that it came from".to_owned())
+                }
                 Self::Layout { hint, .. } => Some((*hint).to_owned()),
                 Self::Encoding { .. } => Some("convert the file to UTF-8".to_owned()),
                 Self::Columns { .. } => Some("columns are found by name; check the header row".to_owned()),

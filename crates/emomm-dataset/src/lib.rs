@@ -4,7 +4,7 @@
 //! else in the workspace speaks in these words. It does no IO and compiles in a moment.
 //!
 //! With the feature `build`: `readers` turn label files into clips and findings, `build` maps labels, curates, splits
-//! and masks, and `manifest` holds, writes, reads and verifies the result.
+//! and masks, and `manifest` holds, writes, reads and verifies the result. `FolderLock` keeps a folder to one process.
 
 mod civil_date;
 mod corpus;
@@ -24,6 +24,8 @@ pub mod build;
 #[cfg(feature = "build")]
 mod finding;
 #[cfg(feature = "build")]
+mod folder_lock;
+#[cfg(feature = "build")]
 pub mod manifest;
 #[cfg(feature = "build")]
 pub mod parquet_file;
@@ -32,9 +34,11 @@ mod parquet_table;
 #[cfg(feature = "build")]
 mod policy;
 #[cfg(feature = "build")]
+mod quiet_panic;
+#[cfg(feature = "build")]
 pub mod readers;
 
-pub use civil_date::civil_date;
+pub use civil_date::{civil_date, days_since_1970};
 pub use corpus::Corpus;
 pub use decimal::{Decimal, NotADecimal};
 #[cfg(feature = "build")]
@@ -42,6 +46,8 @@ pub use error::DatasetError;
 pub use error::VocabularyError;
 #[cfg(feature = "build")]
 pub use finding::{Action, Finding, FindingKind};
+#[cfg(feature = "build")]
+pub use folder_lock::{FolderLock, LockError};
 pub use labels::{Classed, Label, Labels, PolaritySource, Source};
 pub use modality::{Modality, ModalitySet};
 #[cfg(feature = "build")]

@@ -5,7 +5,6 @@
 //! that equal tables are equal files. The reader takes what pandas, polars and `datasets` write: nested columns are
 //! named and skipped.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use crate::error::DatasetError;
+use crate::quiet_panic::caught;
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 65_536;
@@ -149,7 +149,7 @@ pub fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<Column>, DatasetError> {
 /// The columns of a file; those that are not wanted are named and skipped.
 ///
 /// The reader of the parquet crate asserts what damaged pages break (a dictionary that never came, for one), so a panic
-/// in it is caught here and is an error of the file like any other.
+/// in it is caught here, unheard, and is an error of the file like any other.
 ///
 /// # Errors
 /// A file that is damaged, or of which the wanted columns are larger than what memory should hold.
@@ -158,8 +158,8 @@ pub fn read_columns(
     bytes: Vec<u8>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Column>, DatasetError> {
-    catch_unwind(AssertUnwindSafe(|| decode(path, bytes, &wanted)))
-        .unwrap_or_else(|_| Err(failed(path, &ParquetError::General("damaged".to_owned()))))
+    caught(|| decode(path, bytes, &wanted))
+        .unwrap_or_else(|| Err(failed(path, &ParquetError::General("damaged".to_owned()))))
 }
 
 fn decode(path: &Path, bytes: Vec<u8>, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Column>, DatasetError> {

@@ -226,17 +226,6 @@ impl Predictor for FakePredictor {
         Ok(prompt.plain_text())
     }
 
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        let mut answers = Vec::with_capacity(coalitions.len());
-        self.predict_each(clip, coalitions, options, &mut |_, answer| answers.push(answer));
-        answers
-    }
-
     fn predict_each(
         &mut self,
         clip: &Clip,

@@ -314,29 +314,27 @@ pub trait Predictor {
     /// medium.
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError>;
 
-    /// Answers `clip` under every one of `coalitions`, in that order, one result each.
+    /// Answers `clip` under every one of `coalitions`. Each result is delivered as soon as it is there, once and in any order:
+    /// what was delivered is kept when the call is given up or panics later on.
     ///
     /// All coalitions of a clip come in one call, so that a model may decode the media once and share the
     /// prompt's common prefixes.
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>>;
-
-    /// As [`Predictor::predict`], but every result is delivered as soon as it is there, each once and in any order: what was
-    /// delivered is kept when the call is given up or panics later on.
     fn predict_each(
         &mut self,
         clip: &Clip,
         coalitions: &[ModalitySet],
         options: &PredictOptions,
         deliver: &mut Deliver<'_>,
-    ) {
-        for (place, result) in self.predict(clip, coalitions, options).into_iter().enumerate() {
-            deliver(place, result);
-        }
+    );
+
+    /// As [`Predictor::predict_each`], one result for each of `coalitions`, in their order.
+    fn predict(
+        &mut self,
+        clip: &Clip,
+        coalitions: &[ModalitySet],
+        options: &PredictOptions,
+    ) -> Vec<Result<Prediction, PredictError>> {
+        in_order(coalitions.len(), |deliver| self.predict_each(clip, coalitions, options, deliver))
     }
 
     /// A second predictor of the same model that shares its weights, so that one may decode while the other computes;

@@ -89,6 +89,9 @@ pub struct Served {
     pub model_version: Option<String>,
     /// The server's name for this reply.
     pub response_id: Option<String>,
+    /// What was odd about how the reply came, beside how it ended; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What the server counted.
     pub usage: Option<ServedUsage>,
     /// Log-probabilities of the letters A to E at the first token of the reply, those that the server stated; not
@@ -107,6 +110,15 @@ pub struct Served {
 }
 
 impl Served {
+    /// The notes on a reply: those of the parser, then what the server's reply says of itself.
+    pub fn with_notes(&self, mut parsed: Vec<String>) -> Vec<String> {
+        if self.ended == ServedEnd::Cut {
+            parsed.push("the reply was cut at its longest length".to_owned());
+        }
+        parsed.extend(self.notes.iter().cloned());
+        parsed
+    }
+
     /// Share of the pairs of askings whose letters differ, in [0, 1]; `first` is the letter of the first asking. An
     /// asking without a letter differs from every letter and equals another one without. `None` for a single asking.
     pub fn flip_rate(&self, first: Option<char>) -> Option<f64> {

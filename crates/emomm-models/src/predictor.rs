@@ -260,15 +260,6 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
         Ok(self.front_end.render(&self.prompt(clip, coalition).map_err(predict_error)?))
     }
 
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        self.predict_steered(clip, coalitions, options, &mut |_| Ok(None))
-    }
-
     fn predict_each(
         &mut self,
         clip: &Clip,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
 use emomm_eval::{
-    Clip, Deliver, MediaRecord, PredictError, PredictOptions, Prediction, Predictor, TokenPlaces, in_order,
+    Clip, Deliver, MediaRecord, PredictError, PredictOptions, Prediction, Predictor, TokenPlaces,
 };
 
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
@@ -83,21 +83,8 @@ pub trait WhiteBox: Predictor {
         visit: &mut Visit<'_>,
     ) -> Vec<Result<(), PredictError>>;
 
-    /// As [`Predictor::predict`], with a hook on the decision row of each coalition. Attention is recorded as the steered
+    /// As [`Predictor::predict_each`], with a hook on the decision row of each coalition. Attention is recorded as the steered
     /// row really used it.
-    fn predict_steered(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-        steering: &mut Steering<'_>,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        in_order(coalitions.len(), |deliver| {
-            self.predict_steered_each(clip, coalitions, options, steering, deliver);
-        })
-    }
-
-    /// As [`WhiteBox::predict_steered`], delivering as [`Predictor::predict_each`] does.
     fn predict_steered_each(
         &mut self,
         clip: &Clip,

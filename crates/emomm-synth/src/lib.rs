@@ -34,7 +34,6 @@ mod truth_file;
 mod voice;
 mod world;
 mod world_file;
-mod world_lock;
 
 pub use error::SynthError;
 pub use picture::Picture;

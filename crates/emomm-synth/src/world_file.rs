@@ -3,17 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use emomm_dataset::{Corpus, GridScore};
+use emomm_dataset::{Corpus, FolderLock, GridScore, LockError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SynthError;
 use crate::parameters::{self, WORLD_VERSION, strength};
 use crate::plan::WorldSettings;
 use crate::world::{io, make_folder, replace};
-use crate::world_lock::{LOCK_FILE, WorldLock};
 
 /// The file's name in the folder of a world.
 pub const WORLD_FILE: &str = "world.json";
+
+/// Locked by the process that writes into the folder.
+const LOCK_FILE: &str = "world.lock";
 
 /// The content of `world.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +79,7 @@ impl WorldFile {
     }
 
     /// Takes the folder for this world, or finds it taken. Nobody else writes into it as long as the lock lives.
-    pub(crate) fn claim(&self, folder: &Path) -> Result<WorldLock, SynthError> {
+    pub(crate) fn claim(&self, folder: &Path) -> Result<FolderLock, SynthError> {
         make_folder(folder)?;
         let path = folder.join(WORLD_FILE);
         if !path.is_file() {
@@ -86,7 +88,7 @@ impl WorldFile {
                 return Err(SynthError::Foreign { folder: folder.to_owned() });
             }
         }
-        let lock = WorldLock::take(folder)?;
+        let lock = lock(folder)?;
         if path.is_file() {
             self.check(&path)?;
             return Ok(lock);
@@ -119,4 +121,12 @@ impl WorldFile {
         )?;
         same("version", there.world_version.to_string(), self.world_version.to_string())
     }
+}
+/// Takes the lock of a folder, or says who holds it.
+fn lock(folder: &Path) -> Result<FolderLock, SynthError> {
+    FolderLock::take(folder, LOCK_FILE).map_err(|error| match error {
+        LockError::Held { holder, .. } => SynthError::Busy { folder: folder.to_owned(), holder },
+        LockError::File { path, source } => io("open or write", &path)(source),
+        LockError::Lock { path, source } => io("lock", &path)(source),
+    })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use emomm_dataset::FolderLock;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -36,7 +37,7 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     app: App,
     /// Released when the server ends, however it ends.
-    _claim: std::fs::File,
+    _claim: Option<FolderLock>,
 }
 
 impl std::fmt::Debug for Server {

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use emomm_annotate::Settings;
 use emomm_annotate::export::{ExportOptions, export};
+use emomm_annotate::web::App;
 use serde_json::json;
 
 use crate::support::{Client, TestProject, plain_settings};
@@ -273,8 +274,8 @@ async fn sessions_end_when_idle_and_after_half_a_day() {
     assert_eq!(client.get("/work").await.status, StatusCode::OK, "a clock that was set back ends nothing");
 }
 
-#[tokio::test]
-async fn a_clock_that_was_set_back_stops_neither_work_nor_pay() {
+/// Somebody who has just done the first pass over two clips, where passes lie an hour apart.
+async fn after_the_first_pass() -> (TestProject, App, Client) {
     let project = TestProject::new(2, 1, &Settings { min_gap_minutes: 60, ..plain_settings() });
     let app = project.app();
     let mut client = Client::at_work(&app, &project, "A1").await;
@@ -283,6 +284,12 @@ async fn a_clock_that_was_set_back_stops_neither_work_nor_pay() {
         client.answer(&id, &format!("some-key-{i}"), 1).await;
     }
     client.pass_guide().await;
+    (project, app, client)
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_stops_neither_work_nor_pay() {
+    let (project, app, mut client) = after_the_first_pass().await;
     // All of it happened while the clock was ten days ahead.
     let ahead = 10 * 86_400_000_i64;
     project.change(&format!("UPDATE assignment SET done_at = done_at + {ahead} WHERE done_at IS NOT NULL"));
@@ -364,14 +371,7 @@ async fn undo_opens_the_last_items_again_and_keeps_every_version() {
 
 #[tokio::test]
 async fn modalities_of_a_clip_keep_their_distance_in_time() {
-    let project = TestProject::new(2, 1, &Settings { min_gap_minutes: 60, ..plain_settings() });
-    let app = project.app();
-    let mut client = Client::at_work(&app, &project, "A1").await;
-    for i in 0..2 {
-        let (id, _) = client.item().await.unwrap();
-        client.answer(&id, &format!("some-key-{i}"), 1).await;
-    }
-    client.pass_guide().await;
+    let (project, _, mut client) = after_the_first_pass().await;
     let page = client.get("/work").await;
     assert!(page.text().contains("Nothing to do right now"), "{}", page.text());
     assert!(

@@ -170,6 +170,7 @@ async fn a_project_has_one_server_at_a_time() {
     let again = Project::open(project.project.folder()).unwrap();
     let error = Server::bind(again.clone(), options.clone(), None).await.unwrap_err();
     assert!(error.to_string().contains("another server serves"), "{error}");
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     drop(first);
     assert!(Server::bind(again, options, None).await.is_ok());
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &BuildArgs, printer: &Printer) -> Result<ExitStatus, Fai
     for root in benchmark.roots.values_mut() {
         *root = absolute(root)?;
     }
-    write(&benchmark, &args.out)?;
+    write(&benchmark, args)?;
     let header = &benchmark.manifest.header;
     if args.json {
         printer.json(&json!({
@@ -135,15 +135,13 @@ fn absolute(root: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(root).map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", root.display())))
 }
 
-fn write(benchmark: &Benchmark, out: &Path) -> Result<(), Failure> {
-    let manifest = &benchmark.manifest;
-    manifest
-        .write(out, &benchmark.roots)
-        .and_then(|()| manifest.write_card(out, &CardDetails::default()))
-        .map_err(|error| {
-            Failure::new(ExitStatus::Usage, error.to_string())
-                .with_hint("give --out a folder that may be written")
-        })
+fn write(benchmark: &Benchmark, args: &BuildArgs) -> Result<(), Failure> {
+    let (manifest, out) = (&benchmark.manifest, &args.out);
+    let details = CardDetails { date_published: args.date_published.clone(), ..CardDetails::default() };
+    manifest.write(out, &benchmark.roots).and_then(|()| manifest.write_card(out, &details)).map_err(|error| {
+        Failure::new(ExitStatus::Usage, error.to_string())
+            .with_hint("give --out a folder that may be written")
+    })
 }
 
 /// Findings grouped by kind, the first of each named.
@@ -179,9 +177,14 @@ fn tell_choice(shortfalls: &[Shortfall], matches: &[TableMatch], printer: &Print
         };
         printer.talk(&format!("tables: {}: {outcome}", m.corpus));
         for d in &m.deviations {
-            printer.talk(&format!("  {}: {} instead of {}", d.table, d.found, d.wanted));
+            printer.talk(&format!("  {}: {} instead of {}", d.table, four(d.found), four(d.wanted)));
         }
     }
+}
+
+/// A count, or C_ij to the four decimals of Table 4.
+fn four(figure: f64) -> f64 {
+    (figure * 1e4).round() / 1e4
 }
 
 /// How much there is, by corpus, subset and split.

@@ -169,6 +169,23 @@ fn scores_off_the_grid_refuse_the_build_if_asked() {
 }
 
 #[test]
+fn a_date_of_publication_is_the_one_that_was_given() {
+    let corpora = Corpora::new(false);
+    let description = || -> Value {
+        let text = fs::read_to_string(corpora.path("bench/croissant.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(corpora.build("bench", &["--labels-only"]).code, Some(0));
+    assert_eq!(description().get("datePublished"), None);
+    let dated = corpora.build("bench", &["--labels-only", "--date-published", "2028-02-29"]);
+    assert_eq!(dated.code, Some(0), "{dated}");
+    assert_eq!(description()["datePublished"], "2028-02-29");
+    for wrong in ["2026-02-29", "2026-2-1", "29.2.2028", "2026-01", "today"] {
+        corpora.build("bench", &["--labels-only", "--date-published", wrong]).misused("expected a day");
+    }
+}
+
+#[test]
 fn folders_that_are_not_there_are_bad_data() {
     let corpora = Corpora::new(false);
     fs::remove_dir_all(corpora.path("ch-sims")).unwrap();
@@ -176,6 +193,26 @@ fn folders_that_are_not_there_are_bad_data() {
     for command in ["verify", "stats"] {
         on(command, &corpora.path("nowhere"), &[]).refused(3, &["nowhere", "emomm build"]);
     }
+}
+
+/// The reader of Parquet files panics at this one, a page whose dictionary is said to be elsewhere.
+#[test]
+fn a_damaged_table_is_one_error_and_nothing_is_said_of_a_panic() {
+    let corpus = tempfile::tempdir().unwrap();
+    let mut bytes = include_bytes!("../../../emomm-dataset/tests/fixtures/metadata.parquet").to_vec();
+    bytes[872] = 212;
+    fs::write(corpus.path().join("metadata.parquet"), bytes).unwrap();
+    let out = corpus.path().join("bench");
+    let built = run([
+        OsString::from("build"),
+        "--labels-only".into(),
+        "--folder".into(),
+        corpus.path().into(),
+        "--out".into(),
+        out.into(),
+    ]);
+    built.refused(3, &["metadata.parquet: Parquet error: damaged", "write the file again"]);
+    assert_eq!(built.stderr.lines().count(), 2, "an error and a hint\n{built}");
 }
 
 #[test]

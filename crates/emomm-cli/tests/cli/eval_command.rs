@@ -111,6 +111,13 @@ fn a_changed_plan_is_refused_with_a_diff_and_can_be_accepted() {
     // A larger selection of the same settings keeps what is there.
     let larger = finish(eval("fake:", &run).args(["--limit", "3", "--accept-changes", "--json"]));
     assert_eq!(larger.objects()[0]["n_reused"], json!(16), "{larger}");
+    // Of a smaller one the rest stays in the log and does not count.
+    let smaller = finish(eval("fake:", &run).args(["--limit", "1", "--accept-changes", "--json"]));
+    let object = &smaller.objects()[0];
+    assert_eq!(
+        (&object["n_reused"], &object["n_records"], &object["score"]["n"]),
+        (&json!(8), &json!(8), &json!(8))
+    );
     // Another model keeps nothing.
     let other = finish(eval("fake:seed=2", &run).args(["--limit", "3", "--accept-changes", "--json"]));
     assert_eq!(other.objects()[0]["n_reused"], json!(0), "{other}");

@@ -409,6 +409,33 @@ fn samples_files_without_documents_are_placed_by_the_rows_of_a_data_set() {
     import("bad", Some(folder.path().join("nothing.csv"))).refused(3, &["nothing.csv"]);
 }
 
+/// A letter and a score that stand in columns of the source, and not in the text, outlive another reading of the text.
+#[test]
+fn rescoring_keeps_what_an_import_has_from_its_source() {
+    let folder = tempdir().unwrap();
+    let table = folder.path().join("answers.jsonl");
+    let import = |rows: &[Value], out: &str| {
+        let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+        fs::write(&table, lines.join("\n")).unwrap();
+        let out = folder.path().join(out);
+        finish(emomm().args(["log", "import"]).arg(&table).arg("--bench").arg(bench()).arg("--out").arg(out))
+    };
+    let first = records(&run_of(&folder))[0]["sample"].as_str().unwrap().to_owned();
+    let row = json!({ "id": first, "reply": "The speaker smiles", "label": "D", "score": 0.4 });
+    assert_eq!(import(&[row], "back").code, Some(0));
+    let back = folder.path().join("back");
+    let done = on_runs("rescore", &[&back], &["--json"]);
+    assert_eq!(done.objects()[0]["n_changed"], json!(0), "{done}");
+    let record = &records(&back)[0];
+    assert_eq!(
+        [&record["status"], &record["reply_letter"], &record["reply_score"]],
+        [&json!("ok"), &json!("D"), &json!(0.4)]
+    );
+    // What stands behind the id is a coalition, or the id is another.
+    let row = json!({ "id": format!("{first}@TAX"), "label": "D" });
+    import(&[row], "bad").refused(3, &["@TAX", "TAX"]);
+}
+
 #[test]
 fn a_folder_as_hugging_face_has_it_is_imported() {
     let folder = tempdir().unwrap();

@@ -58,17 +58,24 @@ const SUBSETS: [&str; 4] = ["align", "conflict", "equal", "same-polarity"];
 /// Tables of one corpus. What is left out is left free.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CorpusTables {
-    /// Number of clips; if it is left out, the sum of the first row of classes.
+    /// Number of clips; if it is left out, the sum of the ground truth's row of classes, or of the row that has most.
     pub n: Option<usize>,
     /// Counts N, WN, Neu, WP, P by `ground_truth`, `text`, `audio`, `video` (Table 3).
     #[serde(default)]
     pub classes: BTreeMap<String, Option<[usize; 5]>>,
-    /// C_ij by `gt_text`, …, `audio_video` to four decimals (Eq. 1, Table 4).
+    /// C_ij by `gt_text`, …, `audio_video` to four decimals (Eq. 1, Table 4), over the clips that both have labelled.
     #[serde(default)]
     pub consistency: BTreeMap<String, Option<f64>>,
     /// Sizes of `align`, `conflict`, `equal`, `same-polarity`. Others are passed over.
     #[serde(default)]
     pub subsets: BTreeMap<String, usize>,
+}
+
+impl CorpusTables {
+    /// Clips that a source has labelled, by its row of classes.
+    fn labelled(&self, source: &str) -> Option<usize> {
+        self.classes.get(source)?.map(|counts| counts.iter().sum())
+    }
 }
 
 /// Tables by corpus, in the form in which statistics are printed as JSON.
@@ -138,8 +145,12 @@ struct Condition {
     weights: Vec<i64>,
     low: i64,
     high: i64,
-    /// From a weighted sum to the figure of the table.
+    /// From a weighted sum to the figure of the table, which is over so many clips.
     figure: fn(i64, usize) -> f64,
+    /// The kinds that the figure is over.
+    over: Vec<bool>,
+    /// How many clips of them `low` and `high` are for.
+    n: usize,
 }
 
 /// The chosen samples of one corpus.
@@ -156,7 +167,8 @@ pub(crate) fn select(
     }
     let n = tables
         .n
-        .or_else(|| tables.classes.values().flatten().next().map(|counts| counts.iter().sum()))
+        .or_else(|| tables.labelled("ground_truth"))
+        .or_else(|| SOURCES.iter().filter_map(|source| tables.labelled(source)).max())
         .unwrap_or(samples.len());
     let conditions = conditions_of(tables, &kinds.keys().copied().collect::<Vec<_>>(), n)?;
     let sizes: Vec<usize> = kinds.values().map(Vec::len).collect();
@@ -169,13 +181,14 @@ pub(crate) fn select(
             chosen[*index] = true;
         }
     }
-    let taken: usize = counts.iter().sum();
     let deviations: Vec<Deviation> = conditions
         .iter()
         .filter_map(|condition| {
             let sum: i64 = condition.weights.iter().zip(&counts).map(|(w, c)| w * *c as i64).sum();
+            let over = condition.over.iter().zip(&counts).filter(|(is_over, _)| **is_over);
+            let taken = over.map(|(_, count)| count).sum();
             let found = (condition.figure)(sum, taken);
-            let is_figure = taken == n || (found - condition.wanted).abs() <= CONSISTENCY_ERROR;
+            let is_figure = taken == condition.n || (found - condition.wanted).abs() <= CONSISTENCY_ERROR;
             let is_met = (condition.low..=condition.high).contains(&sum) && is_figure;
             (!is_met).then(|| Deviation { table: condition.table.clone(), wanted: condition.wanted, found })
         })
@@ -218,6 +231,8 @@ fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<
         low: wanted as i64,
         high: wanted as i64,
         figure: count,
+        over: vec![true; kinds.len()],
+        n,
     };
     // The number of clips comes first: missing it by one costs as much as missing others by many.
     let mut conditions = vec![Condition {
@@ -246,6 +261,17 @@ fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<
         }
         let distance =
             |(c, _): &Kind| c[a].zip(c[b]).map_or(0, |(a, b)| (a.index() as i64 - b.index() as i64).abs());
+        let over: Vec<bool> = kinds.iter().map(|(c, _)| c[a].is_some() && c[b].is_some()).collect();
+        // Where labels are missing, the clips that both have labelled are as many as the shorter row of classes has.
+        let n = if over.contains(&false) {
+            let both = [a, b].into_iter().filter_map(|source| tables.labelled(SOURCES[source])).min();
+            let both = both.map_or(n, |both| both.min(n));
+            let weights = over.iter().map(|is_over| i64::from(*is_over)).collect();
+            conditions.push(exactly(format!("{name}/labelled"), both, weights));
+            both
+        } else {
+            n
+        };
         // Eq. (1) solved for the sum of distances; the interval of rounding holds one or more whole numbers if n is
         // large, and the nearest one is taken if it holds none.
         let sum = |c: f64| (1.0 - c) * 4.0 * n as f64;
@@ -259,6 +285,8 @@ fn conditions_of(tables: &CorpusTables, kinds: &[Kind], n: usize) -> Result<Vec<
             low,
             high,
             figure: |sum, n| 1.0 - sum as f64 / (4 * n.max(1)) as f64,
+            over,
+            n,
         });
     }
     for (name, wanted) in tables.subsets.iter().filter(|(name, _)| !PASSED_OVER.contains(&name.as_str())) {
@@ -378,6 +406,8 @@ mod tests {
             low: wanted,
             high: wanted,
             figure: |sum, _| sum as f64,
+            over: vec![true; weights.len()],
+            n: 0,
         }
     }
 

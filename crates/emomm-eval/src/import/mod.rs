@@ -33,9 +33,15 @@ use crate::run::{
     BenchId, ModelId, Places, Plan, Record, RecordError, RecordStatus, RunHeader, Settings, hex,
 };
 use crate::score::ScoreFileError;
-use crate::served::{Served, ServedRepeat};
+use crate::served::{Served, ServedEnd, ServedRepeat};
 use documents::Documents;
 use place::Clips;
+
+/// Noted where the letter is not read from a text.
+pub(crate) const LETTER_OF_SOURCE: &str = "the letter is the source's; none was read from the text";
+
+/// Noted where the score is not read from a text.
+pub(crate) const SCORE_OF_SOURCE: &str = "the score is the source's; none was read from the text";
 
 /// What a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +175,13 @@ pub(crate) struct ImportedRow {
     pub(crate) epoch: usize,
 }
 
+impl ImportedRow {
+    /// Whether its status does not say that there is no answer.
+    fn is_answer(&self) -> bool {
+        self.status.is_none_or(|s| matches!(s, RecordStatus::Ok | RecordStatus::ParseError))
+    }
+}
+
 /// A source as a run.
 #[derive(Debug, Clone)]
 pub struct Imported {
@@ -284,9 +297,8 @@ fn record(
     rows.sort_by_key(|r| r.epoch);
     let key = header.key(&sample, coalition, ["imported"]);
     let first = &rows[0];
-    let is_answer = first.status.is_none_or(|s| matches!(s, RecordStatus::Ok | RecordStatus::ParseError));
-    if !is_answer || (first.error.is_some() && first.reply.is_none()) {
-        let status = first.status.filter(|_| !is_answer).unwrap_or(RecordStatus::Error);
+    if !first.is_answer() || (first.error.is_some() && first.reply.is_none()) {
+        let status = first.status.filter(|_| !first.is_answer()).unwrap_or(RecordStatus::Error);
         let message = first.error.clone().unwrap_or_else(|| "the source has no answer".to_owned());
         return Record::failed(key, sample, coalition, status, RecordError::new("imported", message));
     }
@@ -294,11 +306,17 @@ fn record(
         .iter()
         .map(|row| {
             let read = read(row, corpus);
+            let ended = match row.status {
+                Some(RecordStatus::Refused) => ServedEnd::Refused,
+                Some(RecordStatus::Blocked) => ServedEnd::Blocked,
+                _ if row.is_answer() => ServedEnd::Answered,
+                _ => ServedEnd::Empty,
+            };
             ServedRepeat {
-                reply_letter: read.reply_letter,
-                reply_score: read.reply_score,
+                ended,
+                reply_letter: read.reply_letter.filter(|_| row.is_answer()),
+                reply_score: read.reply_score.filter(|_| row.is_answer()),
                 reply: (!read.reply.is_empty()).then_some(read.reply),
-                ..ServedRepeat::default()
             }
         })
         .collect();
@@ -331,11 +349,14 @@ fn read(row: &ImportedRow, corpus: Corpus) -> Reply {
     {
         read.reply_letter = Some(answer.letter());
         if row.reply.is_some() {
-            read.reply_notes.push("the letter is the source's; none was read from the text".to_owned());
+            read.reply_notes.push(LETTER_OF_SOURCE.to_owned());
         } else {
             read.reply = answer.letter().to_string();
         }
     }
-    read.reply_score = read.reply_score.or(row.score);
+    if read.reply_score.is_none() && row.score.is_some() {
+        read.reply_score = row.score;
+        read.reply_notes.push(SCORE_OF_SOURCE.to_owned());
+    }
     read
 }

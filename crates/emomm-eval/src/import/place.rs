@@ -40,12 +40,12 @@ impl Clips {
 
     /// The full clip and the coalition of an id, which may end in `@COALITION`.
     pub(super) fn place(&self, id: &str, stated: Option<ModalitySet>) -> Result<(&str, ModalitySet), String> {
-        let (name, of_name) = match self.names.get(id) {
-            Some(_) => (id, None),
-            None => match id.rsplit_once('@') {
-                Some((name, word)) => (name, word.parse::<ModalitySet>().ok()),
-                None => (id, None),
-            },
+        let (name, of_name) = match id.rsplit_once('@') {
+            Some((name, word)) if !self.names.contains_key(id) && self.names.contains_key(name) => {
+                let shown = word.parse::<ModalitySet>().map_err(|e| format!("found `{id}`: {e}"))?;
+                (name, Some(shown))
+            }
+            _ => (id, None),
         };
         let Some((sample, shown)) = self.names.get(name) else {
             let example = self.corpora.keys().next().map_or("corpus/video/clip", String::as_str);

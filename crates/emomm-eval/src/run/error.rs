@@ -89,6 +89,9 @@ impl RunError {
         match self {
             Self::Io { .. } => None,
             Self::NoRun { .. } => Some("give the folder that was --out of `emomm eval`".to_owned()),
+            Self::Line { line: 1, .. } => Some(
+                "a run's log begins with its header; if the file is something else give another folder".to_owned(),
+            ),
             Self::Line { .. } => Some(
                 "remove that line and issue the eval command again: what it held is computed again".to_owned(),
             ),

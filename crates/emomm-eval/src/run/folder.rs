@@ -1,6 +1,6 @@
 //! A run folder as its readers see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use emomm_dataset::ModalitySet;
@@ -58,7 +58,8 @@ impl Run {
         &self.header
     }
 
-    /// The final record of each key, sorted by sample and coalition. Records of an earlier plan's settings are left out.
+    /// The final record of each key, sorted by sample and coalition. Records of an earlier plan's settings, and those that the
+    /// plan does not select, are left out.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
@@ -140,10 +141,11 @@ fn order(sample: &str, coalition: ModalitySet) -> (&str, usize) {
     (sample, ModalitySet::ALL.iter().position(|c| *c == coalition).unwrap_or(0))
 }
 
-/// The last record of each clip and coalition among those of the header's settings.
+/// The last record of each clip and coalition among those of the header's settings, without those that it leaves out.
 pub(super) fn final_records(records: Vec<Record>, header: &RunHeader) -> Vec<Record> {
-    let mut kept: Vec<(usize, Record)> =
-        records.into_iter().enumerate().filter(|(_, r)| header.owns(&r.key)).collect();
+    let left_out: BTreeSet<&str> = header.left_out.iter().map(String::as_str).collect();
+    let counts = |r: &Record| header.owns(&r.key) && !left_out.contains(r.key.as_str());
+    let mut kept: Vec<(usize, Record)> = records.into_iter().enumerate().filter(|(_, r)| counts(r)).collect();
     // Of equal ones the last comes first, and stays.
     kept.sort_by(|(i, a), (j, b)| {
         order(&a.sample, a.coalition).cmp(&order(&b.sample, b.coalition)).then(j.cmp(i))

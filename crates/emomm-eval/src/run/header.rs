@@ -139,6 +139,9 @@ pub struct RunHeader {
     pub versions: Versions,
     /// Where things lay.
     pub places: Places,
+    /// Keys of records before this line that have the plan's settings and are no part of its selection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 impl RunHeader {
@@ -146,7 +149,8 @@ impl RunHeader {
     pub fn new(plan: Plan, places: Places, git: Option<String>) -> Self {
         let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         let versions = Versions { emomm: env!("CARGO_PKG_VERSION").to_owned(), platform, git };
-        Self { format_version: FORMAT_VERSION, settings_id: plan.settings.id(), plan, versions, places }
+        let settings_id = plan.settings.id();
+        Self { format_version: FORMAT_VERSION, settings_id, plan, versions, places, left_out: Vec::new() }
     }
 
     /// Whether a record was computed under these settings.

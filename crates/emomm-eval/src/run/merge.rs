@@ -81,7 +81,7 @@ pub fn merge(runs: &[Run], out: &Path) -> Result<usize, MergeError> {
             }
         }
     }
-    let header = RunHeader { plan, ..header };
+    let header = RunHeader { plan, left_out: Vec::new(), ..header };
     let mut writer = LogWriter::create(out, &header)?;
     let mut n = 0;
     for (at, run) in runs.iter().enumerate() {

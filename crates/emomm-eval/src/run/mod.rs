@@ -52,7 +52,7 @@ pub use folder::{ATTENTION_FOLDER, LOG_FILE, Run};
 pub use header::{
     BenchId, FORMAT_VERSION, ModelId, Places, Plan, RunHeader, Selection, Settings, Versions, hex,
 };
-pub use lock::{LOCK_FILE, RunLock};
+pub use lock::{LOCK_FILE, lock_run};
 pub use log_file::{DiskFile, LogFile};
 pub use merge::{MergeError, merge};
 pub use problems::{ProblemGroup, problems};

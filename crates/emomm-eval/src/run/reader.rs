@@ -41,12 +41,14 @@ enum Line {
 /// Reads a whole log.
 ///
 /// A last line without a line break, or lines at the end that cannot be read, were never acknowledged: they are left out.
-/// A line that cannot be read although a readable one follows is an error.
+/// A line that cannot be read although a readable one follows is an error, and so is a file that does not begin as a log
+/// does: it is somebody else's.
 pub(super) fn read(path: &Path) -> Result<LogContent, RunError> {
     let file = File::open(path).map_err(|e| RunError::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut content = LogContent::default();
     let mut bad: Option<(usize, String)> = None;
+    let mut is_torn_header = false;
     let (mut line, mut number, mut offset) = (Vec::new(), 0, 0_u64);
     loop {
         line.clear();
@@ -62,6 +64,7 @@ pub(super) fn read(path: &Path) -> Result<LogContent, RunError> {
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(message) => {
+                is_torn_header = number == 1 && begins_a_log(&line);
                 bad.get_or_insert((number, message));
                 continue;
             }
@@ -82,7 +85,17 @@ pub(super) fn read(path: &Path) -> Result<LogContent, RunError> {
         content.whole_bytes = offset;
     }
     content.is_torn = bad.is_some();
+    if let Some((line, message)) = bad.filter(|_| content.headers.is_empty() && !is_torn_header) {
+        let message = format!("expected the header of a run: {message}");
+        return Err(RunError::Line { path: path.to_owned(), line, message });
+    }
     Ok(content)
+}
+
+/// Whether a first line that cannot be read may be a header that was being written when a process or the power died.
+fn begins_a_log(line: &[u8]) -> bool {
+    const START: &[u8] = b"{\"format_version\":";
+    line.iter().zip(START).all(|(found, expected)| found == expected) || line.iter().all(|byte| *byte == 0)
 }
 
 fn parse(line: &[u8]) -> Result<Line, String> {

@@ -282,15 +282,7 @@ impl Record {
         let wrote = !reply.reply.is_empty() || reply.reply_letter.is_some();
         let ending = prediction.served.as_ref().map_or(ServedEnd::Answered, |s| s.ended);
         let label = prediction.label.or_else(|| reply.class()).filter(|_| !ending.withholds());
-        let (status, error) = if label.is_some() {
-            (RecordStatus::Ok, None)
-        } else if let Some((status, error)) = prediction.served.as_ref().and_then(unanswered) {
-            (status, Some(error))
-        } else {
-            let message =
-                if wrote { "no letter could be read from the reply" } else { "neither letter nor reply" };
-            (RecordStatus::ParseError, Some(RecordError::new("parse", message)))
-        };
+        let (status, error) = outcome_of(label, prediction.served.as_ref(), wrote);
         let spatial = prediction.token_maps.as_ref().and_then(SpatialAttention::of);
         let attention = prediction.attention.as_ref();
         let attention = attention.map(|a| LayerAttention { spatial, ..LayerAttention::of(a) });
@@ -323,6 +315,23 @@ impl Record {
     pub fn answer(&self) -> Option<Sentiment> {
         self.label.filter(|_| self.status == RecordStatus::Ok)
     }
+}
+
+/// The status and the error of an answer with or without a class.
+pub(super) fn outcome_of(
+    label: Option<Sentiment>,
+    served: Option<&Served>,
+    wrote: bool,
+) -> (RecordStatus, Option<RecordError>) {
+    if label.is_some() {
+        return (RecordStatus::Ok, None);
+    }
+    let (status, error) = served.and_then(unanswered).unwrap_or_else(|| {
+        let message =
+            if wrote { "no letter could be read from the reply" } else { "neither letter nor reply" };
+        (RecordStatus::ParseError, RecordError::new("parse", message))
+    });
+    (status, Some(error))
 }
 
 /// The status and the error of a server's reply that is none.

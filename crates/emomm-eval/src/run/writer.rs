@@ -4,11 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use emomm_dataset::FolderLock;
+
 use super::diff::differences;
 use super::error::RunError;
 use super::folder::{LOG_FILE, final_records};
 use super::header::RunHeader;
-use super::lock::RunLock;
+use super::lock::lock_run;
 use super::log_file::{DiskFile, LogFile};
 use super::reader;
 use super::record::{Record, RecordError, RecordStatus};
@@ -22,7 +24,7 @@ pub struct LogWriter {
     acknowledged: usize,
     /// After a failed sync nobody knows what is on the disk: nothing more is written.
     is_broken: bool,
-    lock: Option<RunLock>,
+    lock: Option<FolderLock>,
 }
 
 impl std::fmt::Debug for LogWriter {
@@ -42,7 +44,7 @@ impl LogWriter {
     pub fn create(folder: &Path, header: &RunHeader) -> Result<Self, RunError> {
         let path = folder.join(LOG_FILE);
         fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-        let lock = RunLock::take(folder)?;
+        let lock = lock_run(folder)?;
         if path.exists() {
             return Err(RunError::Exists { path });
         }
@@ -58,9 +60,20 @@ impl LogWriter {
         header: &RunHeader,
         accept_changes: bool,
     ) -> Result<(Self, Vec<Record>), RunError> {
+        Self::resume_selected(folder, header, accept_changes, &|_| true)
+    }
+
+    /// As [`LogWriter::resume`]; records that `is_selected` does not hold of, which an earlier plan asked for, are no part of the
+    /// run any more. They stay in the log, and a further header names them.
+    pub fn resume_selected(
+        folder: &Path,
+        header: &RunHeader,
+        accept_changes: bool,
+        is_selected: &dyn Fn(&Record) -> bool,
+    ) -> Result<(Self, Vec<Record>), RunError> {
         let path = folder.join(LOG_FILE);
         fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
-        let lock = RunLock::take(folder)?;
+        let lock = lock_run(folder)?;
         let content = if path.exists() { reader::read(&path)? } else { reader::LogContent::default() };
         let Some(last) = content.headers.last() else {
             return Ok((Self::begin(&path, header, Some(lock))?, Vec::new()));
@@ -69,11 +82,18 @@ impl LogWriter {
         if !diff.is_empty() && !accept_changes {
             return Err(RunError::PlanChanged { path, diff });
         }
-        let mut writer = Self::at_end(path, &content, lock)?;
-        if last != header {
-            writer.write(&line(header)?, 0)?;
+        let mut header = header.clone();
+        if diff.is_empty() {
+            header.left_out.clone_from(&last.left_out);
         }
-        Ok((writer, final_records(content.records, header)))
+        let mut writer = Self::at_end(path, &content, lock)?;
+        let mut records = final_records(content.records, &header);
+        let left_out = records.extract_if(.., |record| !is_selected(record));
+        header.left_out.extend(left_out.map(|record| record.key));
+        if *last != header {
+            writer.write(&line(&header)?, 0)?;
+        }
+        Ok((writer, records))
     }
 
     /// Continues a run under its own plan.
@@ -82,7 +102,7 @@ impl LogWriter {
         if !path.is_file() {
             return Err(RunError::NoRun { path: folder.to_owned() });
         }
-        let lock = RunLock::take(folder)?;
+        let lock = lock_run(folder)?;
         let content = reader::read(&path)?;
         let Some(header) = content.headers.last().cloned() else {
             return Err(RunError::NoRun { path: folder.to_owned() });
@@ -100,7 +120,7 @@ impl LogWriter {
         Ok(writer)
     }
 
-    fn begin(path: &Path, header: &RunHeader, lock: Option<RunLock>) -> Result<Self, RunError> {
+    fn begin(path: &Path, header: &RunHeader, lock: Option<FolderLock>) -> Result<Self, RunError> {
         let failed = |e: io::Error| RunError::io(path, e);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
@@ -110,7 +130,7 @@ impl LogWriter {
         Ok(writer)
     }
 
-    fn at_end(path: PathBuf, content: &reader::LogContent, lock: RunLock) -> Result<Self, RunError> {
+    fn at_end(path: PathBuf, content: &reader::LogContent, lock: FolderLock) -> Result<Self, RunError> {
         let failed = |e: io::Error| RunError::io(&path, e);
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         let mut file = DiskFile(file);

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use emomm_eval::run::{LOG_FILE, LogWriter, RecordStatus, Run, RunError};
+use emomm_eval::run::{LOG_FILE, LogWriter, Record, RecordStatus, Run, RunError};
 use tempfile::tempdir;
 
 use crate::made_up::{header, plan, record};
@@ -33,6 +33,21 @@ fn what_was_appended_is_read_once_and_sorted() {
     assert!(run.record("made-up/v/002", emomm_dataset::ModalitySet::NONE).is_none());
 }
 
+/// A file of this name that another tool wrote is not taken for the beginning of a log.
+#[test]
+fn what_is_no_log_is_refused_and_left_alone() {
+    let header = header(plan(2));
+    for foreign in ["{\"a\":1}\n{\"b\":2}\n", "not json\n", "{\"step\":1", "\0\0\n"] {
+        let folder = tempdir().unwrap();
+        let log = folder.path().join(LOG_FILE);
+        std::fs::write(&log, foreign).unwrap();
+        let error = LogWriter::resume(folder.path(), &header, true).unwrap_err();
+        assert!(matches!(error, RunError::Line { line: 1, .. }), "{foreign}: {error}");
+        assert!(Run::open(folder.path()).is_err() && LogWriter::reopen(folder.path()).is_err(), "{foreign}");
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), foreign);
+    }
+}
+
 #[test]
 fn a_torn_end_is_cut_and_the_run_goes_on() {
     let header = header(plan(2));
@@ -58,12 +73,15 @@ fn a_torn_end_is_cut_and_the_run_goes_on() {
 
 #[test]
 fn a_torn_header_is_written_again() {
-    let folder = tempdir().unwrap();
     let header = header(plan(1));
-    std::fs::write(folder.path().join(LOG_FILE), "{\"format_version\":1,\"pl").unwrap();
-    let (_, records) = LogWriter::resume(folder.path(), &header, false).unwrap();
-    assert!(records.is_empty());
-    assert_eq!(Run::open(folder.path()).unwrap().header(), &header);
+    let whole = serde_json::to_string(&header).unwrap();
+    for torn in ["", "{", "{\"format_version\":1,\"pl", &whole, "\0\0\0"] {
+        let folder = tempdir().unwrap();
+        std::fs::write(folder.path().join(LOG_FILE), torn).unwrap();
+        let (_, records) = LogWriter::resume(folder.path(), &header, false).unwrap();
+        assert!(records.is_empty());
+        assert_eq!(Run::open(folder.path()).unwrap().header(), &header, "{torn}");
+    }
 }
 
 #[test]
@@ -114,6 +132,40 @@ fn a_larger_selection_keeps_what_is_there() {
     assert!(LogWriter::resume(folder.path(), &new, false).is_err());
     let (_, records) = LogWriter::resume(folder.path(), &new, true).unwrap();
     assert_eq!(records, [record(&old, 0, 1.0)]);
+}
+
+/// What another selection of the same settings computed stays in the log and does not count, until a plan selects it again.
+#[test]
+fn a_smaller_selection_leaves_out_what_is_no_part_of_it() {
+    let folder = tempdir().unwrap();
+    let old = header(plan(3));
+    let mut writer = LogWriter::create(folder.path(), &old).unwrap();
+    writer.append(&[record(&old, 0, 1.0), record(&old, 1, 1.0), record(&old, 2, 1.0)]).unwrap();
+    drop(writer);
+    let new = header(plan(2));
+    let of_new = |r: &Record| !r.sample.ends_with("000");
+    let lines = || std::fs::read_to_string(folder.path().join(LOG_FILE)).unwrap().lines().count();
+    for _ in 0..2 {
+        let (_, records) = LogWriter::resume_selected(folder.path(), &new, true, &of_new).unwrap();
+        assert_eq!(records, [record(&old, 1, 1.0), record(&old, 2, 1.0)]);
+        let run = Run::open(folder.path()).unwrap();
+        assert_eq!((run.records(), run.is_complete()), (records.as_slice(), true));
+        assert_eq!(run.header().left_out, [record(&old, 0, 1.0).key]);
+        // Going on under the same plan adds no header.
+        assert_eq!(lines(), 5);
+    }
+    let (_, _, records) = LogWriter::reopen(folder.path()).unwrap();
+    assert_eq!(records.len(), 2);
+    let (_, records) = LogWriter::resume_selected(folder.path(), &old, true, &|_| true).unwrap();
+    assert_eq!((records.len(), Run::open(folder.path()).unwrap().records().len()), (3, 3));
+
+    // A log whose header says nothing of what it leaves out, as older versions wrote them.
+    let folder = tempdir().unwrap();
+    let mut writer = LogWriter::create(folder.path(), &new).unwrap();
+    writer.append(&[record(&new, 0, 1.0), record(&new, 1, 1.0), record(&new, 2, 1.0)]).unwrap();
+    drop(writer);
+    let (_, records) = LogWriter::resume_selected(folder.path(), &new, false, &of_new).unwrap();
+    assert_eq!((records.len(), Run::open(folder.path()).unwrap().records().len()), (2, 2));
 }
 
 #[test]

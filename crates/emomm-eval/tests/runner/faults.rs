@@ -6,7 +6,7 @@ use emomm_dataset::ModalitySet;
 use emomm_eval::fake::FakePredictor;
 use emomm_eval::run::{Record, RecordStatus, Run};
 use emomm_eval::runner::{Ending, FailOn, OpenPredictor, RunnerOptions};
-use emomm_eval::{Clip, Deliver, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor};
+use emomm_eval::{Clip, Deliver, PredictError, PredictErrorKind, PredictOptions, Predictor};
 
 use crate::stage::{SHORT, Spectator, fake, header, options, play, records};
 
@@ -138,15 +138,6 @@ struct Counting {
 impl Predictor for Counting {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
         self.inner.render_prompt(clip, coalition)
-    }
-
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        self.inner.predict(clip, coalitions, options)
     }
 
     fn predict_each(

@@ -145,15 +145,16 @@ impl emomm_eval::Predictor for Ahead {
         self.inner.render_prompt(clip, coalition)
     }
 
-    fn predict(
+    fn predict_each(
         &mut self,
         clip: &emomm_eval::Clip,
         coalitions: &[emomm_dataset::ModalitySet],
         options: &PredictOptions,
-    ) -> Vec<Result<emomm_eval::Prediction, emomm_eval::PredictError>> {
+        deliver: &mut emomm_eval::Deliver<'_>,
+    ) {
         let was_read = self.read.lock().unwrap().contains(&clip.id);
         self.asked.lock().unwrap().push((clip.id.clone(), was_read));
-        self.inner.predict(clip, coalitions, options)
+        self.inner.predict_each(clip, coalitions, options, deliver);
     }
 
     fn read_ahead(&self, clip: &emomm_eval::Clip, coalitions: &[emomm_dataset::ModalitySet]) {

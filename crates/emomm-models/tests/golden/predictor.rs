@@ -2,13 +2,13 @@
 
 use candle_core::{Device, Result, Tensor};
 use emomm_dataset::{Corpus, Modality, ModalitySet};
-use emomm_eval::{AttentionDetail, Clip, PredictOptions, Predictor};
+use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, in_order};
 use emomm_media::{DecodeLimits, SamplingMode};
 use emomm_models::decoder::{DecisionHook, DecisionLayer};
 use emomm_models::front_end::MediaReader;
 use emomm_models::predictor::ClipPredictor;
 use emomm_models::qwen2_5_omni::Omni;
-use emomm_models::white_box::{DecisionPoint, WhiteBox};
+use emomm_models::white_box::{DecisionPoint, Steering, WhiteBox};
 
 use super::cases::golden_folder;
 
@@ -21,6 +21,17 @@ fn predictor() -> ClipPredictor<Omni> {
 fn clip() -> Clip {
     let text = Some("我很喜欢 this movie, really!".to_owned());
     Clip { id: "words".to_owned(), text, audio: None, video: None, corpus: Corpus::ChSims }
+}
+
+/// The clip's predictions with a hook.
+fn steered(
+    model: &mut ClipPredictor<Omni>,
+    coalitions: &[ModalitySet],
+    steering: &mut Steering<'_>,
+) -> Vec<std::result::Result<Prediction, PredictError>> {
+    in_order(coalitions.len(), |deliver| {
+        model.predict_steered_each(&clip(), coalitions, &RECORD, steering, deliver);
+    })
 }
 
 const RECORD: PredictOptions = PredictOptions {
@@ -48,7 +59,7 @@ fn no_hook_is_the_plain_prediction() {
     let coalitions = ["none".parse().unwrap(), "T".parse().unwrap()];
     let mut model = predictor();
     let plain = model.predict(&clip(), &coalitions, &RECORD);
-    let steered = model.predict_steered(&clip(), &coalitions, &RECORD, &mut |_| Ok(None));
+    let steered = steered(&mut model, &coalitions, &mut |_| Ok(None));
     for (a, b) in plain.into_iter().zip(steered) {
         let (mut a, b) = (a.unwrap(), b.unwrap());
         a.ms = b.ms;
@@ -68,11 +79,8 @@ fn a_hook_acts_on_its_own_coalition_and_is_seen_in_the_record() {
         let spans = point.layout().spans(Modality::Text).to_vec();
         Ok(if spans.is_empty() { None } else { Some(Box::new(Deaf(spans))) })
     };
-    let steered: Vec<_> = model
-        .predict_steered(&clip(), &coalitions, &RECORD, &mut steer)
-        .into_iter()
-        .map(|p| p.unwrap())
-        .collect();
+    let steered: Vec<_> =
+        steered(&mut model, &coalitions, &mut steer).into_iter().map(|p| p.unwrap()).collect();
     asked.sort();
     assert_eq!(asked, coalitions);
     assert_eq!(plain[0].letter_logits, steered[0].letter_logits);

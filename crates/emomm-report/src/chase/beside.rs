@@ -1,5 +1,5 @@
-//! What lies beside the variants: sweeps (`sweep*.json`), knock-out traces (`trace*.json`) and learning curves
-//! (`curve*.json`) of other commands, and frames of clips, where they may be shown.
+//! What lies beside the variants: sweeps (`sweep*.json`), knock-out traces (`trace*.json`), learning curves
+//! (`curve*.json`) and diagnoses (`diagnose*.json`) of other commands, and frames of clips, where they may be shown.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +18,8 @@ pub struct Beside {
     pub traces: Vec<(String, Value)>,
     /// What `emomm chase train --curve-out` wrote.
     pub learning: Vec<(String, Value)>,
+    /// What `emomm chase diagnose --out` wrote.
+    pub diagnoses: Vec<(String, Value)>,
     /// Some frames of clips by id, evenly spaced, as data URLs.
     pub frames: BTreeMap<String, Vec<String>>,
 }
@@ -44,6 +46,8 @@ impl Beside {
                 &mut found.traces
             } else if name.starts_with("curve") {
                 &mut found.learning
+            } else if name.starts_with("diagnose") {
+                &mut found.diagnoses
             } else {
                 continue;
             };

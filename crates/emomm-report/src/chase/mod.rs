@@ -2,6 +2,7 @@
 //!
 //! Variants are ordinary runs; what CHASE did stands in their records. The first run is the baseline.
 
+mod across;
 mod beside;
 mod budget;
 mod curves;
@@ -72,6 +73,7 @@ pub fn chase_content(
     tables.push(patterns(study, options.bootstrap)?);
     tables.push(missing_patterns(study, options.bootstrap)?);
     tables.push(detections(study));
+    tables.push(across::across(&beside.diagnoses));
     tables.push(outputs(study));
     tables.push(budgets(study));
     tables.retain(|t| !t.rows.is_empty());

@@ -8,7 +8,7 @@ use crate::chart::{IntervalRow, Intervals, Unit};
 use crate::content::interval_cell;
 use crate::figure::Figure;
 use crate::study::Study;
-use crate::table::{Cell, Column, Form, Table};
+use crate::table::{Cell, Column, Form, Table, rounded};
 
 /// What a variant is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +214,9 @@ fn figure(found: &[Gain]) -> Option<Figure> {
     };
     let told: Vec<String> = shown
         .iter()
-        .filter_map(|g| Some(format!("{} ({}) {:.1}", g.name, g.kind.name(), 100.0 * g.conflict?.value)))
+        .filter_map(|g| {
+            Some(format!("{} ({}) {}", g.name, g.kind.name(), rounded(g.conflict?.value, Form::Percent(1))))
+        })
         .collect();
     Some(Figure {
         name: "chase-gain".to_owned(),

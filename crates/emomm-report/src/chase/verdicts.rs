@@ -87,11 +87,17 @@ fn verdict(
 /// The method less each of its placebos.
 fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) -> Result<String, ReportError> {
     let (mut above, mut not) = (Vec::new(), Vec::new());
+    let mut same = false;
     for placebo in PLACEBOS {
         let Some(other) = of_base(study, &run.name, placebo) else { continue };
         let Some((_, lead)) = difference(study, (other, run), &Samples::full(true), options)? else {
             continue;
         };
+        // Heads are not chosen where all of them are steered.
+        if placebo == "random_heads" && lead.low == Some(0.0) && lead.high == Some(0.0) {
+            same = true;
+            continue;
+        }
         let told = format!("{} {} {}", placebo.replace('_', " "), signed(lead.value), ends(&lead));
         if lead.low.is_some_and(|low| low > 0.0) { above.push(told) } else { not.push(told) }
     }
@@ -105,6 +111,9 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
             " It does not stand out from: {}; what it gains is not shown to come from what the router knows.",
             not.join(", ")
         );
+    }
+    if same {
+        text += " Random heads change no answer: where all heads are steered none are chosen.";
     }
     Ok(text)
 }
@@ -123,7 +132,7 @@ fn percent(value: f64) -> String {
 
 fn signed(value: f64) -> String {
     let words = rounded(value, Form::Percent(1));
-    if value > 0.0 { format!("+{words}") } else { words }
+    if value > 0.0 && words != "0.0" { format!("+{words}") } else { words.replace('-', "\u{2212}") }
 }
 
 fn ends(interval: &Interval) -> String {

@@ -3,10 +3,9 @@
 use emomm_eval::score::{ComparedPart, Difference};
 use emomm_metrics::Family;
 
+use super::score_tables::paired_columns;
 use crate::analysis::{Analysis, ComparedRuns};
 use crate::table::{Cell, Column, Form, Table};
-
-const SHARE: Form = Form::Percent(1);
 
 /// A figure of a part of the rows.
 type ValueOf = fn(&ComparedPart) -> Option<Difference>;
@@ -72,20 +71,13 @@ fn push(
 
 /// What hiding the band of subtitles changes.
 pub(super) fn subtitles(analysis: &Analysis) -> Table {
-    let columns = vec![
+    let mut columns = vec![
         Column::plain("first", "As it is"),
         Column::plain("second", "Band treated"),
         Column::plain("treatment", "Treatment"),
         Column::plain("coalition", "Coalition"),
-        Column::plain("n", "n"),
-        Column::number("first_acc", "Acc % as it is", SHARE),
-        Column::number("second_acc", "Acc % treated", SHARE),
-        Column::interval("delta", "Difference in points", SHARE),
-        Column::plain("wrong_to_right", "Wrong to right"),
-        Column::plain("right_to_wrong", "Right to wrong"),
-        Column::number("p", "p", Form::PValue),
-        Column::number("p_holm", "p, Holm", Form::PValue),
     ];
+    columns.extend(paired_columns(["Acc % as it is", "Acc % treated"]));
     let note = "Two runs that differ in --subtitle-band alone, on the samples of both. A clip may carry its transcript in the \
                 picture; where the picture without the band is less often right, part of what it gave lay in the band: text, or \
                 whatever else was there. p swaps the answers of whole groups; Holm's correction over the coalitions.";

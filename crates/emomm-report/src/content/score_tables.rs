@@ -87,23 +87,32 @@ pub(super) fn confusion(study: &Study, analysis: &Analysis) -> Table {
     table
 }
 
-pub(super) fn tests(table_name: &str, title: &str, families: &[&PairedFamily]) -> Table {
-    let columns = vec![
-        Column::plain("family", "Family"),
-        Column::plain("subset", "Subset"),
-        Column::plain("first", "First"),
-        Column::plain("second", "Second"),
+/// The columns of a paired difference in accuracy; `heads` are those of its two accuracies.
+pub(super) fn paired_columns([first, second]: [&str; 2]) -> [Column; 8] {
+    [
         Column::plain("n", "n"),
-        Column::number("first_acc", "First Acc %", SHARE),
-        Column::number("second_acc", "Second Acc %", SHARE),
+        Column::number("first_acc", first, SHARE),
+        Column::number("second_acc", second, SHARE),
         Column::interval("delta", "Difference in points", SHARE),
         Column::plain("wrong_to_right", "Wrong to right"),
         Column::plain("right_to_wrong", "Right to wrong"),
         Column::number("p", "p", Form::PValue),
         Column::number("p_holm", "p, Holm", Form::PValue),
+    ]
+}
+
+pub(super) fn tests(table_name: &str, title: &str, families: &[&PairedFamily]) -> Table {
+    let mut columns = vec![
+        Column::plain("family", "Family"),
+        Column::plain("subset", "Subset"),
+        Column::plain("first", "First"),
+        Column::plain("second", "Second"),
+    ];
+    columns.extend(paired_columns(["First Acc %", "Second Acc %"]));
+    columns.extend([
         Column::number("detectable", "Detectable in points", SHARE),
         Column::plain("verdict", "Verdict"),
-    ];
+    ]);
     let note = format!(
         "Second less first on the same samples; sign-flip permutation test by group; Holm's correction within the family. \
          Detectable: the smallest difference that so many samples show with power {POWER} at level {ALPHA}. \

@@ -9,7 +9,7 @@ use emomm_dataset::ModalitySet;
 use emomm_dataset::build::Split;
 use serde_json::json;
 
-use super::eval::open_router;
+use super::eval::{open_router, write_json};
 use super::session::{READ, Session, words};
 use super::words::{WhereArgs, from_word};
 use crate::exit_status::{ExitStatus, Failure};
@@ -31,6 +31,9 @@ pub(crate) struct DiagnoseArgs {
     /// What the gate must point to: any modality that is right, or the unique one where there is one
     #[arg(long, value_name = "WHICH", default_value = "any", value_parser = from_word::<TargetReading>)]
     pub(crate) target: TargetReading,
+    /// The figures as JSON; the report draws diagnose*.json of a folder of variants
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -82,12 +85,22 @@ pub(crate) fn run(args: &DiagnoseArgs, printer: &Printer) -> Result<ExitStatus, 
             }
         }
     }
-    if args.json {
-        let rows: Vec<_> = rows
+    let object = json!({
+        "router": args.router,
+        "targets": router.1.targets,
+        "trained_on": router.1.corpora,
+        "corpora": args.place.corpus,
+        "threshold": args.threshold,
+        "rows": rows
             .iter()
             .map(|(split, part, d)| json!({ "split": split, "samples": part, "diagnosis": d }))
-            .collect();
-        printer.json(&json!({ "threshold": args.threshold, "rows": rows }))?;
+            .collect::<Vec<_>>(),
+    });
+    if let Some(path) = &args.out {
+        write_json(path, &object)?;
+    }
+    if args.json {
+        printer.json(&object)?;
     } else {
         printer.data(&text(&rows, args))?;
     }

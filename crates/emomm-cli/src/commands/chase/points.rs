@@ -10,13 +10,14 @@ use crate::exit_status::{ExitStatus, Failure};
 
 /// Most points of a sweep: one batch of decision rows.
 const MAX_POINTS: usize = 512;
-/// The search behind `tuned` without `--grid`.
+/// The search behind `tuned` without `--grid`; clean readings are tried with two first layers, see [`search`].
 const TUNING_GRID: &str = "\
-conflict_threshold = [0.3, 0.5, 0.7]
+conflict_threshold = [0.3, 0.7]
 max_steering = [0.6, 1.0]
 n_heads_steered = [2, 4, \"all\"]
 inter_strength = [1.0, 1.4]
 intra_strength = [0.0, 0.5]
+gate_sharpness = [1.0, 3.0, 8.0]
 router_read = [\"online\", \"clean_mean\"]
 ";
 
@@ -32,7 +33,13 @@ pub(super) struct Point {
 }
 
 /// The points of a grid, of a list, or of the search behind `tuned`.
-pub(super) fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Point>, Failure> {
+///
+/// `router_first` is the layer, counted from 1, from which the router reads.
+pub(super) fn points(
+    args: &SweepArgs,
+    base: &SteeringConfig,
+    router_first: usize,
+) -> Result<Vec<Point>, Failure> {
     let read = |option: &str, path: &std::path::Path| {
         std::fs::read_to_string(path)
             .map_err(|e| Failure::new(ExitStatus::Usage, format!("{option} {}: {e}", path.display())))
@@ -58,13 +65,16 @@ pub(super) fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Poin
             }
         }
     } else {
-        let text = match &args.grid {
-            None if args.tune == Some(Tuned::StaticBias) => static_grid(),
-            None => TUNING_GRID.to_owned(),
-            Some(text) if text.contains('=') => text.replace(';', "\n"),
-            Some(path) => read("--grid", path.as_ref())?,
-        };
-        combinations(&toml_table("--grid", &text)?)
+        match &args.grid {
+            None if args.tune == Some(Tuned::StaticBias) => {
+                combinations(&toml_table("--grid", &static_grid())?)
+            }
+            None => search(&toml_table("--grid", TUNING_GRID)?, router_first),
+            Some(text) if text.contains('=') => {
+                combinations(&toml_table("--grid", &text.replace(';', "\n"))?)
+            }
+            Some(path) => combinations(&toml_table("--grid", &read("--grid", path.as_ref())?)?),
+        }
     };
     if tables.is_empty() || tables.len() > MAX_POINTS {
         let message = format!("{} points, expected 1 to {MAX_POINTS}", tables.len());
@@ -76,15 +86,29 @@ pub(super) fn points(args: &SweepArgs, base: &SteeringConfig) -> Result<Vec<Poin
             if overrides.get("steer_first_layer").and_then(toml::Value::as_str) == Some(ROUTERS_LAYER) {
                 overrides.remove("steer_first_layer");
             }
-            let mut config = with_overrides(base, &overrides)?;
-            // Clean readings may steer from the first layer on; online ones cannot.
-            if args.grid.is_none()
-                && args.list.is_none()
-                && config.router_read == emomm_chase::RouterRead::CleanMean
-            {
-                config.steer_first_layer = Some(1);
-            }
+            let config = with_overrides(base, &overrides)?;
             Ok(Point { overrides, config })
+        })
+        .collect()
+}
+
+/// The combinations of the search behind `tuned`. Clean readings may steer before the router's first layer, which online ones
+/// cannot: from the first layer on, and from halfway to the router's.
+fn search(grid: &toml::Table, router_first: usize) -> Vec<toml::Table> {
+    let mut first_layers = vec![1, (1 + router_first).div_ceil(2)];
+    first_layers.dedup();
+    combinations(grid)
+        .into_iter()
+        .flat_map(|table| {
+            let clean = table.get("router_read").and_then(toml::Value::as_str) == Some("clean_mean");
+            let firsts = if clean { first_layers.iter().copied().map(Some).collect() } else { vec![None] };
+            firsts.into_iter().map(move |first| {
+                let mut table = table.clone();
+                if let Some(first) = first {
+                    table.insert("steer_first_layer".to_owned(), toml::Value::Integer(first as i64));
+                }
+                table
+            })
         })
         .collect()
 }
@@ -134,7 +158,20 @@ mod tests {
         let all = combinations(&grid);
         assert_eq!(all.len(), 6);
         assert!(all.iter().all(|t| t["c"].as_float() == Some(0.5) && t["heads"].as_array().is_some()));
-        assert_eq!(combinations(&TUNING_GRID.parse().unwrap()).len(), 144);
         assert_eq!(combinations(&static_grid().parse().unwrap()).len(), 250);
+    }
+
+    #[test]
+    fn the_search_steers_clean_readings_from_two_layers_on() {
+        let grid = TUNING_GRID.parse().unwrap();
+        let points = search(&grid, 13);
+        assert_eq!(points.len(), 432);
+        let firsts = |read: &str| -> std::collections::BTreeSet<Option<i64>> {
+            let of = points.iter().filter(|p| p["router_read"].as_str() == Some(read));
+            of.map(|p| p.get("steer_first_layer").and_then(toml::Value::as_integer)).collect()
+        };
+        assert_eq!(firsts("online"), [None].into());
+        assert_eq!(firsts("clean_mean"), [Some(1), Some(7)].into());
+        assert_eq!(search(&grid, 1).len(), 288);
     }
 }

@@ -9,7 +9,7 @@ use emomm_chase::{
     router_digest,
 };
 use emomm_dataset::ModalitySet;
-use emomm_eval::{Clip, Deliver, PredictError, PredictOptions, Prediction, Predictor, TokenCost, in_order};
+use emomm_eval::{Clip, Deliver, PredictError, PredictOptions, Prediction, Predictor, TokenCost};
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 use serde_json::{Value, json};
 
@@ -146,15 +146,6 @@ impl Predictor for SteeredPredictor {
 
     fn token_cost(&self) -> Option<TokenCost> {
         self.model.token_cost()
-    }
-
-    fn predict(
-        &mut self,
-        clip: &Clip,
-        coalitions: &[ModalitySet],
-        options: &PredictOptions,
-    ) -> Vec<Result<Prediction, PredictError>> {
-        in_order(coalitions.len(), |deliver| self.predict_each(clip, coalitions, options, deliver))
     }
 
     fn predict_each(

@@ -89,7 +89,7 @@ pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Fai
     let VariantKind::Steered(base) = &base.kind else {
         return Err(Failure::new(ExitStatus::Usage, format!("--base {}: expected a steering", args.base)));
     };
-    let points = points(args, base)?;
+    let points = points(args, base, router.1.first_layer)?;
     for point in &points {
         point.config.layers(session.white_box.shape(), Some(router.1.first_layer))?;
     }

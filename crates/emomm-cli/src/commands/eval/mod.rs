@@ -9,12 +9,13 @@ mod summary;
 mod watch;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use emomm_api::KeptReplies;
 use emomm_dataset::manifest::Manifest;
-use emomm_eval::run::{BenchId, LogWriter, Places, Plan, RunHeader, Selection};
+use emomm_eval::run::{BenchId, LogWriter, Places, Plan, Record, RunHeader, Selection};
 use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
 
@@ -92,7 +93,9 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     }
     let truths = chosen.iter().map(|c| (c.clip.id.clone(), c.truth)).collect();
     let items = keyed(chosen, &header);
-    let (writer, records) = LogWriter::resume(out, &header, args.accept_changes)?;
+    let wanted: BTreeSet<&str> = items.iter().flat_map(|i| &i.wanted).map(|w| w.key.as_str()).collect();
+    let is_selected = |record: &Record| wanted.contains(record.key.as_str());
+    let (writer, records) = LogWriter::resume_selected(out, &header, args.accept_changes, &is_selected)?;
     let (reused, items) = left_over(items, &records, |r| !r.status.is_transient());
     let session = Session { out, header: &header, model: &model, truths, manifest: &manifest };
     let runner = runner_options(&words, options, &model, is_served);

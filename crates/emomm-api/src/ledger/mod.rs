@@ -6,17 +6,25 @@
 //! spent. So the sum is never below what was spent, and a reply that came is never paid for twice. Media stand in the
 //! ledger by their hashes; keys do not stand in it.
 
-use std::collections::BTreeMap;
+mod event;
+mod reservation;
+mod state;
+
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::ApiError;
+use event::{Event, now};
+use state::{State, replay};
+
+pub use event::Purpose;
+pub(crate) use reservation::{Reservation, Spent};
+pub(crate) use state::spent_apart;
+pub use state::spent_by;
 
 /// The folder beside a log.
 pub const SERVED_FOLDER: &str = "served";
@@ -27,49 +35,6 @@ pub const LEDGER_FILE: &str = "ledger.jsonl";
 /// The ledger of questions that find out what a server can do: they are asked before the run's log has its writer.
 pub(crate) const TRIALS_FILE: &str = "trials.jsonl";
 
-/// What a request is for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Purpose {
-    /// Id of the clip.
-    pub sample: String,
-    /// The coalition's word.
-    pub coalition: String,
-    /// From 0.
-    pub repeat: usize,
-}
-
-/// A line of the ledger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Event {
-    /// A request is about to leave.
-    Asked {
-        /// Tells sendings apart.
-        number: u64,
-        /// SHA-256 of the request, media by their hashes.
-        request: String,
-        #[serde(flatten)]
-        purpose: Purpose,
-        /// The most that it can cost.
-        most_usd: f64,
-        /// Seconds since 1970.
-        at: u64,
-        /// The request, media by their hashes, the first time that it is sent in a session.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        body: Option<Value>,
-    },
-    /// A reply that counts.
-    Replied { number: u64, request: String, cost_usd: f64, at: u64, reply: Value },
-    /// No reply, or one that does not count.
-    Failed { number: u64, request: String, cost_usd: f64, at: u64, status: Option<u16>, message: String },
-    /// Spent outside of this ledger's requests, for example by asking what the server can do.
-    Spent { cost_usd: f64, what: String, at: u64 },
-    /// A file that was stored on the server.
-    Stored { name: String, at: u64 },
-    /// It is not there any more.
-    Removed { name: String, at: u64 },
-}
-
 /// Shared by all workers of a run.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -77,73 +42,6 @@ pub(crate) struct Ledger {
     cap: Option<f64>,
     state: Mutex<State>,
     settled: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    file: Option<File>,
-    length: u64,
-    /// A write failed and could not be taken back: nobody knows what stands at the end.
-    is_broken: bool,
-    next: u64,
-    spent: f64,
-    reserved: f64,
-    /// What the dearest request cost as a share of its bound, where that is more than 1: bounds of later ones grow by it.
-    excess: f64,
-    /// Spent beside the requests.
-    beside: f64,
-    /// Where the kept reply of a request begins, and its length.
-    kept: BTreeMap<String, (u64, u64)>,
-    /// Replies that cannot be read back from a file.
-    in_memory: BTreeMap<String, Value>,
-    stored: Vec<String>,
-    /// The request that a server's name for a reply came with.
-    replies: BTreeMap<String, String>,
-}
-
-/// Room for one request within the budget, until it is settled. One that is dropped unsettled counts at its most if the
-/// request may have left, and at nothing if not.
-#[derive(Debug)]
-pub(crate) struct Reservation<'a> {
-    ledger: &'a Ledger,
-    request: String,
-    /// The bound of its cost, and the most that it can cost by what earlier ones showed of bounds.
-    bound: f64,
-    most: f64,
-    /// The number of its line; `None` before it is written.
-    number: Option<u64>,
-    is_settled: bool,
-}
-
-impl Reservation<'_> {
-    /// The most that it can cost.
-    pub(crate) fn most(&self) -> f64 {
-        self.most
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if !self.is_settled {
-            let cost = if self.number.is_some() { self.most } else { 0.0 };
-            self.ledger.settle(&mut self.ledger.locked(), self, cost);
-        }
-    }
-}
-
-/// The budget does not allow another request.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spent {
-    pub(crate) so_far: f64,
-    pub(crate) cap: f64,
-    pub(crate) next: f64,
-}
-
-impl std::fmt::Display for Spent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { so_far, cap, next } = self;
-        write!(f, "{so_far:.4} of {cap:.4} US dollars are spent, the next question may cost {next:.4}")
-    }
 }
 
 impl Ledger {
@@ -224,7 +122,9 @@ impl Ledger {
         let mut state = self.locked();
         let number = state.next;
         let (request, purpose) = (reservation.request.clone(), purpose.clone());
-        let event = Event::Asked { number, request, purpose, most_usd: reservation.most, at: now(), body };
+        let most_usd = reservation.most;
+        let bound_usd = Some(reservation.bound).filter(|bound| *bound < most_usd);
+        let event = Event::Asked { number, request, purpose, most_usd, bound_usd, at: now(), body };
         self.write(&mut state, &event)?;
         state.next += 1;
         reservation.number = Some(number);
@@ -237,10 +137,7 @@ impl Ledger {
         if state.reserved < 1e-12 {
             state.reserved = 0.0;
         }
-        state.spent += cost;
-        if reservation.bound > 0.0 {
-            state.excess = state.excess.max(cost / reservation.bound);
-        }
+        state.settle(cost, reservation.bound);
         self.settled.notify_all();
     }
 
@@ -357,83 +254,6 @@ impl Ledger {
     }
 }
 
-/// Reads a ledger: gives the length of what is whole.
-fn replay(file: &File, state: &mut State) -> Result<u64, String> {
-    let mut open: BTreeMap<u64, f64> = BTreeMap::new();
-    let mut reader = BufReader::new(file);
-    let (mut line, mut offset, mut number) = (Vec::new(), 0_u64, 0_usize);
-    let mut torn: Option<usize> = None;
-    loop {
-        line.clear();
-        number += 1;
-        let n = reader.read_until(b'\n', &mut line).map_err(|e| e.to_string())? as u64;
-        if n == 0 {
-            break;
-        }
-        let event = if line.ends_with(b"\n") { serde_json::from_slice::<Event>(&line).ok() } else { None };
-        let Some(event) = event else {
-            torn.get_or_insert(number);
-            continue;
-        };
-        if let Some(bad) = torn {
-            return Err(format!("line {bad} is no event of a ledger, and readable ones follow"));
-        }
-        match event {
-            Event::Asked { number, most_usd, .. } => {
-                open.insert(number, most_usd);
-                state.next = state.next.max(number + 1);
-            }
-            Event::Replied { number, request, cost_usd, reply, .. } => {
-                open.remove(&number);
-                state.spent += cost_usd;
-                // The names that both forms give to replies.
-                if let Some(id) = reply.get("id").or_else(|| reply.get("responseId")).and_then(Value::as_str)
-                {
-                    state.replies.insert(id.to_owned(), request.clone());
-                }
-                state.kept.insert(request, (offset, n));
-            }
-            Event::Failed { number, cost_usd, .. } => {
-                open.remove(&number);
-                state.spent += cost_usd;
-            }
-            Event::Spent { cost_usd, .. } => {
-                state.spent += cost_usd;
-                state.beside += cost_usd;
-            }
-            Event::Stored { name, .. } => state.stored.push(name),
-            Event::Removed { name, .. } => state.stored.retain(|n| *n != name),
-        }
-        offset += n;
-    }
-    // Nobody knows what became of these.
-    state.spent += open.values().sum::<f64>();
-    Ok(offset)
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
-/// US dollars that a run's ledger says were spent, trials included; `None` without a ledger.
-pub fn spent_by(run: &Path) -> Option<f64> {
-    Some(read_back(run, LEDGER_FILE)?.spent)
-}
-
-/// US dollars that the questions of a run cost, trials left out, and those that its trials cost.
-pub(crate) fn spent_apart(run: &Path) -> (f64, f64) {
-    let questions = read_back(run, LEDGER_FILE).map_or(0.0, |s| s.spent - s.beside);
-    (questions, read_back(run, TRIALS_FILE).map_or(0.0, |s| s.spent))
-}
-
-fn read_back(run: &Path, name: &str) -> Option<State> {
-    let file = File::open(run.join(SERVED_FOLDER).join(name)).ok()?;
-    let mut state = State::default();
-    replay(&file, &mut state).ok()?;
-    Some(state)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -532,6 +352,23 @@ mod tests {
         // 4 are spent, and the next may cost 4 times its bound.
         assert!((room(&ledger, "b", 2.0).unwrap_err().next - 8.0).abs() < 1e-12);
         assert!((room(&ledger, "b", 1.5).unwrap().most() - 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_cost_beyond_its_bound_is_known_to_the_next_session() {
+        let run = tempfile::tempdir().unwrap();
+        let open = || Ledger::open(run.path(), LEDGER_FILE, Some(10.0)).unwrap();
+        let ledger = open();
+        ledger.replied(room(&ledger, "a", 1.0).unwrap(), 2.0, &json!(0)).unwrap();
+        // It costs as much as is expected of it: its bound is 1, of which it takes two.
+        ledger.replied(room(&ledger, "b", 1.0).unwrap(), 2.0, &json!(0)).unwrap();
+        drop(ledger);
+        for session in 0..2 {
+            let again = open();
+            let next = room(&again, "c", 1.0).unwrap();
+            assert!((next.most() - 2.0).abs() < 1e-12, "{session} {next:?}");
+            again.replied(next, 1.0, &json!(0)).unwrap();
+        }
     }
 
     #[test]

@@ -109,7 +109,9 @@ impl ChaseError {
                 "the names and ranges of a steering file stand in docs/contract.md under `emomm chase`"
             }
             Self::OtherModel { .. } => "train a router for this model with `emomm chase train`",
-            Self::Artifact { .. } => "write it again with `emomm chase features` or `emomm chase train`",
+            Self::Artifact { .. } => {
+                "remove it, and write it again with `emomm chase features` or `emomm chase train`"
+            }
             Self::Io { .. } => "check the path and its permissions",
             Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
             Self::Needs { .. } => {

@@ -49,11 +49,7 @@ pub fn report(
         None => chase_content(study, &analysis, &options.scores, beside)?,
     };
     let names: Vec<&str> = study.runs.iter().map(|r| r.name.as_str()).collect();
-    let title = if options.title.is_empty() {
-        format!("emomm report: {}", names.join(", "))
-    } else {
-        options.title.clone()
-    };
+    let title = if options.title.is_empty() { title(&names) } else { options.title.clone() };
     let heats = Heats::read(study);
     let mut figures = figures(study, &analysis);
     figures.extend(heat_figures(study, &heats, &media));
@@ -70,4 +66,24 @@ pub fn report(
     };
     let written = write(&content, out, options.force)?;
     Ok(Written { notes: heats.problems.clone(), ..written })
+}
+
+/// The names of the runs; of many, the first and how many more there are.
+fn title(names: &[&str]) -> String {
+    match names {
+        [first, rest @ ..] if rest.len() > 3 => format!("emomm report: {first} and {} more runs", rest.len()),
+        _ => format!("emomm report: {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::title;
+
+    #[test]
+    fn many_runs_are_counted() {
+        assert_eq!(title(&["a"]), "emomm report: a");
+        assert_eq!(title(&["a", "b", "c", "d"]), "emomm report: a, b, c, d");
+        assert_eq!(title(&["a", "b", "c", "d", "e"]), "emomm report: a and 4 more runs");
+    }
 }

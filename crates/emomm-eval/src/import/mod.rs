@@ -327,6 +327,7 @@ fn record(
         tokens: None,
         grid_thw: None,
         letter_logits: None,
+        letter_mass: None,
         letter: None,
         label,
         centre_score: label.map(|l| corpus.centre_score(l)),

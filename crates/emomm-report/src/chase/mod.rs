@@ -21,7 +21,7 @@ mod verdicts;
 use emomm_eval::score::ScoreOptions;
 
 pub use beside::Beside;
-pub use budget::budgets;
+pub use budget::{BudgetHeads, budgets};
 pub use detection::detections;
 pub use heads::chosen_heads;
 pub use importance::importance;
@@ -31,6 +31,7 @@ pub use patterns::patterns;
 pub use variants::{VariantKind, variants};
 
 use crate::analysis::Analysis;
+use crate::content::state_coverage;
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::study::{Study, StudyRun};
@@ -48,6 +49,8 @@ pub struct ChaseContent {
     pub tables: Vec<Table>,
     /// Figures.
     pub figures: Vec<Figure>,
+    /// [`Study::mark`] of the variants.
+    pub mark: String,
 }
 
 /// Whether CHASE left a trace in a run.
@@ -72,7 +75,11 @@ pub fn chase_content(
     tables.push(detections(study));
     tables.push(across::across(&beside.diagnoses));
     tables.push(outputs(study));
-    tables.push(budgets(study));
+    tables.push(budgets(study, BudgetHeads::All));
+    let steered = budgets(study, BudgetHeads::Steered);
+    if !steered.rows.is_empty() {
+        tables.push(steered);
+    }
     tables.retain(|t| !t.rows.is_empty());
     let mut figures: Vec<Figure> = gain.into_iter().collect();
     figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));
@@ -95,5 +102,6 @@ pub fn chase_content(
         ));
     }
     words.extend(verdicts::verdicts(study, options.bootstrap)?);
-    Ok(Some(ChaseContent { words, tables, figures }))
+    state_coverage(study, &mut tables);
+    Ok(Some(ChaseContent { words, tables, figures, mark: study.mark() }))
 }

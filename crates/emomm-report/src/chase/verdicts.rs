@@ -132,7 +132,7 @@ fn percent(value: f64) -> String {
 
 fn signed(value: f64) -> String {
     let words = rounded(value, Form::Percent(1));
-    if value > 0.0 { format!("+{words}") } else { words }
+    if value > 0.0 && words != "0.0" { format!("+{words}") } else { words.replace('-', "\u{2212}") }
 }
 
 fn ends(interval: &Interval) -> String {

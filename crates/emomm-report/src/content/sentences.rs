@@ -1,10 +1,11 @@
 //! Sentences made from the data: what was run and how far it can be trusted, and the answer in three sentences.
 
 use emomm_dataset::{Modality, PerModality};
+use emomm_eval::LetterMass;
 use emomm_eval::score::{Interval, PsmvFigures};
 
 use super::percent;
-use crate::analysis::{Analysis, RunAnalysis};
+use crate::analysis::{Analysis, Paired, RunAnalysis};
 use crate::study::{Study, StudyRun};
 
 /// What limits the trust in a run; empty where nothing does.
@@ -30,7 +31,28 @@ pub fn trust(run: &StudyRun) -> Vec<String> {
     if run.run.is_torn() {
         found.push("The log ends in a line that was never acknowledged; it is left out.".to_owned());
     }
+    found.extend(letter_spelling(run));
     found
+}
+
+/// How much of the letters' probability is on the spelling that is not read; `None` where the run does not say.
+fn letter_spelling(run: &StudyRun) -> Option<String> {
+    let masses: Vec<LetterMass> = run.run.records().iter().filter_map(|r| r.letter_mass).collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let shares: Vec<f64> = masses.iter().filter_map(LetterMass::spaced_share).collect();
+    if shares.is_empty() {
+        return None;
+    }
+    let bare: Vec<f64> = masses.iter().map(|m| m.bare).collect();
+    let most = shares.iter().copied().fold(0.0, f64::max);
+    Some(format!(
+        "Answers are read from the bare letters, which have {} of the next token's probability on average. Of the \
+         probability of both spellings, letters with a space before them have {} on average and {} at most ({} records).",
+        percent(mean(&bare)),
+        percent(mean(&shares)),
+        percent(most),
+        shares.len()
+    ))
 }
 
 /// What limits the trust in every figure of a study.
@@ -162,28 +184,101 @@ fn ordered(values: PerModality<Option<f64>>) -> Vec<(Modality, f64)> {
     found
 }
 
-/// One sentence for each run after the first: what it changes overall.
+/// So many runs after the first have a sentence each; more are told together.
+const MOST_TOLD: usize = 3;
+
+/// What each run after the first changes overall: a sentence each, or one for all of them where they are many.
 pub(crate) fn differences(analysis: &Analysis) -> Vec<String> {
     let Some(family) = &analysis.against_first else { return Vec::new() };
-    family
-        .comparisons
-        .iter()
-        .filter(|c| c.subset == "overall")
-        .filter_map(|c| {
-            let delta = c.delta?;
-            let p = c.p_holm.map_or(String::new(), |p| {
-                format!(", p = {} after Holm", crate::table::rounded(p, crate::table::Form::PValue))
-            });
-            Some(format!(
-                "Run {} changes accuracy by {} points against {} on {} samples ({} wrong to right, {} right to wrong{p}): {}.",
-                c.second,
-                with_interval(delta, points),
-                c.first,
-                c.n,
-                c.flips.wrong_to_right,
-                c.flips.right_to_wrong,
-                c.verdict()
-            ))
-        })
-        .collect()
+    let overall = family.comparisons.iter().filter(|c| c.subset == "overall" && c.delta.is_some());
+    let found: Vec<&Paired> = overall.collect();
+    if found.len() > MOST_TOLD { vec![together(&found)] } else { found.into_iter().map(alone).collect() }
+}
+
+fn alone(c: &Paired) -> String {
+    let p = c.p_holm.map_or(String::new(), |p| {
+        format!(", p = {} after Holm", crate::table::rounded(p, crate::table::Form::PValue))
+    });
+    format!(
+        "Run {} changes accuracy by {} points against {} on {} samples ({} wrong to right, {} right to wrong{p}): {}.",
+        c.second,
+        c.delta.map_or(String::new(), |d| with_interval(d, points)),
+        c.first,
+        c.n,
+        c.flips.wrong_to_right,
+        c.flips.right_to_wrong,
+        c.verdict()
+    )
+}
+
+/// How many are better and worse, and the first three of each by the size of the change.
+fn together(found: &[&Paired]) -> String {
+    let change = |c: &Paired| c.delta.map_or(0.0, |d| d.value);
+    let told = |verdict: &str| -> String {
+        let mut of: Vec<&Paired> = found.iter().copied().filter(|c| c.verdict() == verdict).collect();
+        of.sort_by(|a, b| change(b).abs().total_cmp(&change(a).abs()));
+        let first = of.iter().take(MOST_TOLD).map(|c| format!("{} {}", c.second, points(change(c))));
+        let first: Vec<String> = first.collect();
+        match first.is_empty() {
+            true => format!("none is {verdict}"),
+            false if of.len() > MOST_TOLD => {
+                format!("{} are {verdict} (before all {})", of.len(), first.join(", "))
+            }
+            false => format!(
+                "{} {} {verdict} ({})",
+                of.len(),
+                if of.len() == 1 { "is" } else { "are" },
+                first.join(", ")
+            ),
+        }
+    };
+    format!(
+        "Of {} further runs against {} over all samples, {} and {}, in points of accuracy after Holm; the others show no \
+         difference. The table of paired tests has them all.",
+        found.len(),
+        found[0].first,
+        told("better"),
+        told("worse"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use emomm_metrics::Flips;
+
+    use super::*;
+
+    #[test]
+    fn many_runs_are_told_together() {
+        let paired = |name: &str, value: f64, p: f64| Paired {
+            first: "baseline".to_owned(),
+            second: name.to_owned(),
+            subset: "overall".to_owned(),
+            n: 100,
+            n_clusters: 10,
+            first_acc: 0.5,
+            second_acc: 0.5 + value,
+            delta: Some(Interval { value, low: None, high: None, n: 100, n_undefined: 0 }),
+            p: Some(p),
+            p_holm: Some(p),
+            flips: Flips::default(),
+            detectable: Some(0.01),
+        };
+        let all = [
+            paired("a", 0.02, 0.01),
+            paired("b", 0.11, 0.01),
+            paired("c", 0.03, 0.01),
+            paired("d", 0.04, 0.01),
+            paired("e", -0.05, 0.01),
+            paired("f", 0.2, 0.5),
+        ];
+        let told = together(&all.iter().collect::<Vec<_>>());
+        assert!(
+            told.starts_with("Of 6 further runs against baseline over all samples, 4 are better"),
+            "{told}"
+        );
+        assert!(told.contains("(before all b 11.0, d 4.0, c 3.0) and 1 is worse (e \u{2212}5.0)"), "{told}");
+        let none = together(&all[..1].iter().collect::<Vec<_>>());
+        assert!(none.contains("1 is better (a 2.0) and none is worse"), "{none}");
+    }
 }

@@ -59,18 +59,7 @@ impl ServedPredictor {
         stored: &mut Stored,
     ) -> Result<Prediction, PredictError> {
         let began = Instant::now();
-        let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
-        let picture = if coalition.contains(Modality::Video) {
-            media.as_mut().ok_or_else(no_ffmpeg)?.picture()?
-        } else {
-            Vec::new()
-        };
-        let sound = if coalition.contains(Modality::Audio) {
-            Some(media.as_mut().ok_or_else(no_ffmpeg)?.sound()?)
-        } else {
-            None
-        };
-        let mut ask = Ask::of(&prompt, &picture, sound.as_ref(), options.max_new_tokens);
+        let About { mut ask, n_pictures, sound } = about(clip, coalition, options.max_new_tokens, media)?;
         if self.condition.constrain {
             ask.choices = allowed_replies(clip.corpus);
         }
@@ -96,7 +85,7 @@ impl ServedPredictor {
             ..MediaRecord::default()
         };
         record.audio_seconds = sound.map(|s| s.seconds);
-        record.sampling = (!picture.is_empty()).then(|| self.sampling(picture.len()));
+        record.sampling = (n_pictures > 0).then(|| self.sampling(n_pictures));
         if let Some(media) = media {
             record
                 .warnings
@@ -155,6 +144,35 @@ impl ServedPredictor {
             self.service.forget(&name);
         }
     }
+}
+
+/// A question about a clip, and what its media are.
+pub(crate) struct About {
+    pub(crate) ask: Ask,
+    n_pictures: usize,
+    sound: Option<Arc<Medium>>,
+}
+
+/// The question about a clip under one coalition. `media` are those of the clip; `None` without ffmpeg.
+pub(crate) fn about(
+    clip: &Clip,
+    coalition: ModalitySet,
+    most_tokens: usize,
+    media: &mut Option<ClipMedia<'_>>,
+) -> Result<About, PredictError> {
+    let prompt = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
+    let picture = if coalition.contains(Modality::Video) {
+        media.as_mut().ok_or_else(no_ffmpeg)?.picture()?
+    } else {
+        Vec::new()
+    };
+    let sound = if coalition.contains(Modality::Audio) {
+        Some(media.as_mut().ok_or_else(no_ffmpeg)?.sound()?)
+    } else {
+        None
+    };
+    let ask = Ask::of(&prompt, &picture, sound.as_ref(), most_tokens);
+    Ok(About { ask, n_pictures: picture.len(), sound })
 }
 
 impl Predictor for ServedPredictor {

@@ -1,5 +1,7 @@
 //! A served model that is ready to be asked: its key, its budget, what it can do.
 
+mod quote;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,14 +127,16 @@ impl Server {
         };
         if probes {
             server.look(shown)?;
+        } else if let Some(kept) = run.and_then(|run| Capabilities::kept(run, &server.wanted(shown))) {
+            server.can = kept;
         }
         Ok(server)
     }
 
-    /// Learns what the server can do. What that costs stands in a ledger of its own, and is part of the budget.
-    fn look(&mut self, shown: ModalitySet) -> Result<(), ApiError> {
+    /// What has to be known of it.
+    fn wanted(&self, shown: ModalitySet) -> Wanted {
         let is_openai = self.name.format == WireFormat::OpenAi;
-        let wanted = Wanted {
+        Wanted {
             server: format!("{} {}", self.base_url, self.name.model),
             video: shown.contains(Modality::Video),
             // Gemini takes videos and nothing else.
@@ -140,7 +144,12 @@ impl Server {
             frames: is_openai && self.condition.frames.is_some() && shown.contains(Modality::Video),
             audio: shown.contains(Modality::Audio),
             choice: self.condition.constrain,
-        };
+        }
+    }
+
+    /// Learns what the server can do. What that costs stands in a ledger of its own, and is part of the budget.
+    fn look(&mut self, shown: ModalitySet) -> Result<(), ApiError> {
+        let wanted = self.wanted(shown);
         let kept = self.run.as_deref().and_then(|run| Capabilities::kept(run, &wanted));
         let can = if let Some(kept) = kept {
             kept
@@ -191,6 +200,13 @@ impl Server {
             patience: usual.with_retries(self.access.retries),
         };
         Ok(Till { caller, ledger, prices: self.prices.clone(), pace: Arc::clone(&self.pace) })
+    }
+
+    fn wire(&self) -> Box<dyn Wire> {
+        match self.name.format {
+            WireFormat::OpenAi => Box::new(self.openai()),
+            WireFormat::Gemini => Box::new(self.gemini()),
+        }
     }
 
     fn openai(&self) -> OpenAi {
@@ -319,17 +335,13 @@ impl Server {
     }
 
     fn service(&self) -> Result<Service, ApiError> {
-        let wire: Box<dyn Wire> = match self.name.format {
-            WireFormat::OpenAi => Box::new(self.openai()),
-            WireFormat::Gemini => Box::new(self.gemini()),
-        };
         let (ledger, trials) = match &self.run {
             Some(run) => (Ledger::open(run, LEDGER_FILE, self.access.max_cost)?, spent_apart(run).1),
             None => (Ledger::in_memory(self.access.max_cost), self.trials_cost),
         };
         ledger.spent_beside(trials, "asking what the server can do")?;
         let service = Service {
-            wire,
+            wire: self.wire(),
             till: self.till(ledger)?,
             names_replies: self.can.names_replies,
             reuses: self.access.reuses,

@@ -1,10 +1,14 @@
 //! Writes a report: one HTML file, or a folder with the page, its data and the files of tables and figures.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::ReportError;
+use crate::figure::Figure;
 use crate::page::{Content, Files, page, parts_of};
+use crate::study::PARTIAL;
+use crate::table::Table;
 
 /// A larger single file is split: bodies of the case cards move to a folder beside it.
 pub const MAX_SINGLE: usize = 10 << 20;
@@ -73,25 +77,16 @@ fn write_split(
     for name in ["data", "figures", "tables"] {
         make_folder(&folder.join(name))?;
     }
-    let mut n_files = 0;
-    let mut tables = content.tables.clone();
-    tables.extend(parts_of(&content.tables));
-    let mut figures = content.figures.clone();
+    let mut own = content.tables.clone();
+    own.extend(parts_of(&content.tables));
+    let mark = content.study.mark();
+    let mut names = BTreeSet::new();
+    put_all(&own, &content.figures, &mark, folder, &mut names)?;
     if let Some(chase) = &content.chase {
-        tables.extend(chase.tables.iter().cloned());
-        figures.extend(chase.figures.iter().cloned());
+        put_all(&chase.tables, &chase.figures, &chase.mark, folder, &mut names)?;
     }
-    for table in &tables {
-        for extension in ["csv", "tex", "md", "json"] {
-            let path = folder.join("tables").join(format!("{}.{extension}", table.name));
-            put(&path, table.form(extension).as_bytes())?;
-            n_files += 1;
-        }
-    }
-    for figure in &figures {
-        figure.write(&folder.join("figures"))?;
-        n_files += 3;
-    }
+    let mut n_files = names.len();
+    forget_partial(folder, &names)?;
     for (number, chunk) in split.chunks.iter().enumerate() {
         put(&folder.join("data").join(format!("chunk-{number}.js")), chunk.as_bytes())?;
         n_files += 1;
@@ -99,6 +94,45 @@ fn write_split(
     // The page comes last: it never stands there without its files.
     put(page_file, split.html.as_bytes())?;
     Ok(Written { page: page_file.to_owned(), page_bytes: split.html.len(), n_files, notes: Vec::new() })
+}
+
+/// Writes the files of tables and figures, and notes their paths.
+fn put_all(
+    tables: &[Table],
+    figures: &[Figure],
+    mark: &str,
+    folder: &Path,
+    names: &mut BTreeSet<PathBuf>,
+) -> Result<(), ReportError> {
+    for table in tables {
+        for extension in ["csv", "tex", "md", "json"] {
+            let path = folder.join("tables").join(format!("{}{mark}.{extension}", table.name));
+            put(&path, table.form(extension).as_bytes())?;
+            names.insert(path);
+        }
+    }
+    let figures_in = folder.join("figures");
+    for figure in figures {
+        figure.write(&figures_in, mark)?;
+        names.extend(["svg", "png", "csv"].map(|e| figures_in.join(format!("{}{mark}.{e}", figure.name))));
+    }
+    Ok(())
+}
+
+/// Removes what an earlier report on fewer records left: its names say what it was.
+fn forget_partial(folder: &Path, written: &BTreeSet<PathBuf>) -> Result<(), ReportError> {
+    for name in ["figures", "tables"] {
+        let folder = folder.join(name);
+        let failed = |source| ReportError::Io { path: folder.clone(), source };
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_partial = path.file_name().is_some_and(|n| n.to_string_lossy().contains(PARTIAL));
+            if is_partial && !written.contains(&path) {
+                fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn make_folder(path: &Path) -> Result<(), ReportError> {

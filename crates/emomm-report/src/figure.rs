@@ -42,10 +42,10 @@ impl Figure {
         png::rendered(&self.svg_in(Theme::Light), &self.name)
     }
 
-    /// Writes `<name>.svg`, `<name>.png` and `<name>.csv` into a folder.
-    pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
+    /// Writes `<name><mark>.svg`, `.png` and `.csv` into a folder.
+    pub fn write(&self, folder: &Path, mark: &str) -> Result<(), ReportError> {
         let write = |extension: &str, bytes: &[u8]| {
-            let path = folder.join(format!("{}.{extension}", self.name));
+            let path = folder.join(format!("{}{mark}.{extension}", self.name));
             fs::write(&path, bytes).map_err(|source| ReportError::Io { path, source })
         };
         write("svg", self.svg().as_bytes())?;

@@ -105,7 +105,7 @@ fn again(args: &RetryArgs, path: &Path, printer: &Printer) -> Result<ExitStatus,
     let truths = manifest.rows.iter().filter(|r| r.is_full());
     let truths = truths.map(|r| (r.id.clone(), r.labels.ground_truth.class)).collect();
     let session = Session { out: path, header: &header, model: &model, truths, manifest: &manifest };
-    let outcome = session.run(writer, items, &kept, &options, printer)?;
+    let outcome = session.run(writer, items, &kept, &options, false, printer)?;
     session.finish(&outcome, kept.len(), args.json, printer)
 }
 

@@ -57,7 +57,7 @@ fn write_figures(
         .map_err(|e| Failure::new(ExitStatus::Usage, format!("{}: {e}", folder.display())))?;
     let subsets = std::iter::once(benchmark_subsets::figure(statistics));
     for figure in subsets.chain(benchmark_figures::figures(statistics)) {
-        figure.write(folder)?;
+        figure.write(folder, "")?;
         let path = folder.join(&figure.name);
         printer.talk(&format!("{}.svg, .png, .csv: {}", path.display(), figure.title));
     }

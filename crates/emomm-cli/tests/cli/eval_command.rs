@@ -144,9 +144,30 @@ fn failures_are_records_and_the_exit_code_says_so() {
 fn too_many_failures_end_the_run() {
     let folder = tempdir().unwrap();
     let run = folder.path().join("run");
-    let done = finish(eval("fake:media=0,ms=10", &run).args(["--fail-on-error", "0.5"]));
+    let done = finish(eval("fake:media=0,ms=10", &run).args(["--fail-on-error", "0.5", "--no-preflight"]));
     done.one_error(1, &["too many records failed", "--fail-on-error"]);
     assert!(log(&run).len() < 1 + CLIPS * 8);
+}
+
+#[test]
+fn a_run_that_cannot_answer_ends_after_three_clips() {
+    let folder = tempdir().unwrap();
+    for (words, code, part) in
+        [("fake:media=/", 3, "made-up broken file"), ("fake:nan=/", 4, "expected finite")]
+    {
+        let run = folder.path().join(code.to_string());
+        let done = finish(eval(words, &run).arg("--json"));
+        done.one_error(code, &[part, "24 records that were tried first", "--no-preflight"]);
+        assert_eq!(log(&run).len(), 1 + 3 * 8, "{words}");
+        assert_eq!(done.printed()[0]["is_complete"], json!(false));
+        // Few clips are asked without a trial, and so is everything without a preflight.
+        let few = finish(eval(words, &folder.path().join(format!("{code}-few"))).args(["--limit", "5"]));
+        assert_eq!(few.code, Some(1), "{few}");
+        let all = finish(eval(words, &run).args(["--no-preflight", "--json"]));
+        assert_eq!(all.code, Some(1), "{all}");
+        assert_eq!(all.printed()[0]["n_reused"], json!(24));
+        assert_eq!(log(&run).len(), 1 + CLIPS * 8);
+    }
 }
 
 #[test]

@@ -152,6 +152,48 @@ fn the_first_interrupt_drains_and_the_second_stops() {
     assert_eq!((log(&stopped).len() - 1) % 8, 0);
 }
 
+/// Whatever a run waits for, the third interrupt ends it: here for a reader of a pipe that has none.
+#[test]
+#[cfg(unix)]
+fn the_third_interrupt_ends_the_process_on_the_spot() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let folder = tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let run = folder.path().join("run");
+    let mut child = quiet(eval("fake:", &run).env("EMOMM_TEST_ACKNOWLEDGED", &pipe)).spawn().unwrap();
+    wait_for(&run.join("log.jsonl"));
+    for _ in 0..2 {
+        // Signals that come too soon after each other are one.
+        thread::sleep(Duration::from_millis(300));
+        signal(&child, "INT");
+    }
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "the second cannot end what waits for the disk");
+    signal(&child, "INT");
+    let status = child.wait().unwrap();
+    assert_eq!((status.code(), status.signal()), (None, Some(2)));
+}
+
+#[test]
+#[cfg(unix)]
+fn whoever_asks_is_told_what_is_being_answered() {
+    use std::io::{BufRead, BufReader};
+
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut command = eval("fake:hang=0002", &run);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_records(&run, 8);
+    signal(&child, "USR1");
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let told = lines.find(|l| l.contains("0002 for ") && l.ends_with(" s"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told.is_some());
+}
+
 #[cfg(unix)]
 fn wait_for_records(run: &Path, n: usize) {
     let begun = Instant::now();

@@ -95,7 +95,8 @@ fn a_run_becomes_a_page_and_incomplete_ones_say_n_of_n() {
     assert!(written.stdout.ends_with("index.html\n"), "{written}");
     let html = fs::read_to_string(place.path("folder/index.html")).unwrap();
     assert!(html.contains("Two &amp; two") && html.contains("run (2)"));
-    assert!(place.path("folder/tables/table1.csv").is_file());
+    let table = format!("folder/tables/table1.partial-{}-of-{}.csv", 2 * (N - 1), 2 * N);
+    assert!(place.path(&table).is_file(), "{table}");
 }
 
 #[test]

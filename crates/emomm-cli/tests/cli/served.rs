@@ -84,7 +84,24 @@ fn a_run_is_like_any_other_and_white_box_fields_are_null() {
             finish(served("openai:nonsense", &more, folder.path(), "x").arg("--json"))
                 .refused(2, &["openai:nonsense"]);
             let plan = finish(served(&model, &more, folder.path(), "x").args(["--dry-run", "--json"]));
-            assert_eq!(plan.objects()[0]["n_records"], json!(2 * CLIPS));
+            let plan = &plan.objects()[0];
+            assert_eq!(plan["n_records"], json!(2 * CLIPS));
+            let most = plan["cost"]["most_usd"].as_f64().unwrap();
+            assert_eq!(
+                (&plan["cost"]["expected_usd"], &plan["cost"]["from_records"]),
+                (&Value::Null, &json!(0))
+            );
+            // With records there, their mean is what is expected, and the bound holds what they cost.
+            let words = ["--dry-run", "--json", "--repeats", "2", "--limit", "6"];
+            let six = finish(served(&model, &more, folder.path(), "run").args(words));
+            let cost = &six.objects()[0]["cost"];
+            let spent: f64 = records(&run).iter().map(|r| r["served"]["cost_usd"].as_f64().unwrap()).sum();
+            let expected = cost["expected_usd"].as_f64().unwrap();
+            assert!((expected - spent).abs() < 1e-9 && cost["from_records"] == json!(12), "{cost} {spent}");
+            assert!(cost["most_usd"].as_f64().unwrap() > expected && most > 0.0, "{cost}");
+            let said =
+                finish(served(&model, &more, folder.path(), "run").args(["--dry-run", "--limit", "6"]));
+            assert!(said.stdout.contains("cost        at most about "), "{said}");
             assert_eq!(mock.questions().len(), asked);
         }
     }

@@ -13,6 +13,7 @@ mod shard;
 mod shared;
 mod stop;
 mod supervisor;
+mod trial;
 mod worker;
 
 pub use fail_on::FailOn;
@@ -22,3 +23,4 @@ pub use selection::{Candidate, RowKind, SelectError, candidates, evidence_of};
 pub use shard::Shard;
 pub use stop::Stop;
 pub use supervisor::{Ending, InFlight, Observer, OpenPredictor, Outcome, RunnerOptions, run};
+pub use trial::run_after_trial;

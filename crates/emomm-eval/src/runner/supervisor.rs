@@ -13,7 +13,7 @@ use super::shared::{Queue, Slot, Work};
 use super::stop::Stop;
 use super::worker::{Done, Message, Worker};
 use crate::predictor::{PredictError, PredictErrorKind, PredictOptions, Predictor, TokenCost};
-use crate::run::{Record, RecordError, RecordSink, RecordStatus, RunError};
+use crate::run::{ProblemGroup, Record, RecordError, RecordSink, RecordStatus, RunError};
 
 /// Opens a predictor. Every worker has one of its own, and a new one after a panic.
 pub type OpenPredictor = dyn Fn() -> Result<Box<dyn Predictor + Send>, PredictError> + Send + Sync;
@@ -60,6 +60,8 @@ pub enum Ending {
     TooManyErrors,
     /// Something that every clip needs is missing, or no predictor can be opened.
     CannotGoOn(PredictError),
+    /// The clips that were tried first all failed, for this one reason.
+    TrialFailed(ProblemGroup),
 }
 
 /// What came of a run.
@@ -73,6 +75,13 @@ pub struct Outcome {
     pub n_failed: usize,
     /// What the prompts cost, as far as the model says.
     pub cost: TokenCost,
+}
+
+impl Outcome {
+    /// Of a run that nothing was asked of yet.
+    pub(super) fn of_nothing() -> Self {
+        Self { ending: Ending::Complete, n_recorded: 0, n_failed: 0, cost: TokenCost::default() }
+    }
 }
 
 /// A clip that is being answered.
@@ -111,6 +120,19 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, RunError> {
+    go_on(Outcome::of_nothing(), items, open, sink, options, stop, observer)
+}
+
+/// As [`run`], after what others came to.
+pub(super) fn go_on(
+    mut outcome: Outcome,
+    items: Vec<WorkItem>,
+    open: &Arc<OpenPredictor>,
+    sink: &mut RecordSink,
+    options: &RunnerOptions,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, RunError> {
     let (sender, receiver) = sync_channel(WAITING_CLIPS);
     let mut crew = Crew {
         queue: Arc::new(Queue::new(items)),
@@ -128,9 +150,7 @@ pub fn run(
     if options.read_ahead > 0 {
         read_ahead::start(&crew.queue, open, options.read_ahead);
     }
-    let mut outcome =
-        Outcome { ending: Ending::Complete, n_recorded: 0, n_failed: 0, cost: TokenCost::default() };
-    let mut state = State { group: Vec::new(), fault: None, cost: TokenCost::default() };
+    let mut state = State { group: Vec::new(), fault: None, cost: outcome.cost };
     while crew.n_alive > 0 {
         crew.listen(&receiver, &mut state);
         crew.look_for_hanging(&mut state);

@@ -3,3 +3,4 @@
 mod faults;
 mod order;
 mod stage;
+mod trial;

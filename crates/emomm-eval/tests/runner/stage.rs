@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use emomm_dataset::{Corpus, ModalitySet};
 use emomm_eval::fake::FakePredictor;
-use emomm_eval::run::{LogWriter, Places, Plan, Record, RecordSink, Run, RunHeader};
+use emomm_eval::run::{LogWriter, Places, Plan, Record, RecordSink, Run, RunError, RunHeader};
 use emomm_eval::runner::{
     InFlight, Observer, OpenPredictor, Outcome, RunnerOptions, Stop, Wanted, WorkItem, run,
 };
@@ -86,6 +86,28 @@ pub(crate) fn play(
     options: &RunnerOptions,
     spectator: &mut Spectator,
 ) -> Outcome {
+    play_by(run, folder, header, open, options, spectator)
+}
+
+/// [`run`], or what begins otherwise.
+pub(crate) type Runner = fn(
+    Vec<WorkItem>,
+    &Arc<OpenPredictor>,
+    &mut RecordSink,
+    &RunnerOptions,
+    &Stop,
+    &mut dyn Observer,
+) -> Result<Outcome, RunError>;
+
+/// The same by another runner.
+pub(crate) fn play_by(
+    runner: Runner,
+    folder: &Path,
+    header: &RunHeader,
+    open: &Arc<OpenPredictor>,
+    options: &RunnerOptions,
+    spectator: &mut Spectator,
+) -> Outcome {
     let (writer, records) = LogWriter::resume(folder, header, false).unwrap();
     let mut items = items(header);
     for item in &mut items {
@@ -98,7 +120,7 @@ pub(crate) fn play(
         RecordSink::new(writer)
     };
     let stop = Arc::clone(&spectator.stop);
-    run(items, open, &mut sink, options, &stop, spectator).unwrap()
+    runner(items, open, &mut sink, options, &stop, spectator).unwrap()
 }
 
 /// Runs to the end; the records.

@@ -25,9 +25,11 @@ impl Scale {
     }
 }
 
-/// The range of values widened to round numbers, and the step between ticks.
+/// The range of values widened to round numbers, and the step between ticks. Values that are all the same stand in the middle of a
+/// range as wide as they are great; zeros in one of a twentieth to both sides.
 pub(crate) fn round_range(low: f64, high: f64, n_ticks: usize) -> (f64, f64, f64) {
-    let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
+    let half = if low == 0.0 { 0.05 } else { low.abs() / 2.0 };
+    let (low, high) = if high > low { (low, high) } else { (low - half, low + half) };
     let rough = (high - low) / n_ticks.max(1) as f64;
     let power = 10_f64.powf(rough.log10().floor());
     let step =
@@ -137,6 +139,8 @@ mod tests {
     fn a_range_without_width_is_widened() {
         let (low, high, _) = round_range(0.3, 0.3, 5);
         assert!(low < 0.3 && high > 0.3);
+        let (low, high, _) = round_range(0.0, 0.0, 6);
+        assert!(low >= -0.061 && high <= 0.061 && low < 0.0 && high > 0.0, "{low} {high}");
     }
 
     #[test]

@@ -11,6 +11,9 @@ const ROW: f64 = 21.0;
 /// Room for the axis below.
 const AXIS: f64 = 34.0;
 
+/// No axis of shares is narrower than twice this.
+const LEAST_POINTS: f64 = 0.01;
+
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntervalRow {
@@ -84,13 +87,27 @@ impl Intervals {
             [a, b, r.value]
         });
         let (low, high) = extent(values.chain([0.0])).unwrap_or((0.0, 0.0));
-        round_range(low, high, 6)
+        // Differences far below a point are no landscape.
+        let least = if self.unit == Unit::Percent { LEAST_POINTS } else { 0.0 };
+        if high - low < least { round_range(-least, least, 6) } else { round_range(low, high, 6) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Intervals of no width at 0 do not stretch the axis, nor do they shrink it to nothing.
+    #[test]
+    fn zeros_stand_on_an_axis_of_a_point() {
+        for value in [0.0, 1e-7] {
+            let row = IntervalRow { name: "a".to_owned(), ink: Ink::Run(1), value, ends: Some((0.0, value)) };
+            let (title, label) = (String::new(), String::new());
+            let chart = Intervals { title, label, unit: Unit::Percent, rows: vec![row], width: 300.0 };
+            let (low, high, _) = chart.range();
+            assert!((low + 0.01).abs() < 1e-9 && (high - 0.01).abs() < 1e-9, "{low} {high}");
+        }
+    }
 
     #[test]
     fn rows_have_their_values_and_the_line_at_zero_is_there() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::canvas::{Anchor, Canvas, WORDS, escaped, number};
+use super::canvas::{Anchor, Canvas, WORDS, escaped, number, text_width};
 use super::palette::{Ink, Theme, fixed, style_sheet};
 
 /// Fonts of drawings: the system's own, then one that the PNG renderer brings along.
@@ -10,6 +10,10 @@ const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',san
 
 /// Height of a panel's title.
 const TITLE: f64 = 26.0;
+/// Size of its letters, how much wider bold ones are, and the height of a further line.
+const TITLE_SIZE: f64 = WORDS + 0.5;
+const BOLD: f64 = 1.05;
+const LINE: f64 = 17.0;
 /// Space between panels and around them.
 const GAP: f64 = 20.0;
 
@@ -37,8 +41,36 @@ impl Panel {
         Self { starts_row: true, ..self }
     }
 
+    /// Room of the title above the drawing.
+    fn title_height(&self) -> f64 {
+        match self.title_lines().len() {
+            0 => 0.0,
+            n => TITLE + LINE * (n - 1) as f64,
+        }
+    }
+
+    /// The title in lines that are no wider than the drawing, broken behind blanks and `/`, and within a word that is wider.
+    fn title_lines(&self) -> Vec<String> {
+        let is_too_wide = |words: &str| text_width(words.trim_end(), TITLE_SIZE) * BOLD > self.width;
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        for part in self.title.split_inclusive([' ', '/']) {
+            if !line.is_empty() && is_too_wide(&format!("{line}{part}")) {
+                lines.push(std::mem::take(&mut line));
+            }
+            for c in part.chars() {
+                if !line.is_empty() && is_too_wide(&format!("{line}{c}")) {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(c);
+            }
+        }
+        lines.extend((!line.is_empty()).then_some(line));
+        lines
+    }
+
     fn height_with_title(&self) -> f64 {
-        if self.title.is_empty() { self.height } else { self.height + TITLE }
+        self.height + self.title_height()
     }
 
     fn with_title(&self) -> String {
@@ -46,9 +78,12 @@ impl Panel {
             return self.body.clone();
         }
         let mut canvas = Canvas::default();
-        canvas.bold((0.0, 15.0), &self.title, Anchor::Start, WORDS + 0.5, Ink::Text);
+        for (i, line) in self.title_lines().iter().enumerate() {
+            canvas.bold((0.0, 15.0 + LINE * i as f64), line.trim_end(), Anchor::Start, TITLE_SIZE, Ink::Text);
+        }
         let mut out = canvas.into_body();
-        let _ = write!(out, "<g transform=\"translate(0 {TITLE})\">{}</g>", self.body);
+        let _ =
+            write!(out, "<g transform=\"translate(0 {})\">{}</g>", number(self.title_height()), self.body);
         out
     }
 
@@ -108,6 +143,21 @@ fn element(id: &str, title: &str, alt: &str, width: f64, height: f64, head: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_titles_are_broken_and_nothing_of_them_is_lost() {
+        let panel = |title: &str| Panel::new(title, 190.0, 50.0, Canvas::default());
+        assert_eq!(panel("Accuracy").title_lines(), ["Accuracy"]);
+        assert_eq!(panel("").title_lines().len(), 0);
+        let long = panel(
+            "ch-sims/video_0001_of_many/clip_00001, frame 3 of aVeryLongWordWithoutAnyPlaceToBreakItAtAll",
+        );
+        let lines = long.title_lines();
+        assert!(lines.len() > 2 && lines.concat() == long.title, "{lines:?}");
+        assert!(lines.iter().all(|l| text_width(l.trim_end(), TITLE_SIZE) * BOLD <= long.width), "{lines:?}");
+        let height = long.height_with_title();
+        assert!((height - 50.0 - TITLE - LINE * (lines.len() - 1) as f64).abs() < 1e-9);
+    }
 
     #[test]
     fn rows_stand_below_each_other() {

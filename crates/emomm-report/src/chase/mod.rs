@@ -31,6 +31,7 @@ pub use patterns::patterns;
 pub use variants::{VariantKind, variants};
 
 use crate::analysis::Analysis;
+use crate::content::state_coverage;
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::study::{Study, StudyRun};
@@ -48,6 +49,8 @@ pub struct ChaseContent {
     pub tables: Vec<Table>,
     /// Figures.
     pub figures: Vec<Figure>,
+    /// [`Study::mark`] of the variants.
+    pub mark: String,
 }
 
 /// Whether CHASE left a trace in a run.
@@ -99,5 +102,6 @@ pub fn chase_content(
         ));
     }
     words.extend(verdicts::verdicts(study, options.bootstrap)?);
-    Ok(Some(ChaseContent { words, tables, figures }))
+    state_coverage(study, &mut tables);
+    Ok(Some(ChaseContent { words, tables, figures, mark: study.mark() }))
 }

@@ -3,13 +3,19 @@
 use emomm_dataset::Modality;
 use emomm_eval::score::{Interval, PsmvFigures};
 
-use super::figures::{bar, data, row};
+use super::figures::{bar, data, row, stated_row};
 use super::percent;
 use crate::analysis::{CoalitionAccuracy, RunAnalysis, RunDeltaV};
 use crate::chart::palette::Ink;
 use crate::chart::{Bar, BarSeries, Bars, ShareRow, Shares, Unit};
 use crate::figure::Figure;
 use crate::table::Form;
+
+/// What a modality alone loses from Align to Conflict in the paper.
+fn stated_drop(found: &CoalitionAccuracy) -> Option<f64> {
+    let alone = found.coalition.iter().next().filter(|_| found.coalition.len() == 1);
+    alone.map(|m| crate::analysis::paper::DROP_OF_SINGLES[m.index()] / 100.0)
+}
 
 pub(super) fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str) -> Option<Figure> {
     let first = found.first()?;
@@ -22,6 +28,9 @@ pub(super) fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str)
         table.push(row(&[&word, "align"], c.align));
         table.push(row(&[&word, "conflict"], c.conflict));
         table.push(row(&[&word, "drop"], c.drop));
+        if let Some(stated) = stated_drop(c) {
+            table.push(stated_row(&[&word, "drop in the paper"], stated));
+        }
     }
     let series = |name: &str, ink, hatched, value: fn(&CoalitionAccuracy) -> Option<Interval>| BarSeries {
         name: name.to_owned(),
@@ -55,17 +64,7 @@ pub(super) fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str)
             name: "Drop".to_owned(),
             ink: Ink::Text,
             hatched: false,
-            bars: singles
-                .iter()
-                .map(|c| Bar {
-                    reference: c
-                        .coalition
-                        .iter()
-                        .next()
-                        .map(|m| crate::analysis::paper::DROP_OF_SINGLES[m.index()] / 100.0),
-                    ..bar(c.drop)
-                })
-                .collect(),
+            bars: singles.iter().map(|c| Bar { reference: stated_drop(c), ..bar(c.drop) }).collect(),
         }],
         group_inks: singles.iter().filter_map(|c| c.coalition.iter().next().map(Ink::Of)).collect(),
         reference: "in the paper".to_owned(),

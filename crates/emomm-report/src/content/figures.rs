@@ -64,6 +64,13 @@ pub(crate) fn data(name: &str, title: &str, keys: &[&str], form: Form) -> Table 
     Table::new(name, title, columns)
 }
 
+/// A row of what the paper states.
+pub(super) fn stated_row(keys: &[&str], value: f64) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = keys.iter().map(|key| Cell::text(*key)).collect();
+    cells.push(Cell::interval(Some(value), None, None));
+    cells
+}
+
 pub(crate) fn row(keys: &[&str], interval: Option<Interval>) -> Vec<Cell> {
     let mut cells: Vec<Cell> = keys.iter().map(|key| Cell::text(*key)).collect();
     cells.push(super::tables::interval_cell(interval));

@@ -3,7 +3,7 @@
 use emomm_dataset::Modality;
 use emomm_eval::score::GtarFigures;
 
-use super::figures::{bar, data, row};
+use super::figures::{bar, data, row, stated_row};
 use crate::analysis::{Coupling, FEW_POINTS, RunAnalysis};
 use crate::chart::palette::Ink;
 use crate::chart::{Bar, BarSeries, Bars, Panel, Point, Scatter, Unit, mark_of};
@@ -25,9 +25,19 @@ pub(super) fn gtar(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figur
     let name = format!("fig9a{suffix}");
     let title = format!("Which modality is followed when it is right{words}");
     let mut table = data(&name, &title, &["subset", "modality"], Form::Decimals(3));
-    for (part, fields, _) in &parts {
+    // The paper states text and video.
+    let stated_of = |stated: &[f64; 2], m: Modality| match m {
+        Modality::Text => Some(stated[0]),
+        Modality::Video => Some(stated[1]),
+        Modality::Audio => None,
+    };
+    for (part, fields, stated) in &parts {
         for m in Modality::ALL {
             table.push(row(&[&part.to_lowercase(), m.name()], *fields.rates.get(m)));
+            if let Some(value) = stated_of(stated, m) {
+                let subset = format!("{} in the paper", part.to_lowercase());
+                table.push(stated_row(&[&subset, m.name()], value));
+            }
         }
     }
     let panels: Vec<Panel> = parts
@@ -46,14 +56,7 @@ pub(super) fn gtar(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figur
                     ink: Ink::Text,
                     hatched: false,
                     bars: Modality::ALL
-                        .map(|m| Bar {
-                            reference: match m {
-                                Modality::Text => Some(stated[0]),
-                                Modality::Video => Some(stated[1]),
-                                Modality::Audio => None,
-                            },
-                            ..bar(*fields.rates.get(m))
-                        })
+                        .map(|m| Bar { reference: stated_of(stated, m), ..bar(*fields.rates.get(m)) })
                         .to_vec(),
                 }],
                 group_inks: Modality::ALL.map(Ink::Of).to_vec(),

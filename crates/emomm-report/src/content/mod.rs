@@ -18,8 +18,8 @@ pub use figures::figures;
 pub use heat_figures::heat_figures;
 pub(crate) use sentences::differences;
 pub use sentences::{answer, study_trust, trust};
-pub(crate) use tables::interval_cell;
 pub use tables::tables;
+pub(crate) use tables::{interval_cell, state_coverage};
 
 /// A run's accuracy and the like as percent with one decimal, for sentences.
 pub(crate) fn percent(value: f64) -> String {

@@ -44,15 +44,20 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(super::compared::figures(analysis));
     tables.push(super::compared::subtitles(analysis));
     tables.retain(|t| !t.rows.is_empty());
+    state_coverage(study, &mut tables);
+    tables.push(capability::capabilities());
+    tables
+}
+
+/// Every table says n of N.
+pub(crate) fn state_coverage(study: &Study, tables: &mut [Table]) {
     let coverage = coverage(study);
-    for table in &mut tables {
+    for table in tables {
         if !table.note.is_empty() {
             table.note.push(' ');
         }
         table.note.push_str(&coverage);
     }
-    tables.push(capability::capabilities());
-    tables
 }
 
 /// n of N of every run that the tables are made from.

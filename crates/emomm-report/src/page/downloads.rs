@@ -7,7 +7,8 @@ use super::encode::base64;
 use crate::figure::Figure;
 use crate::table::Table;
 
-pub(super) fn figure_view(figure: &Figure, id: &str, files: Files<'_>) -> Value {
+/// `mark` stands behind the names of files.
+pub(super) fn figure_view(figure: &Figure, id: &str, files: Files<'_>, mark: &str) -> Value {
     let panels: Vec<Value> = figure
         .panels
         .iter()
@@ -18,7 +19,7 @@ pub(super) fn figure_view(figure: &Figure, id: &str, files: Files<'_>) -> Value 
         })
         .collect();
     let is_wide = figure.panels.iter().skip(1).any(|panel| panel.starts_row);
-    let name = &figure.name;
+    let name = &format!("{}{mark}", figure.name);
     let files = match files {
         Files::Inside => vec![
             data_file(name, "svg", "SVG", "image/svg+xml", &figure.svg()),
@@ -31,14 +32,14 @@ pub(super) fn figure_view(figure: &Figure, id: &str, files: Files<'_>) -> Value 
     json!({ "id": id, "title": figure.title, "note": figure.note, "is_wide": is_wide, "panels": panels, "files": files })
 }
 
-pub(super) fn table_files(table: &Table, files: Files<'_>) -> Vec<Value> {
+pub(super) fn table_files(table: &Table, files: Files<'_>, mark: &str) -> Vec<Value> {
     const FORMS: [(&str, &str, &str); 4] = [
         ("csv", "CSV", "text/csv"),
         ("tex", "LaTeX", "application/x-tex"),
         ("md", "Markdown", "text/markdown"),
         ("json", "JSON", "application/json"),
     ];
-    let name = &table.name;
+    let name = &format!("{}{mark}", table.name);
     FORMS
         .map(|(extension, word, mime)| match files {
             Files::Inside => data_file(name, extension, word, mime, &table.form(extension)),

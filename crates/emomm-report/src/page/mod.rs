@@ -113,8 +113,12 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
         *n += 1;
         if *n == 1 { name.to_owned() } else { format!("{name}--{n}") }
     };
-    let figure = |f: &Figure| figure_view(f, &unique(&f.name), files);
-    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files));
+    let mark = content.study.mark();
+    let figure = |f: &Figure| figure_view(f, &unique(&f.name), files, &mark);
+    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files, &mark));
+    // Variants may be runs of their own.
+    let chase_figure = |f: &Figure, mark: &str| figure_view(f, &unique(&f.name), files, mark);
+    let chase_table = |t: &Table, mark: &str| table_view(t, &unique(&t.name), &table_files(t, files, mark));
     let named = |names: &[&str]| -> Vec<Value> {
         names.iter().filter_map(|n| content.figures.iter().find(|f| f.name == *n)).map(figure).collect()
     };
@@ -154,8 +158,8 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
             "modalities": modality_pages(content, &table),
             "chase": content.chase.as_ref().map(|c| json!({
                 "words": c.words,
-                "figures": c.figures.iter().map(figure).collect::<Vec<Value>>(),
-                "tables": c.tables.iter().map(table).collect::<Vec<Value>>(),
+                "figures": c.figures.iter().map(|f| chase_figure(f, &c.mark)).collect::<Vec<Value>>(),
+                "tables": c.tables.iter().map(|t| chase_table(t, &c.mark)).collect::<Vec<Value>>(),
             })),
             "filters": filters(content.study),
             "method_tables": tables_named(&in_method),

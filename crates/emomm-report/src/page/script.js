@@ -49,6 +49,19 @@
     return "#" + view + (text ? "?" + text : "");
   }
 
+  /// What is wider than its place can be scrolled by the keyboard, too.
+  function reachable() {
+    for (const panel of doc.querySelectorAll("section:not([hidden]) .panel")) {
+      const wide = panel.scrollWidth > panel.clientWidth;
+      if (wide === panel.hasAttribute("tabindex")) continue;
+      const title = panel.closest("figure").querySelector("h3, h4");
+      for (const [key, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": title ? title.textContent : "Figure" })) {
+        if (wide) panel.setAttribute(key, value); else panel.removeAttribute(key);
+      }
+    }
+  }
+  window.addEventListener("resize", reachable);
+
   const views = Array.from(doc.querySelectorAll("section[data-view]"));
   let shown = null;
   function route() {
@@ -61,6 +74,7 @@
       const here = a.dataset.for === wanted.dataset.nav;
       if (here) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
     }
+    reachable();
     if (wanted.id === "samples") list.show(state);
     if (wanted.id === "case") card.show(state);
     if (changed) {
@@ -125,7 +139,7 @@
     if (!index) return { show() {}, step() {}, neighbours() { return {}; } };
     const box = $("list"), space = $("list-space"), rows = $("list-rows"), form = $("filters"), count = $("list-count");
     const PAGES = [];
-    let found = new Uint32Array(0), first = -1, last = -1, active = -1, current = null, pending = 0, query = "";
+    let found = new Uint32Array(0), first = -1, last = -1, active = -1, current = null, pending = 0, settling = 0, query = "";
     const fields = ["run", "coalition", "subset", "corpus", "language", "truth", "answer", "result", "wrong", "flip", "against", "sure", "q"];
 
     function read(state) {
@@ -180,43 +194,92 @@
     }
     const STATUS_CODES = Object.fromEntries(Object.entries(STATUS).map(([code, word]) => [word, code]));
 
-    function row(position) {
+    // Rows are made once and filled again: a frame of a scroll makes no nodes, and writes what is different.
+    const pool = [];
+    function emptyRow() {
+      const part = (name, ...children) => make("span", { class: name, role: "cell" }, ...children);
+      const word = (name) => { const node = make("span", { class: name }), text = doc.createTextNode(""); node.append(text); return [node, text]; };
+      const r = { node: make("div", { role: "row" }), link: make("a", { class: "id" }), mark: part("mark"), was: {}, place: -1 };
+      r.idText = doc.createTextNode(""); r.link.append(r.idText);
+      [r.snippet, r.snippetText] = word("snippet"); [r.sure, r.sureText] = word("sure");
+      const label = (name) => { const text = doc.createTextNode(""); return { node: make("span", {}, make("b", {}, name), text), text, of: null }; };
+      r.labels = SOURCES.map(label);
+      r.saidText = doc.createTextNode(""); r.shownText = doc.createTextNode(""); r.subsetText = doc.createTextNode("");
+      r.markText = doc.createTextNode("");
+      r.mark.append(r.markText);
+      r.node.append(r.mark, part("what", r.link, r.snippet), part("labels", ...r.labels.map((l) => l.node)),
+        part("said", r.saidText, r.sure), part("shown", r.shownText), part("subset", r.subsetText));
+      return r;
+    }
+    function put(text, words) { if (text.data !== words) text.data = words; }
+    function fillRow(r, position) {
       const key = found[position], clip = key >> 3, c = key & 7, run = current.run;
-      const result = resultOf(run, clip, c), a = answerOf(run, clip, c);
-      const state = Object.assign({}, current.wanted, { id: index.clips.id[clip], show: COALITIONS[c] });
-      const node = make("a", {
-        class: "row" + (position === active ? " active" : ""), href: link("case", state), role: "row",
-        "aria-rowindex": position + 2, "data-position": position,
-      });
-      const mark = result === "right" ? "\u2713" : result === "wrong" ? "\u2717" : "!";
+      const result = resultOf(run, clip, c), a = answerOf(run, clip, c), id = index.clips.id[clip];
+      const name = "row" + (position === active ? " active" : "");
+      if (r.was.name !== name) r.node.className = r.was.name = name;
+      r.link.setAttribute("href", current.address + encodeURIComponent(id) + "&show=" + COALITIONS[c]);
+      r.node.setAttribute("aria-rowindex", position + 2);
+      r.node.dataset.position = position;
       const said = result === "none" ? STATUS[a] || "no answer" : result;
+      if (r.was.said !== said) {
+        r.was.said = said;
+        r.mark.className = "mark " + result;
+        r.mark.title = said;
+        r.mark.setAttribute("aria-label", said);
+        put(r.markText, result === "right" ? "\u2713" : result === "wrong" ? "\u2717" : "!");
+      }
+      put(r.idText, id);
+      put(r.snippetText, index.clips.text ? index.clips.text[clip] || "" : "");
+      r.labels.forEach((label, i) => {
+        const of = labelWords(clip, c, i);
+        if (label.of === of) return;
+        label.of = of;
+        label.node.className = of.name; label.node.title = of.title;
+        put(label.text, of.text);
+      });
       const confidence = confidenceOf(run, clip, c);
-      node.append(
-        make("span", { class: "mark " + result, role: "cell", title: said, "aria-label": said }, mark),
-        make("span", { class: "what", role: "cell" },
-          make("span", { class: "id" }, index.clips.id[clip]),
-          make("span", { class: "snippet" }, index.clips.text ? index.clips.text[clip] || "" : "")),
-        make("span", { class: "labels", role: "cell" }, labels(clip, c)),
-        make("span", { class: "said", role: "cell" }, a >= "0" && a <= "4" ? CLASSES[a] : "\u2013",
-          confidence === null ? "" : make("span", { class: "sure" }, (confidence > 0.97 ? " \u2265 " : " ") + Math.round(100 * confidence) + " %")),
-        make("span", { class: "shown", role: "cell" }, COALITIONS[c]),
-        make("span", { class: "subset", role: "cell" }, SUBSETS[subsetOf(clip, c)] || "")
-      );
-      node.style.transform = "translateY(" + position * ROW + "px)";
-      return node;
+      put(r.saidText, a >= "0" && a <= "4" ? CLASSES[a] : "\u2013");
+      put(r.sureText, confidence === null ? "" : (confidence > 0.97 ? " \u2265 " : " ") + Math.round(100 * confidence) + " %");
+      put(r.shownText, COALITIONS[c]);
+      put(r.subsetText, SUBSETS[subsetOf(clip, c)] || "");
     }
     function draw() {
       pending = 0;
-      const top = Math.max(0, Math.floor(box.scrollTop / ROW) - 6);
-      const bottom = Math.min(found.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 6);
+      const scrolled = box.scrollTop;
+      const top = Math.max(0, Math.floor(scrolled / ROW) - 4);
+      const bottom = Math.min(found.length, Math.ceil((scrolled + box.clientHeight) / ROW) + 4);
       if (top === first && bottom === last) return;
       first = top; last = bottom;
-      const fragment = doc.createDocumentFragment();
-      for (let i = top; i < bottom; i++) fragment.append(row(i));
-      rows.replaceChildren(fragment);
+      while (pool.length < bottom - top) pool.push(emptyRow());
+      const taken = new Set();
+      for (let i = top; i < bottom; i++) {
+        // A row keeps its node, and with it the focus, while it is in sight.
+        const r = pool[i % pool.length];
+        taken.add(r);
+        fillRow(r, i);
+        if (r.place !== i) { r.place = i; r.node.style.transform = "translateY(" + i * ROW + "px)"; }
+        if (!r.node.isConnected) rows.append(r.node);
+      }
+      for (const r of pool) if (!taken.has(r) && r.node.isConnected) r.node.remove();
+      clearTimeout(settling);
+      settling = setTimeout(settle, 150);
+    }
+    /// Puts the nodes into the order of their rows, for the keyboard and for those who listen, once the list stands still. The node
+    /// with the focus stays where it is: one that is moved loses it.
+    function settle() {
+      const wanted = pool.filter((r) => r.node.isConnected).sort((a, b) => a.place - b.place).map((r) => r.node);
+      const fixed = wanted.indexOf(doc.activeElement.closest(".row"));
+      if (fixed < 0) { if (wanted.some((node, i) => rows.children[i] !== node)) rows.append(...wanted); return; }
+      for (const node of wanted.slice(0, fixed)) rows.insertBefore(node, wanted[fixed]);
+      rows.append(...wanted.slice(fixed + 1));
     }
     function request() { if (!pending) pending = requestAnimationFrame(draw); }
     box.addEventListener("scroll", request, { passive: true });
+    // The whole row follows its link.
+    rows.addEventListener("click", (event) => {
+      const row = event.target.closest(".row");
+      if (row && !event.target.closest("a")) row.querySelector("a").click();
+    });
     window.addEventListener("resize", () => { first = -1; request(); });
 
     function fill(wanted) {
@@ -249,7 +312,9 @@
       if (text === query) return;
       query = text;
       const result = test(wanted);
-      found = result.hits; current = { wanted, run: result.run, against: result.against };
+      const target = link("case", wanted);
+      found = result.hits;
+      current = { wanted, run: result.run, against: result.against, address: target + (target.includes("?") ? "&id=" : "?id=") };
       active = -1;
     }
     function show(state) {
@@ -272,7 +337,7 @@
       if (top < box.scrollTop) box.scrollTop = top;
       if (top + ROW > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW - box.clientHeight;
       first = -1; draw();
-      const node = rows.querySelector('[data-position="' + active + '"]');
+      const node = rows.querySelector('[data-position="' + active + '"] a');
       if (node) node.focus({ preventScroll: true });
     }
     function neighbours(state, id, show) {
@@ -291,20 +356,32 @@
     return { show, step, neighbours, pages: PAGES };
   })();
 
-  /// The labels of a clip; what is not shown is faint, what contradicts the truth is struck under.
+  /// The labels of a clip, the ground truth first; what is not shown is faint, what contradicts the truth is struck under.
+  const SOURCES = ["GT"].concat(MODALITIES);
+  const kept = new Map();
+  function labelWords(clip, c, source) {
+    const truth = labelOf(clip, 0), digit = labelOf(clip, source), name = SOURCES[source];
+    const isShown = source === 0 || (c !== 0 && COALITIONS[c].includes(name));
+    const key = name + digit + truth + isShown;
+    let words = kept.get(key);
+    if (!words) {
+      const differs = source > 0 && digit !== "-" && sign(digit) !== sign(truth);
+      words = {
+        name: "label of-" + name.toLowerCase() + (differs ? " differs" : "") + (isShown ? "" : " hidden-modality"),
+        title: (source === 0 ? "ground truth" : WORDS[name]) + ": " + (digit === "-" ? "no label" : NAMES[digit]) +
+          (differs ? ", differs from the ground truth" : "") + (isShown ? "" : ", not shown"),
+        text: " " + (digit === "-" ? "\u2013" : CLASSES[digit]),
+      };
+      kept.set(key, words);
+    }
+    return words;
+  }
   function labels(clip, c) {
     const fragment = doc.createDocumentFragment();
-    const truth = labelOf(clip, 0);
-    const add = (name, digit, isShown) => {
-      const differs = name !== "GT" && digit !== "-" && sign(digit) !== sign(truth);
-      const word = digit === "-" ? "\u2013" : CLASSES[digit];
-      const title = (name === "GT" ? "ground truth" : WORDS[name]) + ": " + (digit === "-" ? "no label" : NAMES[digit]) +
-        (differs ? ", differs from the ground truth" : "") + (isShown ? "" : ", not shown");
-      fragment.append(make("span", { class: "label of-" + name.toLowerCase() + (differs ? " differs" : "") + (isShown ? "" : " hidden-modality"), title },
-        make("b", {}, name), " " + word));
-    };
-    add("GT", truth, true);
-    MODALITIES.forEach((m, i) => add(m, labelOf(clip, i + 1), c === 0 ? false : COALITIONS[c].includes(m)));
+    SOURCES.forEach((name, source) => {
+      const words = labelWords(clip, c, source);
+      fragment.append(make("span", { class: words.name, title: words.title }, make("b", {}, name), words.text));
+    });
     return fragment;
   }
 

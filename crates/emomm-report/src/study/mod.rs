@@ -23,6 +23,9 @@ pub use origin::{Origin, origin_of};
 
 use crate::error::ReportError;
 
+/// What follows the name of a table or figure in the names of its files where runs are not complete.
+pub(crate) const PARTIAL: &str = ".partial-";
+
 /// Runs over the clips of one benchmark.
 #[derive(Debug)]
 pub struct Study {
@@ -98,6 +101,13 @@ pub(crate) fn position(coalition: ModalitySet) -> usize {
 }
 
 impl Study {
+    /// What the names of files say of runs that are not complete, as `.partial-480-of-500`; nothing where all are.
+    pub fn mark(&self) -> String {
+        let n: usize = self.runs.iter().map(|run| run.run.records().len()).sum();
+        let planned: usize = self.runs.iter().map(StudyRun::n_planned).sum();
+        if n == planned { String::new() } else { format!("{PARTIAL}{n}-of-{planned}") }
+    }
+
     /// Joins runs to the manifest of their benchmark.
     ///
     /// # Errors

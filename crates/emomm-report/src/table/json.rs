@@ -1,4 +1,4 @@
-//! JSON: columns with their heads, rows as objects by key. An interval takes the keys `<key>_low` and `<key>_high`.
+//! JSON: columns with their heads and how readers are told their numbers (`percent`: times 100), rows as objects by key. An interval takes the keys `<key>_low` and `<key>_high`.
 
 use serde_json::{Map, Value, json};
 
@@ -8,12 +8,7 @@ impl Table {
     /// The table as a JSON object with `name`, `title`, `note`, `columns` and `rows`.
     pub fn json_value(&self) -> Value {
         let rows: Vec<Value> = self.rows.iter().map(|row| self.object(row)).collect();
-        let columns: Vec<Value> = self
-            .columns
-            .iter()
-            .map(|c| json!({ "key": c.key, "head": c.head, "interval": c.interval }))
-            .collect();
-        json!({ "name": self.name, "title": self.title, "note": self.note, "columns": columns, "rows": rows })
+        json!({ "name": self.name, "title": self.title, "note": self.note, "columns": self.columns, "rows": rows })
     }
 
     /// The same as text.

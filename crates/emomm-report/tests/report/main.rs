@@ -3,6 +3,7 @@
 mod browser;
 mod by_hand;
 mod chase;
+mod forms;
 mod golden;
 mod made_up;
 mod pages;

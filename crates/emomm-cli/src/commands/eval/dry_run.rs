@@ -1,16 +1,16 @@
 //! `emomm eval --dry-run`: what a plan would compute, and what it takes.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use emomm_dataset::ModalitySet;
 use emomm_eval::run::{Run, RunHeader};
 use emomm_eval::runner::Candidate;
 use emomm_eval::{AttentionDetail, PredictOptions};
 use serde_json::{Value, json};
 
 use super::JOBS;
+use super::by_coalition::{ByCoalition, spread};
+use super::cost::Cost;
 use super::model::Model;
 use super::words::Words;
 use crate::exit_status::{ExitStatus, Failure};
@@ -50,6 +50,8 @@ pub(super) fn run(
         Some(known) => Some(known),
         None => Tokens::measured(model, chosen, printer),
     };
+    let out = words.out.as_deref();
+    let cost = Cost::of(model, chosen, header, out, options.max_new_tokens, printer);
     if json {
         printer.json(&json!({
             "n_clips": n_clips,
@@ -59,6 +61,7 @@ pub(super) fn run(
             "log_bytes": bytes,
             "weight_bytes": memory,
             "tokens": tokens.as_ref().map(Tokens::json),
+            "cost": cost.as_ref().map(Cost::json),
             "plan": header.plan,
         }))?;
     } else {
@@ -73,6 +76,15 @@ pub(super) fn run(
             Some(t) => text.push_str(&t.line()),
             None => text
                 .push_str("tokens      not known: no clip's media can be read, or the model does not say\n"),
+        }
+        match (&cost, &model.server) {
+            (Some(cost), _) => text.push_str(&cost.line()),
+            (None, Some(_)) => {
+                text.push_str(
+                    "cost        not known: the price table does not know the model; see --prices\n",
+                );
+            }
+            (None, None) => {}
         }
         let _ = writeln!(text, "files       {} missing", missing.len());
         printer.data(&text)?;
@@ -103,27 +115,17 @@ struct Tokens {
 /// Sums of some prompts.
 #[derive(Debug, Default)]
 struct Sums {
-    by_coalition: BTreeMap<ModalitySet, (usize, usize)>,
+    tokens: ByCoalition,
     floor: u64,
     separate: u64,
 }
 
 impl Sums {
-    fn add(&mut self, coalition: ModalitySet, tokens: usize) {
-        let sum = self.by_coalition.entry(coalition).or_default();
-        *sum = (sum.0 + tokens, sum.1 + 1);
-    }
-
     /// For all clips of the plan; `None` where a coalition has no prompt among these.
     fn for_all(&self, chosen: &[Candidate], from_clips: usize) -> Option<Tokens> {
-        let mut prompts = 0.0;
-        for coalition in chosen.iter().flat_map(|c| &c.coalitions) {
-            let (total, n) = self.by_coalition.get(coalition)?;
-            prompts += *total as f64 / *n as f64;
-        }
+        let prompts = self.tokens.for_all(chosen)?;
         let floor = (self.separate > 0).then(|| prompts * self.floor as f64 / self.separate as f64);
-        let n: usize = self.by_coalition.values().map(|(_, n)| n).sum();
-        let from_records = if from_clips > 0 { 0 } else { n };
+        let from_records = if from_clips > 0 { 0 } else { self.tokens.n() };
         Some(Tokens { prompts, floor, from_records, from_clips })
     }
 }
@@ -135,7 +137,7 @@ impl Tokens {
         let mut sums = Sums::default();
         for record in run.records().iter().filter(|r| header.owns(&r.key)) {
             if let Some(tokens) = record.tokens {
-                sums.add(record.coalition, tokens.total);
+                sums.tokens.add(record.coalition, tokens.total as f64);
             }
             if let Some(cost) = record.token_cost {
                 sums.floor += cost.floor;
@@ -149,13 +151,12 @@ impl Tokens {
     fn measured(model: &Model, chosen: &[Candidate], printer: &Printer) -> Option<Self> {
         let sizer = model.sizer()?.ok()?;
         let spinner = printer.spinner("measuring some clips");
-        let n = chosen.len().min(MEASURED);
         let (mut sums, mut from_clips) = (Sums::default(), 0);
-        for candidate in (0..n).map(|i| &chosen[i * chosen.len() / n]) {
+        for candidate in spread(chosen, MEASURED) {
             // A clip that cannot be read will be a record without an answer.
             let Ok(size) = sizer.measure(&candidate.clip, &candidate.coalitions) else { continue };
             for (coalition, tokens) in candidate.coalitions.iter().zip(&size.prompts) {
-                sums.add(*coalition, *tokens);
+                sums.tokens.add(*coalition, *tokens as f64);
                 sums.separate += *tokens as u64;
             }
             sums.floor += size.floor as u64;

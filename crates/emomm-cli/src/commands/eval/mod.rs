@@ -1,5 +1,7 @@
 //! `emomm eval`: a predictor over the benchmark, under every coalition, resumable.
 
+mod by_coalition;
+mod cost;
 mod dry_run;
 mod model;
 mod session;
@@ -97,8 +99,8 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let (writer, records) = LogWriter::resume_selected(out, &header, args.accept_changes, &is_selected)?;
     let (reused, items) = left_over(items, &records, |r| !r.status.is_transient());
     let session = Session { out, header: &header, model: &model, truths, manifest: &manifest };
-    let outcome =
-        session.run(writer, items, &reused, &runner_options(&words, options, &model, is_served), printer)?;
+    let runner = runner_options(&words, options, &model, is_served);
+    let outcome = session.run(writer, items, &reused, &runner, !words.no_preflight, printer)?;
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 

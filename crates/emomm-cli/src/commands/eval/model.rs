@@ -55,6 +55,8 @@ pub(crate) struct Model {
     load: Option<(LoadOptions, View)>,
     /// What is shared of files; `None` for nothing.
     pub(crate) caches: Option<Caches>,
+    /// Who is asked; `None` for a model on this machine.
+    pub(crate) server: Option<Arc<Server>>,
 }
 
 /// How a served model is asked.
@@ -156,8 +158,10 @@ impl Model {
             printer.talk(&format!("note: {note}"));
         }
         let (id, media) = (server.id(), server.settings());
+        let server = Arc::new(server);
+        let asked = Arc::clone(&server);
         let open: Arc<OpenPredictor> = Arc::new(move || {
-            let opened = server.open()?;
+            let opened = asked.open()?;
             Ok(Box::new(opened))
         });
         Ok(Self {
@@ -170,6 +174,7 @@ impl Model {
             steering: None,
             load: None,
             caches: None,
+            server: Some(server),
         })
     }
 
@@ -304,6 +309,7 @@ impl Model {
             steering: None,
             load: None,
             caches: None,
+            server: None,
         })
     }
 
@@ -339,7 +345,18 @@ impl Model {
         let boxes = white_boxes(folder, load, view, caches.clone());
         let open: Arc<OpenPredictor> = Arc::new(move || Ok(boxes()?));
         let summary = Some(summary);
-        Ok(Self { id, place: own, media, open, summary, dtype, steering: None, load: kept, caches })
+        Ok(Self {
+            id,
+            place: own,
+            media,
+            open,
+            summary,
+            dtype,
+            steering: None,
+            load: kept,
+            caches,
+            server: None,
+        })
     }
 
     /// What decides a prediction, with this model.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use emomm_dataset::Sentiment;
 use emomm_dataset::manifest::Manifest;
-use emomm_eval::run::{LogWriter, Plan, Record, RecordSink, RunHeader};
+use emomm_eval::run::{LogWriter, Plan, ProblemGroup, Record, RecordSink, RecordStatus, RunHeader};
 use emomm_eval::runner::{self, Ending, Outcome, Progress, RowKind, RunnerOptions, WorkItem};
 
 use super::watch::Watch;
@@ -51,13 +51,14 @@ pub(crate) fn left_over(
 }
 
 impl Session<'_> {
-    /// Answers the items.
+    /// Answers the items, with `preflight` after some of them were tried.
     pub(crate) fn run(
         &self,
         writer: LogWriter,
         items: Vec<WorkItem>,
         reused: &[Record],
         options: &RunnerOptions,
+        preflight: bool,
         printer: &Printer,
     ) -> Result<Outcome, Failure> {
         let plan = &self.header.plan;
@@ -72,7 +73,8 @@ impl Session<'_> {
             RecordSink::new(writer)
         };
         let mut watch = Watch::new(progress, interrupts, printer);
-        let outcome = runner::run(items, &self.model.open, &mut sink, options, &stop, &mut watch);
+        let answer = if preflight { runner::run_after_trial } else { runner::run };
+        let outcome = answer(items, &self.model.open, &mut sink, options, &stop, &mut watch);
         watch.finish();
         Ok(outcome?)
     }
@@ -101,8 +103,28 @@ impl Session<'_> {
                     .with_hint("`emomm errors` says why; raise or leave out --fail-on-error to go on"))
             }
             Ending::CannotGoOn(error) => Err(error.clone().into()),
+            Ending::TrialFailed(reason) => Err(trial_failed(reason)),
         }
     }
+}
+
+/// Nothing that was tried has an answer.
+fn trial_failed(reason: &ProblemGroup) -> Failure {
+    let status = match reason.status {
+        RecordStatus::MediaError => ExitStatus::Data,
+        _ => ExitStatus::Model,
+    };
+    let message = format!(
+        "none of the {} records that were tried first has an answer, all for one reason: {}: {}",
+        reason.n,
+        reason.status.name(),
+        reason.message
+    );
+    let own = reason.hint.as_ref().map_or(String::new(), |hint| format!("{hint}; "));
+    Failure::new(status, message).with_hint(format!(
+        "{own}nothing else was asked. When the cause is mended, `emomm retry` asks these again and the same command goes on; \
+         --no-preflight asks everything all the same"
+    ))
 }
 
 /// The selection of a plan that is there, as words again.

@@ -109,6 +109,9 @@ pub(crate) struct Words {
     #[arg(long, value_name = "F")]
     #[serde(deserialize_with = "word")]
     pub(crate) fail_on_error: Option<FailOn>,
+    /// Begin with all clips at once, without trying one of each coalition first
+    #[arg(long)]
+    pub(crate) no_preflight: bool,
     /// Seed of whatever draws numbers; 0 without this option
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -181,6 +184,7 @@ impl Words {
             cache_size: self.cache_size.or(file.cache_size),
             timeout: self.timeout.or(file.timeout),
             fail_on_error: self.fail_on_error.or(file.fail_on_error),
+            no_preflight: self.no_preflight || file.no_preflight,
             seed: self.seed.or(file.seed),
             sampling: self.sampling.or(file.sampling),
             subtitle_band: self.subtitle_band.or(file.subtitle_band),
@@ -338,7 +342,7 @@ mod tests {
     fn a_file_has_the_words_of_the_command_line() {
         let words = file(
             "about = 'x'\nmodel = 'embedded'\ncoalitions = ['TAV', 'none']\nsubset = 'conflict'\nsplit = ['test']\n\
-             fail-on-error = 0.5\nshard = '2/4'\nattention = 'full'\nimportance = true\nlimit = 3\ntimeout = 7\ngenerate = true\n\
+             fail-on-error = 0.5\nshard = '2/4'\nattention = 'full'\nimportance = true\nno-preflight = true\nlimit = 3\ntimeout = 7\ngenerate = true\n\
              sampling = 'time'\nmissing = 'mask'\nperson = 'drop'\nsubtitle-band = 'crop'\nsubtitle-rows = '0-0.2'\ndevice = 'cpu'\ndtype = 'bf16'\nsample-id = ['a/b/c']\n",
         )
         .unwrap();
@@ -349,6 +353,7 @@ mod tests {
         assert_eq!(words.shard, Some(Shard { index: 2, count: 4 }));
         assert_eq!(words.attention, Some(AttentionDetail::Full));
         assert_eq!(words.missing, Some(Missingness::Mask));
+        assert!(words.no_preflight);
         assert_eq!((words.person, words.subtitle_rows), (Some(PersonReading::Drop), Some(Rows(0.0, 0.2))));
     }
 

@@ -4,6 +4,7 @@
 //! Needs `chromium` and `chromedriver`. Where they are not installed the tests say so and end, unless
 //! `EMOMM_REQUIRE_BROWSER` is set, as continuous integration does.
 
+mod accessibility;
 pub(crate) mod webdriver;
 
 use emomm_dataset::{ModalitySet, Sentiment};

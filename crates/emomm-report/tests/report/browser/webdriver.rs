@@ -87,6 +87,23 @@ impl Browser {
         log.as_array().unwrap().iter().filter(serious).map(ToString::to_string).collect()
     }
 
+    /// Light or dark, as the system of a reader says.
+    pub(crate) fn dark(&self, is_dark: bool) {
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.cdp("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// The size of the window in CSS pixels.
+    pub(crate) fn size(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.cdp("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    fn cdp(&self, command: &str, parameters: &Value) {
+        self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
     /// The addresses that were asked for since the last call.
     pub(crate) fn requests(&self) -> Vec<String> {
         let log = self.command("se/log", &json!({ "type": "performance" }));

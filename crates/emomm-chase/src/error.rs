@@ -104,7 +104,15 @@ impl ChaseError {
 
     /// What the user can do, where something can be said.
     pub fn hint(&self) -> Option<String> {
-        let text = match self {
+        match self {
+            Self::Model(error) => error.hint(),
+            other => other.own_hint().map(str::to_owned),
+        }
+    }
+
+    /// The hint of an error of this crate itself.
+    pub(crate) fn own_hint(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Setting { .. } | Self::SteeringFile { .. } => {
                 "the names and ranges of a steering file stand in docs/contract.md under `emomm chase`"
             }
@@ -119,10 +127,8 @@ impl ChaseError {
                  `emomm chase sweep --tune`"
             }
             Self::Empty { .. } => "choose another split, or a benchmark with labels of the modalities",
-            Self::Model(error) => return error.hint(),
-            Self::Engine(_) => return None,
-        };
-        Some(text.to_owned())
+            Self::Model(_) | Self::Engine(_) => return None,
+        })
     }
 }
 

@@ -174,8 +174,9 @@ impl Steerer {
         let (scope, sinks) = self.token_scope();
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let (features, step) = Features::of_step(point, &sets)?;
-        if let Some(bad) = features.letter_logits.iter().find(|l| !l.is_finite()) {
-            return Err(ChaseError::setting("letter logits", bad, "finite numbers"));
+        if features.letter_logits.iter().any(|l| !l.is_finite()) {
+            let layer = features.layers.len();
+            return Err(ChaseError::NotFinite { what: "a letter's logit", layer, head: 0 });
         }
         let mut answers = self.read(features)?;
         if is_asked {
@@ -384,6 +385,10 @@ pub fn model_error(error: ChaseError) -> ModelError {
     match error {
         ChaseError::Model(error) => error,
         ChaseError::Engine(error) => ModelError::Engine(error),
+        // What the user asked for, found to be impossible once the model is there.
+        ref asked @ (ChaseError::Setting { .. } | ChaseError::Needs { .. }) => {
+            ModelError::Request { message: asked.to_string(), hint: asked.own_hint().unwrap_or_default() }
+        }
         other => ModelError::Engine(candle_core::Error::Msg(other.to_string())),
     }
 }

@@ -24,7 +24,6 @@ use crate::media_cache::MediaCache;
 use crate::prompt_tree::{PromptRow, token_floor, walk_from};
 use crate::token_maps::attention_by_token;
 use crate::white_box::{DecisionPoint, DecoderShape, Steering, Visit, WhiteBox};
-use crate::withheld::Withhold;
 
 /// A loaded model with its way of decoding media.
 pub struct ClipPredictor<F> {
@@ -187,15 +186,8 @@ impl<F: FrontEnd> ClipPredictor<F> {
         if let Some(kept) = evidence.video.and_then(|v| v.kept.as_ref()) {
             row = row.with_video_tokens(kept);
         }
-        let withheld: ModalitySet = laid_out.iter().filter(|m| !coalition.contains(*m)).collect();
-        row = match self.missing {
-            Missingness::Omit => row,
-            Missingness::Mask => row.withholding(withheld, Withhold::Mask),
-            Missingness::Blank => {
-                let token = self.front_end.blank_token().map_err(predict_error)?;
-                row.withholding(withheld, Withhold::Blank { token })
-            }
-        };
+        let blank = || self.front_end.blank_token();
+        let row = row.shown_to(coalition, laid_out, self.missing, blank).map_err(predict_error)?;
         let (tokens, most) = (row.tokens.len(), self.front_end.max_tokens());
         if tokens > most {
             let message = format!(

@@ -12,7 +12,6 @@ use crate::picture::PictureView;
 use crate::prompt_tree::{PromptRow, token_floor};
 use crate::registry::LoadOptions;
 use crate::vision::Grid;
-use crate::withheld::Withhold;
 
 /// Stands for a blank token where only lengths matter: an id that no vocabulary has.
 const SOME_BLANK: u32 = u32::MAX;
@@ -91,12 +90,7 @@ impl PromptSizer {
             let video = video.filter(|_| shown.contains(Modality::Video));
             let audio = if shown.contains(Modality::Audio) { audio } else { 0 };
             let row = self.outline.row(&prompt, video, audio)?;
-            let withheld: ModalitySet = shown.iter().filter(|m| !coalition.contains(*m)).collect();
-            rows.push(match self.missing {
-                Missingness::Omit => row,
-                Missingness::Mask => row.withholding(withheld, Withhold::Mask),
-                Missingness::Blank => row.withholding(withheld, Withhold::Blank { token: SOME_BLANK }),
-            });
+            rows.push(row.shown_to(*coalition, shown, self.missing, || Ok(SOME_BLANK))?);
         }
         Ok(PromptSize { prompts: rows.iter().map(|r| r.tokens.len()).collect(), floor: token_floor(&rows) })
     }

@@ -5,8 +5,10 @@
 //! transcript, so they are withheld with it.
 
 use emomm_dataset::{Modality, ModalitySet};
+use emomm_eval::Missingness;
 
 use crate::decoder::Positions;
+use crate::error::Result;
 use crate::layout::Layout;
 use crate::prompt_tree::{PromptRow, PromptToken};
 
@@ -25,6 +27,23 @@ pub enum Withhold {
 }
 
 impl PromptRow {
+    /// The prompt, laid out for some modalities, as a coalition of them is shown it. `blank` gives the token that stands for
+    /// those of a blank transcript.
+    pub(crate) fn shown_to(
+        self,
+        coalition: ModalitySet,
+        laid_out: ModalitySet,
+        missing: Missingness,
+        blank: impl FnOnce() -> Result<u32>,
+    ) -> Result<Self> {
+        let withheld: ModalitySet = laid_out.iter().filter(|m| !coalition.contains(*m)).collect();
+        Ok(match missing {
+            Missingness::Omit => self,
+            Missingness::Mask => self.withholding(withheld, Withhold::Mask),
+            Missingness::Blank => self.withholding(withheld, Withhold::Blank { token: blank()? }),
+        })
+    }
+
     /// The prompt with some modalities withheld. Their places belong to no modality.
     #[must_use]
     pub fn withholding(&self, withheld: ModalitySet, how: Withhold) -> Self {

@@ -64,6 +64,9 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
     let mut model = emomm_models::open_with_picture(&folder, &load, picture)?;
     model.set_missing(args.missing);
     let steering = steering(args, &folder, printer)?;
+    if let Some(file) = &steering {
+        file.check_shape(model.shape())?;
+    }
     if let Some(path) = &args.decision_out {
         write_decisions(model.as_mut(), steering.as_ref(), &clip, &coalitions, (path, args.all_coalitions))?;
     }

@@ -397,6 +397,20 @@ fn what_does_not_fit_is_refused() {
         folder.join("foreign").as_os_str(),
     ]);
     foreign.refused(4, &["the router was trained on model"]);
+
+    // Four layers and four heads.
+    for (line, said) in [
+        ("router_first_layer = 5", "`router_first_layer` is 5"),
+        ("importance = \"gradient_layer_input\"\nrouter_first_layer = 4", "router_first_layer below 4"),
+        ("head_selection = \"fixed\"\nheads = [[2, 4]]", "`heads` is [2, 4]"),
+        ("conflict_threshold = -0.5", "`conflict_threshold` is -0.5"),
+    ] {
+        let file = folder.join("unfit.toml");
+        std::fs::write(&file, format!("router = \"router\"\n{line}\n")).unwrap();
+        let model = golden();
+        let words = ["predict", "--text", "hello", "--model", model.to_str().unwrap(), "--steer"];
+        run(words.into_iter().chain([file.to_str().unwrap()])).refused(2, &[said]);
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ const ROW: f64 = 21.0;
 /// Room for the axis below.
 const AXIS: f64 = 34.0;
 
+/// About so many parts of the axis: words below it need room.
+const TICKS: usize = 5;
 /// No axis of shares is narrower than twice this.
 const LEAST_POINTS: f64 = 0.01;
 
@@ -73,11 +75,11 @@ impl Intervals {
                 }
                 canvas.mark((x(row.value), y), Mark::Disc, 4.5, row.ink);
             });
-            let at = (left + self.width + 8.0, y + 4.5);
+            let at = (left + self.width + 12.0, y + 4.5);
             canvas.text(at, &self.unit.words(row.value, 1), Anchor::Start, SMALL, Ink::Muted);
         }
         canvas.text((left + self.width / 2.0, height + 30.0), &self.label, Anchor::Middle, SMALL, Ink::Muted);
-        Panel::new(&self.title, left + self.width + 62.0, height + AXIS, canvas)
+        Panel::new(&self.title, left + self.width + 66.0, height + AXIS, canvas)
     }
 
     /// All ends and 0, widened to round numbers, and the distance of grid lines.
@@ -89,7 +91,7 @@ impl Intervals {
         let (low, high) = extent(values.chain([0.0])).unwrap_or((0.0, 0.0));
         // Differences far below a point are no landscape.
         let least = if self.unit == Unit::Percent { LEAST_POINTS } else { 0.0 };
-        if high - low < least { round_range(-least, least, 6) } else { round_range(low, high, 6) }
+        if high - low < least { round_range(-least, least, TICKS) } else { round_range(low, high, TICKS) }
     }
 }
 

@@ -78,14 +78,17 @@ pub(super) fn knock_out(name: &str, trace: &Value) -> Option<Figure> {
     } else {
         "is hidden in the window alone"
     };
+    let width = match trace["window"].as_u64().unwrap_or(1) {
+        1 => "each window is one layer".to_owned(),
+        n => format!("windows of {n} layers"),
+    };
     Some(Figure {
         name: format!("chase-{name}"),
         title: "Where the evidence enters: attention knock-out".to_owned(),
         alt: told.join("; ") + ".",
         note: format!(
             "Mean change of the right letter's margin over the best other letter where a modality {what} from the decision \
-             row. Negative: the modality held the right letter up there. Darker: the greater change; windows of {} layers.",
-            trace["window"].as_u64().unwrap_or(1)
+             row. Negative: the modality held the right letter up there. Darker: the greater change; {width}."
         ),
         panels,
         data,

@@ -35,6 +35,11 @@ pub fn trust(run: &StudyRun) -> Vec<String> {
     found
 }
 
+/// A share that is not zero is not told as 0.0 %.
+fn small(share: f64) -> String {
+    if share > 0.0 && share < 5e-4 { "less than 0.1 %".to_owned() } else { percent(share) }
+}
+
 /// How much of the letters' probability is on the spelling that is not read; `None` where the run does not say.
 fn letter_spelling(run: &StudyRun) -> Option<String> {
     let masses: Vec<LetterMass> = run.run.records().iter().filter_map(|r| r.letter_mass).collect();
@@ -49,8 +54,8 @@ fn letter_spelling(run: &StudyRun) -> Option<String> {
         "Answers are read from the bare letters, which have {} of the next token's probability on average. Of the \
          probability of both spellings, letters with a space before them have {} on average and {} at most ({} records).",
         percent(mean(&bare)),
-        percent(mean(&shares)),
-        percent(most),
+        small(mean(&shares)),
+        small(most),
         shares.len()
     ))
 }

@@ -169,6 +169,11 @@ fn the_spelling_that_is_not_read_is_told_with_mean_and_most() {
     let said = trust(&study.runs[0]).join(" ");
     assert!(said.contains("have 30.0 % of the next token's probability on average"), "{said}");
     assert!(said.contains("have 50.0 % on average and 75.0 % at most (2 records)"), "{said}");
+    let mut records = first_shown(&clips);
+    records[0].letter_mass = Some(LetterMass { bare: 0.9, spaced: Some(1e-6) });
+    let study = crate::made_up::study(&clips, &[("run", records)]);
+    let said = trust(&study.runs[0]).join(" ");
+    assert!(said.contains("less than 0.1 % on average and less than 0.1 % at most (1 records)"), "{said}");
 }
 
 #[test]

@@ -163,6 +163,18 @@ fn tables_are_read_from_json_and_unknown_ones_refused() {
     let subsets = BTreeMap::from([("conflicts".to_owned(), 3)]);
     let unknown = CorpusTables { subsets, ..CorpusTables::default() };
     assert!(built(&TargetTables::from([("ch-sims".to_owned(), unknown)])).is_err());
+    // Counts whose sums fit into no number, as a mutated file had them.
+    let much = usize::MAX;
+    let subsets = BTreeMap::from([("conflict".to_owned(), much / 2)]);
+    let classes = BTreeMap::from([("text".to_owned(), Some([much, much, 0, 0, 1]))]);
+    for huge in [
+        CorpusTables { n: Some(much / 2 + 1), ..CorpusTables::default() },
+        CorpusTables { classes, ..CorpusTables::default() },
+        CorpusTables { subsets, ..CorpusTables::default() },
+    ] {
+        let error = built(&TargetTables::from([("ch-sims".to_owned(), huge)])).unwrap_err().to_string();
+        assert!(error.contains("at most a billion"), "{error}");
+    }
     std::fs::write(&path, r#"{"ch-sims": {"clases": {}}}"#).unwrap();
     let error = read_target_tables(&path).unwrap_err().to_string();
     assert!(error.contains("ch-sims: found clases, expected n, classes"), "{error}");

@@ -33,6 +33,9 @@ const CONSISTENCY_ERROR: f64 = 0.5e-4;
 /// What a sum of distances may be off by after it went through doubles: a half unit counts as rounded either way.
 const SUM_ERROR: f64 = 1e-6;
 
+/// No corpus has more clips.
+const MAX_COUNT: usize = 1_000_000_000;
+
 /// Ground truth and modalities, by the keys of the tables.
 const SOURCES: [&str; 4] = ["ground_truth", "text", "audio", "video"];
 
@@ -161,6 +164,7 @@ pub(crate) fn select(
     rules: SubsetRules,
     seed: u64,
 ) -> Result<(Vec<Sample>, TableMatch), DatasetError> {
+    check_counts(tables)?;
     let mut kinds: BTreeMap<Kind, Vec<(u64, usize)>> = BTreeMap::new();
     for (index, sample) in samples.iter().enumerate() {
         kinds.entry(kind_of(sample, rules)).or_default().push((seeded_key(seed, &sample.id()), index));
@@ -204,6 +208,20 @@ pub(crate) fn select(
     };
     let selected = samples.into_iter().zip(chosen).filter(|(_, c)| *c).map(|(s, _)| s).collect();
     Ok((selected, report))
+}
+
+/// Refuses counts that no corpus has: their sums would not fit.
+fn check_counts(tables: &CorpusTables) -> Result<(), DatasetError> {
+    let classes = tables.classes.values().flatten().flatten();
+    let mut counts = tables.n.iter().chain(classes).chain(tables.subsets.values());
+    match counts.find(|count| **count > MAX_COUNT) {
+        None => Ok(()),
+        Some(count) => Err(DatasetError::Option {
+            option: "tables to match",
+            found: format!("a count of {count}"),
+            expected: "counts of clips, at most a billion",
+        }),
+    }
 }
 
 fn kind_of(sample: &Sample, rules: SubsetRules) -> Kind {

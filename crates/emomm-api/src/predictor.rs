@@ -272,6 +272,7 @@ fn empty(coalition: ModalitySet, media: MediaRecord, ms: f64) -> Prediction {
         tokens: None,
         grid_thw: None,
         letter_logits: None,
+        letter_mass: None,
         letter: None,
         label: None,
         centre_score: None,

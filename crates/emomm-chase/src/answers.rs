@@ -5,7 +5,7 @@ use std::time::Instant;
 use emomm_dataset::{ModalitySet, PerModality, Sentiment};
 use emomm_eval::prompt::CONFLICT_HINT;
 use emomm_eval::run::{SteeredLayer, SteeringTrace};
-use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
+use emomm_eval::{Clip, LetterMass, PredictError, PredictErrorKind, Prediction};
 use emomm_models::white_box::{WhiteBox, greatest};
 
 use crate::evaluate::{Variant, VariantKind};
@@ -23,14 +23,17 @@ pub struct VariantAnswer {
     pub trace: Option<SteeringTrace>,
 }
 
+/// What a decision row says of the letters; no mass for an answer that is made of answers.
+pub(crate) type LetterRead = ([f32; 5], Option<LetterMass>);
+
 /// What one decision row gave.
 pub(crate) struct Answers {
     /// The clean step.
     pub(crate) clean: Features,
     /// The router's outputs on it.
     pub(crate) reading: Option<CleanReading>,
-    /// Letters and trace of each variant that acted.
-    pub(crate) steered: Vec<Option<([f32; 5], SteeringTrace)>>,
+    /// Letters, their mass and trace of each variant that acted.
+    pub(crate) steered: Vec<Option<(LetterRead, SteeringTrace)>>,
     /// The plain answer.
     pub(crate) plain: Option<Prediction>,
     /// Milliseconds.
@@ -49,10 +52,11 @@ impl Answers {
         hinted: Option<&Result<Prediction, PredictError>>,
     ) -> Result<Vec<VariantAnswer>, PredictError> {
         let base = self.plain.clone().ok_or_else(missing)?;
-        let with = |logits: [f32; 5]| {
+        let with = |(logits, letter_mass): LetterRead| {
             let label = Sentiment::from_index(greatest(&logits));
             Prediction {
                 letter_logits: Some(logits),
+                letter_mass,
                 letter: label.map(Sentiment::letter),
                 label,
                 centre_score: label.map(|l| clip.corpus.centre_score(l)),
@@ -66,13 +70,13 @@ impl Answers {
                     let first = router.map_or(0, |r| r.1.first_layer.saturating_sub(1));
                     let gate = self.reading.as_ref().map(|r| r.mean(first).gate);
                     let logits = fusion.logits(coalition, gate, plain).ok_or_else(missing)?;
-                    VariantAnswer { prediction: with(logits), trace: None }
+                    VariantAnswer { prediction: with((logits, None)), trace: None }
                 }
                 (VariantKind::Hinted, _) => {
                     VariantAnswer { prediction: hinted.cloned().ok_or_else(missing)??, trace: None }
                 }
-                (VariantKind::Steered(_), Some((logits, trace))) => {
-                    VariantAnswer { prediction: with(*logits), trace: Some(trace.clone()) }
+                (VariantKind::Steered(_), Some((letters, trace))) => {
+                    VariantAnswer { prediction: with(*letters), trace: Some(trace.clone()) }
                 }
                 (VariantKind::Steered(_), None) => VariantAnswer {
                     prediction: base.clone(),
@@ -118,10 +122,13 @@ pub(crate) fn hinted(
     let mut clock = Instant::now();
     model.set_hint(Some(CONFLICT_HINT));
     let done = model.visit(clip, asked, &mut |point| {
-        let logits = point.letter_logits(&point.decide(1, None)?)?[0];
+        let decision = point.decide(1, None)?;
+        let logits = point.letter_logits(&decision)?[0];
+        let letter_mass = point.letter_masses(&decision)?.pop();
         let ms = clock.elapsed().as_secs_f64() * 1e3;
         clock = Instant::now();
-        seen.push((point.coalition(), point.prediction(logits, clip.corpus, ms)));
+        let plain = point.prediction(logits, clip.corpus, ms);
+        seen.push((point.coalition(), Prediction { letter_mass, ..plain }));
         Ok(())
     });
     model.set_hint(None);

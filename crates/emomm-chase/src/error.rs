@@ -104,12 +104,22 @@ impl ChaseError {
 
     /// What the user can do, where something can be said.
     pub fn hint(&self) -> Option<String> {
-        let text = match self {
+        match self {
+            Self::Model(error) => error.hint(),
+            other => other.own_hint().map(str::to_owned),
+        }
+    }
+
+    /// The hint of an error of this crate itself.
+    pub(crate) fn own_hint(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Setting { .. } | Self::SteeringFile { .. } => {
                 "the names and ranges of a steering file stand in docs/contract.md under `emomm chase`"
             }
             Self::OtherModel { .. } => "train a router for this model with `emomm chase train`",
-            Self::Artifact { .. } => "write it again with `emomm chase features` or `emomm chase train`",
+            Self::Artifact { .. } => {
+                "remove it, and write it again with `emomm chase features` or `emomm chase train`"
+            }
             Self::Io { .. } => "check the path and its permissions",
             Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
             Self::Needs { .. } => {
@@ -117,10 +127,8 @@ impl ChaseError {
                  `emomm chase sweep --tune`"
             }
             Self::Empty { .. } => "choose another split, or a benchmark with labels of the modalities",
-            Self::Model(error) => return error.hint(),
-            Self::Engine(_) => return None,
-        };
-        Some(text.to_owned())
+            Self::Model(_) | Self::Engine(_) => return None,
+        })
     }
 }
 

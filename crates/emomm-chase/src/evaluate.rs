@@ -1,22 +1,23 @@
 //! Variants of a clip's decision rows: one clean step for what the router reads, one batch for all that is steered, and
 //! what is made of answers afterwards.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::{Clip, PredictError};
+use emomm_eval::{Clip, PredictError, Prediction};
 use emomm_models::ModelError;
 use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use crate::answers::{Answers, VariantAnswer, hinted, missing};
-use crate::config::{ImportanceKind, SteeringConfig};
+use crate::config::SteeringConfig;
 use crate::error::{ChaseError, Result};
 use crate::features::Features;
 use crate::fusion::Fusion;
 use crate::hook::SteeringHook;
-use crate::importance::{attention_importance, gradient_importance};
+use crate::importance::ImportanceSource;
 use crate::importance_cache::ImportanceCache;
 use crate::reading::CleanReading;
 use crate::target::{Target, TargetRules};
@@ -172,16 +173,18 @@ impl Steerer {
     ) -> Result<Answers> {
         let (scope, sinks) = self.token_scope();
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
-        let features = Features::read(point, &sets)?;
-        if let Some(bad) = features.letter_logits.iter().find(|l| !l.is_finite()) {
-            return Err(ChaseError::setting("letter logits", bad, "finite numbers"));
+        let (features, step) = Features::of_step(point, &sets)?;
+        if features.letter_logits.iter().any(|l| !l.is_finite()) {
+            let layer = features.layers.len();
+            return Err(ChaseError::NotFinite { what: "a letter's logit", layer, head: 0 });
         }
         let mut answers = self.read(features)?;
         if is_asked {
             self.steer(point, clip, &sets, knowledge, &mut answers)?;
         }
         answers.ms = clock.elapsed().as_secs_f64() * 1e3;
-        answers.plain = Some(point.prediction(answers.clean.letter_logits, clip.corpus, answers.ms));
+        let plain = point.prediction(answers.clean.letter_logits, clip.corpus, answers.ms);
+        answers.plain = Some(Prediction { letter_mass: point.letter_masses(&step)?.pop(), ..plain });
         *clock = Instant::now();
         Ok(answers)
     }
@@ -198,9 +201,7 @@ impl Steerer {
         let coalition = point.coalition();
         let name = format!("{}/{coalition}", clip.id);
         let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
-        let gradient = self.importance(point, clip, answers, ImportanceKind::GradientInput)?;
-        let attention = self.importance(point, clip, answers, ImportanceKind::Attention)?;
-        let by_value = self.importance(point, clip, answers, ImportanceKind::AttentionValue)?;
+        let importances = self.importances_of(point, clip, answers)?;
         let mean_gate = self.router.as_ref().and_then(|r| r.1.mean_gate.get(&coalition.to_string()).copied());
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
@@ -208,11 +209,8 @@ impl Steerer {
         let (mut runs, mut owners) = (Vec::new(), Vec::new());
         for (i, variant) in self.variants.iter().enumerate().filter(|(_, v)| !v.is_plain()) {
             let VariantKind::Steered(config) = &variant.kind else { continue };
-            let importance = match config.importance {
-                ImportanceKind::GradientInput => gradient.as_deref(),
-                ImportanceKind::Attention => attention.as_deref(),
-                ImportanceKind::AttentionValue => by_value.as_deref(),
-            };
+            let source = self.importance_source(config, point)?;
+            let importance = importances.get(&source).and_then(|values| values.as_deref());
             let own = (config.text_scope.unwrap_or(scope), config.n_sinks.unwrap_or(sinks));
             let sets = if own == (scope, sinks) {
                 Arc::clone(sets)
@@ -233,7 +231,7 @@ impl Steerer {
             runs.push(VariantRun::new(Arc::clone(config), &context)?);
             owners.push(i);
         }
-        Ok(Prepared { runs, owners, importance: gradient })
+        Ok(Prepared { runs, owners, importances })
     }
 
     /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
@@ -274,7 +272,7 @@ impl Steerer {
         knowledge: &ClipKnowledge<'_>,
         answers: &mut Answers,
     ) -> Result<()> {
-        let Prepared { runs, owners, mut importance } =
+        let Prepared { runs, owners, mut importances } =
             self.prepare(point, clip, sets, knowledge, answers)?;
         if runs.is_empty() {
             return Ok(());
@@ -282,30 +280,31 @@ impl Steerer {
         let hook = SteeringHook::new(runs, self.router.clone());
         let mut hook = if self.traces { hook } else { hook.without_after() };
         let decision = point.decide(owners.len(), Some(&mut hook))?;
-        let logits = point.letter_logits(&decision)?;
-        for ((i, logits), run) in owners.into_iter().zip(logits).zip(hook.variants()) {
+        let letters = point.letter_logits(&decision)?.into_iter().zip(point.letter_masses(&decision)?);
+        for ((i, (logits, mass)), run) in owners.into_iter().zip(letters).zip(hook.variants()) {
             let mut trace = run.trace(&self.variants[i].name);
             if self.traces && uses_gradient(run.config()) {
                 // Five decimals: shares of some hundred tokens, for pictures.
                 let rounded = |v: f64| (v * 1e5).round() as f32 / 1e5;
-                trace.importance = importance.take().map(|i| i.into_iter().map(rounded).collect());
+                let own = importances.remove(&self.importance_source(run.config(), point)?).flatten();
+                trace.importance = own.map(|i| i.into_iter().map(rounded).collect());
             }
-            answers.steered[i] = Some((logits, trace));
+            answers.steered[i] = Some(((logits, Some(mass)), trace));
         }
         Ok(())
     }
 
-    /// Importance of the video tokens, where a variant may use it: `None` without video, or where no clean p exceeds the
+    /// Importances of the video tokens that some variant may use: none without video, or where no clean p exceeds the
     /// threshold of any such variant. A row that is never steered stays clean, so its later p are clean, too.
-    fn importance(
+    fn importances_of(
         &self,
         point: &DecisionPoint<'_>,
         clip: &Clip,
         answers: &Answers,
-        kind: ImportanceKind,
-    ) -> Result<Option<Vec<f64>>> {
+    ) -> Result<Importances> {
+        let mut found = Importances::new();
         if !point.coalition().contains(Modality::Video) {
-            return Ok(None);
+            return Ok(found);
         }
         let may_act = |config: &SteeringConfig| {
             let asks = config.needs_router() && config.intra_scope == crate::config::IntraScope::Steered;
@@ -320,18 +319,31 @@ impl Steerer {
                 _ => true,
             }
         };
-        let wanted = self.configs().any(|c| c.importance == kind && c.needs_importance() && may_act(c));
-        if !wanted {
-            return Ok(None);
+        for config in self.configs().filter(|c| c.needs_importance() && may_act(c)) {
+            let source = self.importance_source(config, point)?;
+            if found.contains_key(&source) {
+                continue;
+            }
+            let values = match (source, &self.importances) {
+                (ImportanceSource::Gradient(layer), Some(kept)) => {
+                    kept.kept(&clip.id, (point.coalition(), layer), || source.compute(point))?
+                }
+                _ => source.compute(point)?,
+            };
+            found.insert(source, values);
         }
-        match kind {
-            ImportanceKind::GradientInput => match &self.importances {
-                Some(kept) => kept.kept(&clip.id, point.coalition(), || gradient_importance(point)),
-                None => gradient_importance(point),
-            },
-            ImportanceKind::Attention => attention_importance(point, false),
-            ImportanceKind::AttentionValue => attention_importance(point, true),
-        }
+        Ok(found)
+    }
+
+    /// Where a variant's importance comes from.
+    fn importance_source(
+        &self,
+        config: &SteeringConfig,
+        point: &DecisionPoint<'_>,
+    ) -> Result<ImportanceSource> {
+        let trained_from = self.router.as_ref().map(|r| r.1.first_layer);
+        let plan = config.layers(point.shape(), trained_from)?;
+        Ok(ImportanceSource::of(config.importance, plan.router_first))
     }
 
     /// The token sets of the router, or the defaults.
@@ -340,15 +352,18 @@ impl Steerer {
     }
 }
 
-/// Variants that act on a row, with their places in the list, and the importance by gradient.
+/// Importances of the video tokens by where they come from.
+type Importances = BTreeMap<ImportanceSource, Option<Vec<f64>>>;
+
+/// Variants that act on a row, with their places in the list, and the importances.
 struct Prepared {
     runs: Vec<VariantRun>,
     owners: Vec<usize>,
-    importance: Option<Vec<f64>>,
+    importances: Importances,
 }
 
 fn uses_gradient(config: &SteeringConfig) -> bool {
-    config.importance == ImportanceKind::GradientInput && config.needs_importance()
+    config.importance.is_gradient() && config.needs_importance()
 }
 
 /// Token sets other than the router's would give it inputs that it was not trained on.
@@ -370,6 +385,10 @@ pub fn model_error(error: ChaseError) -> ModelError {
     match error {
         ChaseError::Model(error) => error,
         ChaseError::Engine(error) => ModelError::Engine(error),
+        // What the user asked for, found to be impossible once the model is there.
+        ref asked @ (ChaseError::Setting { .. } | ChaseError::Needs { .. }) => {
+            ModelError::Request { message: asked.to_string(), hint: asked.own_hint().unwrap_or_default() }
+        }
         other => ModelError::Engine(candle_core::Error::Msg(other.to_string())),
     }
 }

@@ -4,7 +4,7 @@
 use candle_core::Tensor;
 use candle_nn::ops::softmax_last_dim;
 use emomm_dataset::ModalitySet;
-use emomm_models::decoder::{DecisionHook, DecisionLayer};
+use emomm_models::decoder::{Decision, DecisionHook, DecisionLayer};
 use emomm_models::white_box::DecisionPoint;
 
 use crate::error::{ChaseError, Result};
@@ -53,10 +53,17 @@ pub struct Features {
 impl Features {
     /// Runs one decode step without steering and keeps what the router reads.
     pub fn read(point: &DecisionPoint<'_>, sets: &TokenSets) -> Result<Self> {
+        Ok(Self::of_step(point, sets)?.0)
+    }
+
+    /// The same, with the step itself.
+    pub(crate) fn of_step(point: &DecisionPoint<'_>, sets: &TokenSets) -> Result<(Self, Decision)> {
         let mut hook = FeatureHook::new(sets);
         let decision = point.decide(1, Some(&mut hook))?;
         let letter_logits = point.letter_logits(&decision)?[0];
-        Ok(Self { shown: point.coalition(), layers: hook.layers, letter_logits, n_keys: sets.n_keys() })
+        let this =
+            Self { shown: point.coalition(), layers: hook.layers, letter_logits, n_keys: sets.n_keys() };
+        Ok((this, decision))
     }
 }
 

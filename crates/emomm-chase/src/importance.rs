@@ -7,17 +7,51 @@ use emomm_models::decoder::{DecisionHook, DecisionLayer, Keep};
 use emomm_models::importance::token_importance;
 use emomm_models::white_box::DecisionPoint;
 
+use crate::config::ImportanceKind;
 use crate::error::Result;
 
-/// Î_k of Eq. (25) by Gradient × Input at the input embeddings: one pass forwards and backwards. `None` without video.
-pub fn gradient_importance(point: &DecisionPoint<'_>) -> Result<Option<Vec<f64>>> {
+/// Where the importance of a sample's video tokens comes from. Variants of the same source share one computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImportanceSource {
+    /// Gradient × Input at the input of a layer, counted from 0; that of layer 0 is the input embedding.
+    Gradient(usize),
+    /// [`attention_importance`].
+    Attention {
+        /// Whether attention is taken times the length of values.
+        by_value: bool,
+    },
+}
+
+impl ImportanceSource {
+    /// Where the settings' importance comes from on a model whose router reads from `router_first` on, counted from 0.
+    pub fn of(kind: ImportanceKind, router_first: usize) -> Self {
+        match kind {
+            ImportanceKind::GradientInput => Self::Gradient(0),
+            ImportanceKind::GradientLayerInput => Self::Gradient(router_first),
+            ImportanceKind::Attention => Self::Attention { by_value: false },
+            ImportanceKind::AttentionValue => Self::Attention { by_value: true },
+        }
+    }
+
+    /// Computes it. `None` without video.
+    pub fn compute(self, point: &DecisionPoint<'_>) -> Result<Option<Vec<f64>>> {
+        match self {
+            Self::Gradient(layer) => gradient_importance(point, layer),
+            Self::Attention { by_value } => attention_importance(point, by_value),
+        }
+    }
+}
+
+/// Î_k of Eq. (25) by Gradient × Input at the input of `layer`, counted from 0; that of layer 0 is the input embedding. One
+/// pass forwards and one backwards to that layer. `None` without video.
+pub fn gradient_importance(point: &DecisionPoint<'_>, layer: usize) -> Result<Option<Vec<f64>>> {
     let found = token_importance(
         point.decoder(),
         &point.letters(),
         point.row(),
         point.media(),
         Modality::Video,
-        Keep::LayerInputs,
+        (layer, Keep::LayerInputs),
     )?;
     Ok(found.map(|f| f.normalised.into_iter().map(f64::from).collect()))
 }

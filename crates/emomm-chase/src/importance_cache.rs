@@ -1,6 +1,6 @@
 //! Importances on disk: Gradient × Input is computed once a sample and coalition, whatever is steered with it afterwards.
 //!
-//! One small file for each, named by a digest of clip and coalition. The folder belongs to one model, benchmark and way to
+//! One small file for each, named by a digest of clip, coalition and the layer at whose input it is taken. The folder belongs to one model, benchmark and way to
 //! decode: that of a [`crate::FeatureStore`]. A file that is damaged is computed again.
 
 use std::fs;
@@ -33,18 +33,18 @@ impl ImportanceCache {
         Self { folder: folder.to_owned() }
     }
 
-    /// The importance of the video tokens of a clip under a coalition: kept, or computed now and kept. Without video there
-    /// is nothing to keep.
+    /// The importance of the video tokens of a clip under a coalition at the input of a layer: kept, or computed now and kept.
+    /// Without video there is nothing to keep.
     ///
     /// # Errors
     /// What `compute` returns, and a folder that cannot be written.
     pub fn kept(
         &self,
         clip: &str,
-        coalition: ModalitySet,
+        (coalition, layer): (ModalitySet, usize),
         compute: impl FnOnce() -> Result<Option<Vec<f64>>>,
     ) -> Result<Option<Vec<f64>>> {
-        let path = self.path(clip, coalition);
+        let path = self.path(clip, coalition, layer);
         if let Some(values) = fs::read(&path).ok().and_then(|bytes| parse(&bytes)) {
             return Ok(Some(values));
         }
@@ -55,8 +55,10 @@ impl ImportanceCache {
         Ok(computed)
     }
 
-    fn path(&self, clip: &str, coalition: ModalitySet) -> PathBuf {
-        let name = hex(&Sha256::digest(format!("{coalition}/{clip}"))[..16]);
+    fn path(&self, clip: &str, coalition: ModalitySet, layer: usize) -> PathBuf {
+        // Those of the input embeddings are named as they always were.
+        let at = if layer == 0 { String::new() } else { format!("layer {layer}/") };
+        let name = hex(&Sha256::digest(format!("{at}{coalition}/{clip}"))[..16]);
         self.folder.join(&name[..2]).join(format!("{name}.bin"))
     }
 
@@ -91,22 +93,22 @@ mod tests {
         let cache = ImportanceCache::new(folder.path());
         let tv = "TV".parse().unwrap();
         let mut computed = 0;
-        let mut ask = |coalition| {
-            cache.kept("clip", coalition, || {
+        let mut ask_at = |coalition, layer| {
+            cache.kept("clip", (coalition, layer), || {
                 computed += 1;
                 Ok(Some(vec![0.25, 0.75]))
             })
         };
-        assert_eq!(ask(tv).unwrap(), Some(vec![0.25, 0.75]));
-        assert_eq!(ask(tv).unwrap(), Some(vec![0.25, 0.75]));
-        assert_eq!(ask(ModalitySet::FULL).unwrap(), Some(vec![0.25, 0.75]));
-        let path = cache.path("clip", tv);
+        for (coalition, layer) in [(tv, 0), (tv, 0), (ModalitySet::FULL, 0), (tv, 3), (tv, 3)] {
+            assert_eq!(ask_at(coalition, layer).unwrap(), Some(vec![0.25, 0.75]));
+        }
+        let path = cache.path("clip", tv, 0);
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(ask(tv).unwrap(), Some(vec![0.25, 0.75]));
-        assert_eq!(computed, 3);
-        assert_eq!(cache.kept("none", tv, || Ok(None)).unwrap(), None);
-        assert!(!cache.path("none", tv).exists());
+        assert_eq!(ask_at(tv, 0).unwrap(), Some(vec![0.25, 0.75]));
+        assert_eq!(computed, 4);
+        assert_eq!(cache.kept("none", (tv, 0), || Ok(None)).unwrap(), None);
+        assert!(!cache.path("none", tv, 0).exists());
     }
 }

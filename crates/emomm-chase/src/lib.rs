@@ -66,7 +66,7 @@ pub use figures::{ALL, Delta, JudgedSample, SubsetFigures, by_subset};
 pub use fusion::Fusion;
 pub use heads::{divergences, select_heads};
 pub use hook::SteeringHook;
-pub use importance::{attention_importance, gradient_importance};
+pub use importance::{ImportanceSource, attention_importance, gradient_importance};
 pub use importance_cache::ImportanceCache;
 pub use intervention::{BiasValue, Intervention, ModalityWord};
 pub use preference::{PreferenceForm, PreferenceOptions, mean_preference, preference};

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use emomm_eval::Missingness;
 use emomm_eval::run::hex;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct RouterCard {
     pub preference: PreferenceForm,
     /// Temperature of π.
     pub preference_temperature: f64,
+    /// How missing modalities were kept from the model while it was trained; left out of files where that is `omit`.
+    #[serde(default, skip_serializing_if = "Missingness::is_omit")]
+    pub missing: Missingness,
     /// Which tokens are K_T.
     pub text_scope: TextScope,
     /// First tokens that belong to no modality.
@@ -102,6 +106,7 @@ impl RouterCard {
             first_layer: scaled_first_layer(n_layers),
             preference: PreferenceForm::Share,
             preference_temperature: 1.0,
+            missing: Missingness::Omit,
             text_scope: TextScope::Transcript,
             n_sinks: 0,
             targets: TargetKind::UnimodalLabels,

@@ -32,13 +32,18 @@ impl TokenSets {
         let mut sets = Modality::ALL.map(|m| layout.spans(m).iter().cloned().flatten().collect::<Vec<_>>());
         let text = Modality::Text.index();
         if !sets[text].is_empty() {
-            let is_media =
-                |token: &usize| matches!(layout.class(*token), Some(Modality::Audio | Modality::Video));
+            // What stands where a modality is withheld is no text either.
+            let is_text = |token: &usize| {
+                !matches!(layout.class(*token), Some(Modality::Audio | Modality::Video))
+                    && !layout.is_blank(*token)
+            };
             let last_evidence = sets.iter().filter_map(|s| s.last()).max().copied().unwrap_or(0);
             match scope {
                 TextScope::Transcript => {}
-                TextScope::WithInstruction => sets[text].extend(last_evidence + 1..layout.total()),
-                TextScope::AllText => sets[text] = (0..layout.total()).filter(|t| !is_media(t)).collect(),
+                TextScope::WithInstruction => {
+                    sets[text].extend((last_evidence + 1..layout.total()).filter(is_text));
+                }
+                TextScope::AllText => sets[text] = (0..layout.total()).filter(is_text).collect(),
             }
         }
         for set in &mut sets {
@@ -96,6 +101,18 @@ mod tests {
         let sinks = TokenSets::of(&layout(true), TextScope::AllText, 3);
         assert_eq!(sinks.of_modality(Modality::Text)[0], 5);
         assert_eq!(sinks.of_modality(Modality::Video), [3, 4]);
+    }
+
+    #[test]
+    fn what_stands_for_a_withheld_modality_is_no_text() {
+        let mut layout = Layout::default();
+        layout.push(None, 1);
+        layout.push(Some(Modality::Text), 2);
+        layout.push_blank();
+        layout.push(None, 1);
+        let text = |scope| TokenSets::of(&layout, scope, 0).of_modality(Modality::Text).to_vec();
+        assert_eq!(text(TextScope::AllText), [0, 1, 2, 4]);
+        assert_eq!(text(TextScope::WithInstruction), [1, 2, 4]);
     }
 
     #[test]

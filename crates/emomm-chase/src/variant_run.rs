@@ -240,6 +240,7 @@ impl VariantRun {
         let shown = self.sets.present();
         let by_modality =
             |values: [f64; 3]| PerModality::from_fn(|m| shown[m.index()].then_some(values[m.index()]));
+        let of_steered = (!heads.is_empty()).then(|| by_modality(mean_over(&heads, preferences)));
         let reads = config.has_bias() && asks_router_or_substitute(&config);
         self.layers.push(SteeredLayer {
             layer: layer + 1,
@@ -252,6 +253,8 @@ impl VariantRun {
             heads,
             preference_before: by_modality(mean_preference(preferences)),
             preference_after: by_modality(mean_preference(preferences)),
+            steered_heads_before: of_steered,
+            steered_heads_after: of_steered,
         });
         added
     }
@@ -285,12 +288,23 @@ impl VariantRun {
 
     /// Writes down the attention that was really used in the layer that was acted in last.
     pub(crate) fn observe(&mut self, rows: &[Vec<f32>]) {
-        let (mean, shown) = (mean_preference(&self.preferences(rows)), self.sets.present());
+        let (preferences, shown) = (self.preferences(rows), self.sets.present());
+        let by_modality =
+            |values: [f64; 3]| PerModality::from_fn(|m| shown[m.index()].then_some(values[m.index()]));
         let Some(last) = self.layers.last_mut() else { return };
-        last.preference_after = PerModality::from_fn(|m| shown[m.index()].then_some(mean[m.index()]));
+        last.preference_after = by_modality(mean_preference(&preferences));
+        if !last.heads.is_empty() {
+            last.steered_heads_after = Some(by_modality(mean_over(&last.heads, &preferences)));
+        }
         let masses = last.heads.iter().filter_map(|h| rows.get(*h)).flat_map(|row| scores(row, &self.sets).0);
         last.greatest_mass_after = last.steered.then(|| masses.fold(0.0, f64::max));
     }
+}
+
+/// Mean π of some heads.
+fn mean_over(heads: &[usize], preferences: &[[f64; 3]]) -> [f64; 3] {
+    let chosen: Vec<[f64; 3]> = heads.iter().filter_map(|h| preferences.get(*h)).copied().collect();
+    mean_preference(&chosen)
 }
 
 fn needs_of(config: &SteeringConfig, needs: &'static str) -> ChaseError {

@@ -9,6 +9,7 @@ use emomm_dataset::{
     ConflictLevel, Corpus, Equality, FindingKind, ModalitySet, OffGrid, PolaritySource, Policy,
     VocabularyError, VoteMap, days_since_1970,
 };
+use emomm_eval::Missingness;
 use emomm_eval::score::{self, AnswerColumn, ClusterBy, OnBadRow};
 use emomm_media::SamplingMode;
 use emomm_metrics::{Acc2, ConflictReading, Unparsed};
@@ -254,6 +255,10 @@ pub(crate) struct PredictArgs {
     pub(crate) sampling: SamplingMode,
     #[command(flatten)]
     pub(crate) picture: PictureArgs,
+    /// How modalities that the coalition lacks are kept from the model: omit (out of the prompt), blank (their places stay) or
+    /// mask (nothing attends to them)
+    #[arg(long, value_name = "HOW", default_value = "omit")]
+    pub(crate) missing: Missingness,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
     #[command(flatten)]
@@ -294,6 +299,9 @@ pub(crate) struct ScoreArgs {
     /// Conflicts that enter GTAR: exactly-one or at-least-one modality disagrees
     #[arg(long, value_name = "READING", default_value = "exactly-one", value_parser = word::<ConflictReading>)]
     pub(crate) gtar: ConflictReading,
+    /// What V(∅) of PSMV is: run (the answers without evidence), majority (share of the commonest class) or chance (one in five)
+    #[arg(long, value_name = "RULE", default_value = "run", value_parser = word::<score::EmptyValue>)]
+    pub(crate) empty_value: score::EmptyValue,
     /// What the bootstrap draws: group (speaker or video) or clip
     #[arg(long, value_name = "UNIT", default_value = "group", value_parser = word::<ClusterBy>)]
     pub(crate) cluster: ClusterBy,

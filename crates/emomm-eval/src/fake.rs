@@ -157,6 +157,7 @@ impl FakePredictor {
             tokens: Some(TokenCounts { text, audio, video, other, total: text + audio + video + other }),
             grid_thw: coalition.contains(Modality::Video).then_some([2, 4, 8]),
             letter_logits: (!is_mute).then_some(letter_logits),
+            letter_mass: None,
             letter: label.map(Sentiment::letter),
             label,
             centre_score: label.map(|l| clip.corpus.centre_score(l)),

@@ -5,6 +5,7 @@
 
 pub mod fake;
 pub mod import;
+mod missingness;
 mod predictor;
 pub mod prompt;
 pub mod reply;
@@ -15,9 +16,10 @@ mod served;
 mod token_maps;
 
 pub use emomm_dataset::PerModality;
+pub use missingness::Missingness;
 pub use predictor::{
-    AttentionDetail, AttentionSummary, Clip, Deliver, MediaRecord, PersonRecord, PictureRecord, PredictError,
-    PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts, in_order,
+    AttentionDetail, AttentionSummary, Clip, Deliver, LetterMass, MediaRecord, PersonRecord, PictureRecord,
+    PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor, TokenCost, TokenCounts, in_order,
 };
 pub use served::{Served, ServedEnd, ServedRepeat, ServedUsage};
 pub use token_maps::{TokenMaps, TokenPlaces, relative_entropy, share_inside};

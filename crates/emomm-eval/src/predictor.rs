@@ -170,6 +170,40 @@ impl MediaRecord {
     }
 }
 
+/// How much of the next token's probability the letters have: softmax over the whole vocabulary, so that the two parts say
+/// both whether a letter is what comes next, and in which spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LetterMass {
+    /// Of the bare letters' tokens A to E, from whose logits the answer is read.
+    pub bare: f64,
+    /// Of those letters with a space before them, as far as the tokenizer has a token for each of them; null where it has
+    /// none.
+    pub spaced: Option<f64>,
+}
+
+impl LetterMass {
+    /// From the logits of the whole vocabulary.
+    pub fn of(logits: &[f32], bare: &[u32; 5], spaced: &[Option<u32>; 5]) -> Self {
+        let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weight = |logit: f32| (f64::from(logit) - f64::from(greatest)).exp();
+        let all: f64 = logits.iter().map(|l| weight(*l)).sum();
+        let of = |id: u32| logits.get(id as usize).map_or(0.0, |l| weight(*l) / all);
+        let with_space: Vec<f64> = spaced.iter().flatten().map(|id| of(*id)).collect();
+        Self {
+            bare: bare.iter().map(|id| of(*id)).sum(),
+            spaced: (!with_space.is_empty()).then(|| with_space.iter().sum()),
+        }
+    }
+
+    /// The spaced letters' part of the probability of both spellings; `None` where the tokenizer has no such tokens, or
+    /// neither has any probability.
+    pub fn spaced_share(&self) -> Option<f64> {
+        let spaced = self.spaced?;
+        let both = self.bare + spaced;
+        (both > 0.0).then(|| spaced / both)
+    }
+}
+
 /// The answer of a model for one coalition. The field names are the JSON contract of `emomm predict --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
@@ -182,6 +216,9 @@ pub struct Prediction {
     /// Logits of the bare letters' tokens, A to E, Eq. (22); `None` for a model that does not say.
     #[serde(with = "letter_map")]
     pub letter_logits: Option<[f32; 5]>,
+    /// What part of the next token's probability the letters have; absent for a model that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter_mass: Option<LetterMass>,
     /// The letter of the greatest logit.
     pub letter: Option<char>,
     /// Class of `letter`.
@@ -382,5 +419,27 @@ impl std::ops::Sub for TokenCost {
             floor: self.floor.saturating_sub(earlier.floor),
             separate: self.separate.saturating_sub(earlier.separate),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights 1, 2, 4 … of eight tokens: 255 in all.
+    #[test]
+    fn the_mass_of_letters_is_a_part_of_the_whole_vocabulary() {
+        let logits: Vec<f32> = (0..8).map(|i| f32::ln(2.0) * i as f32).collect();
+        let bare = [0, 1, 2, 3, 4];
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} {b}");
+        let found = LetterMass::of(&logits, &bare, &[Some(5), None, None, None, Some(6)]);
+        close(found.bare, 31.0 / 255.0);
+        close(found.spaced.unwrap(), 96.0 / 255.0);
+        close(found.spaced_share().unwrap(), 96.0 / 127.0);
+        let without = LetterMass::of(&logits, &bare, &[None; 5]);
+        close(without.bare, 31.0 / 255.0);
+        assert_eq!((without.spaced, without.spaced_share()), (None, None));
+        let shifted: Vec<f32> = logits.iter().map(|l| l + 5e4).collect();
+        assert!(LetterMass::of(&shifted, &bare, &[None; 5]).bare > 0.1);
     }
 }

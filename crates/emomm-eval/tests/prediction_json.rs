@@ -1,7 +1,7 @@
 //! The JSON of a prediction has the keys of `docs/contract.md`, and reads back as it was written.
 
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
-use emomm_eval::{AttentionSummary, MediaRecord, PerModality, Prediction, TokenCounts, reply};
+use emomm_eval::{AttentionSummary, LetterMass, MediaRecord, PerModality, Prediction, TokenCounts, reply};
 
 fn prediction() -> Prediction {
     Prediction {
@@ -9,6 +9,7 @@ fn prediction() -> Prediction {
         tokens: Some(TokenCounts { text: 5, audio: 0, video: 60, other: 300, total: 365 }),
         grid_thw: Some([5, 8, 6]),
         letter_logits: Some([0.5, -1.25, 0.0, 2.0, 1.5]),
+        letter_mass: None,
         letter: Some('D'),
         label: Some(Sentiment::WeaklyPositive),
         centre_score: Some(0.4),
@@ -62,6 +63,7 @@ fn full() -> Prediction {
         nmas: PerModality { text: table(), audio: None, video: table() },
         mass: PerModality { text: table(), audio: None, video: table() },
     });
+    full.letter_mass = Some(LetterMass { bare: 0.75, spaced: Some(0.125) });
     full.media.warnings.push("truncated".to_owned());
     full
 }

@@ -6,7 +6,7 @@ mod shape;
 use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use emomm_models::decoder::{Keep, Positions, TargetLogit};
+use emomm_models::decoder::{GradientPlace, Keep, Positions, TargetLogit};
 
 fn gradient(c: &mut Criterion) {
     let decoder = shape::decoder();
@@ -26,7 +26,13 @@ fn gradient(c: &mut Criterion) {
                 b.iter(|| {
                     let target = TargetLogit::Token(7);
                     decoder
-                        .input_gradient(&embedded, positions.as_slice(), target, 0..tokens, keep)
+                        .input_gradient(
+                            &embedded,
+                            positions.as_slice(),
+                            target,
+                            &GradientPlace::embeddings(0..tokens),
+                            keep,
+                        )
                         .expect("shapes are right")
                 });
             });

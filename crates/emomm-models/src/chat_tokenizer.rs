@@ -14,6 +14,8 @@ pub struct ChatTokenizer {
     tokenizer: Tokenizer,
     /// Ids of the bare letters A to E, id(ℓ) of Eq. (22).
     pub letters: [u32; 5],
+    /// Ids of the letters A to E with a space before them; `None` for what is not one token.
+    pub spaced_letters: [Option<u32>; 5],
     /// Ids that end a reply.
     pub stop: Vec<u32>,
 }
@@ -50,9 +52,16 @@ impl ChatTokenizer {
                 format!("token {token:?} has id {id}, expected less than the vocabulary size {vocab_size}");
             return Err(ModelError::tokenizer(path, message));
         }
-        let mut this = Self { path: path.to_owned(), tokenizer, letters: [0; 5], stop: Vec::new() };
+        let mut this = Self {
+            path: path.to_owned(),
+            tokenizer,
+            letters: [0; 5],
+            spaced_letters: [None; 5],
+            stop: Vec::new(),
+        };
         for (slot, class) in Sentiment::ALL.into_iter().enumerate() {
             this.letters[slot] = this.letter_id(class.letter())?;
+            this.spaced_letters[slot] = this.only_token(&format!(" {}", class.letter()))?;
         }
         this.stop = stop.iter().map(|token| this.id(token)).collect::<Result<_>>()?;
         Ok(this)
@@ -63,6 +72,14 @@ impl ChatTokenizer {
         &self.path
     }
 
+    /// The id of a text that is one token; `None` for one that is none or several.
+    fn only_token(&self, text: &str) -> Result<Option<u32>> {
+        Ok(match self.encode(text)?.as_slice() {
+            [token] => Some(token.id),
+            _ => None,
+        })
+    }
+
     fn letter_id(&self, letter: char) -> Result<u32> {
         match self.encode(&letter.to_string())?.as_slice() {
             [token] => Ok(token.id),
@@ -71,6 +88,17 @@ impl ChatTokenizer {
                 Err(ModelError::tokenizer(&self.path, message))
             }
         }
+    }
+
+    /// The token that stands for each token of a transcript that is withheld: a space.
+    ///
+    /// # Errors
+    /// A tokenizer for which a space is no token.
+    pub fn blank(&self) -> Result<u32> {
+        self.only_token(" ")?.ok_or_else(|| {
+            let message = "a space is not one token, so a transcript cannot be blank; expected 1".to_owned();
+            ModelError::tokenizer(&self.path, message)
+        })
     }
 
     /// Id of a special token.

@@ -103,6 +103,9 @@ pub enum ModelError {
     Engine(#[from] candle_core::Error),
 }
 
+/// What to do about numbers that are none.
+const NOT_FINITE_HINT: &str = "compute in --dtype f32; if that fails too, the weights are damaged";
+
 impl ModelError {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
@@ -157,7 +160,9 @@ impl ModelError {
             Self::Media(error) => return error.hint(),
             Self::Prompt(error) => return Some(error.hint()),
             Self::Request { hint, .. } => hint,
-            Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
+            Self::NotFinite { .. } => NOT_FINITE_HINT,
+            // What hooks find passes through the engine as words.
+            Self::Engine(error) if error.to_string().contains("is not finite") => NOT_FINITE_HINT,
             Self::Engine(_) => return None,
         };
         Some(text.to_owned())

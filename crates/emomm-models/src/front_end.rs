@@ -174,6 +174,9 @@ pub trait FrontEnd: Send + Sync {
     /// Ids of the bare letters A to E, id(ℓ) of Eq. (22).
     fn letters(&self) -> [u32; 5];
 
+    /// Ids of those letters with a space before them; `None` for what is not one token.
+    fn spaced_letters(&self) -> [Option<u32>; 5];
+
     /// Ids that end a reply.
     fn stop_tokens(&self) -> &[u32];
 
@@ -200,6 +203,15 @@ pub trait FrontEnd: Send + Sync {
 
     /// Decodes and encodes a file's sound.
     fn hear(&self, reader: &MediaReader, audio: &Path) -> Result<Encoded>;
+
+    /// The token that stands for each token of a blank transcript.
+    fn blank_token(&self) -> Result<u32>;
+
+    /// Embeddings of black frames in the number and size of a video's own: as many rows as its whole picture has.
+    fn black(&self, like: &Encoded) -> Result<Tensor>;
+
+    /// Embeddings of silence as long as a file's own sound.
+    fn silence(&self, like: &Encoded) -> Result<Tensor>;
 
     /// The prompt as the tokenizer would get it, with one placeholder for each medium.
     fn render(&self, prompt: &Prompt) -> String;

@@ -1,11 +1,9 @@
 //! Importance of tokens by Gradient × Input, App. D.2: which video tokens carry the letter that the model chooses.
 
-use std::ops::Range;
-
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, DType};
 use emomm_dataset::{Modality, Sentiment};
 
-use crate::decoder::{Decoder, InputGradient, Keep, Prefill, TargetLogit};
+use crate::decoder::{Decoder, GradientPlace, InputGradient, Keep, Prefill, TargetLogit};
 use crate::error::Result;
 use crate::prompt_tree::{MediaEmbeddings, PromptRow, embed};
 
@@ -21,33 +19,33 @@ pub struct TokenImportance {
     pub letter_logits: [f32; 5],
     /// Place of each token in the prompt, ascending.
     pub tokens: Vec<usize>,
-    /// I_k of Eq. (24): |⟨∂y/∂h_k, h_k⟩| at the input embedding, in the order of `tokens`.
+    /// I_k of Eq. (24): |⟨∂y/∂h_k, h_k⟩|, in the order of `tokens`.
     pub raw: Vec<f32>,
     /// Î_k of Eq. (25), over the tokens of the modality; sums to 1 as long as the gradient is not zero.
     pub normalised: Vec<f32>,
 }
 
-/// Importance of the tokens of `modality`, or `None` when the prompt has none of them.
+/// Importance of the tokens of `modality`, or `None` when the prompt has none of them. h_k of Eq. (24) is the input of
+/// `layer`, counted from 0: that of layer 0 is the input embedding.
 ///
 /// One pass forwards and one backwards through the decoder, apart from any prefill. The decision row is not steered: the
 /// importance is that of the plain answer, as Algorithm 1 takes it before the first steered layer.
 ///
 /// # Errors
-/// The decoder's, and a letter that is no token of its vocabulary.
+/// The decoder's, a layer that it has not, and a letter that is no token of its vocabulary.
 pub fn token_importance(
     decoder: &Decoder,
     letters: &[u32; 5],
     row: &PromptRow,
     media: &MediaEmbeddings,
     modality: Modality,
-    keep: Keep,
+    (layer, keep): (usize, Keep),
 ) -> Result<Option<TokenImportance>> {
-    let Some(rows) = rows_of(row, modality) else { return Ok(None) };
+    let Some(place) = place_of(row, modality, layer) else { return Ok(None) };
     let embeddings = embed(decoder, &row.tokens, media)?;
     let target = TargetLogit::Greatest(letters);
-    let found = decoder.input_gradient(&embeddings, row.positions.as_slice(), target, rows.clone(), keep)?;
-    let inputs = embeddings.narrow(0, rows.start, rows.len())?;
-    importance(&found, &inputs, letters, row, modality, rows.start).map(Some)
+    let found = decoder.input_gradient(&embeddings, row.positions.as_slice(), target, &place, keep)?;
+    importance(&found, letters, row, modality, &place).map(Some)
 }
 
 /// As [`token_importance`], after `prefill` has read all tokens but the last and kept its layers' inputs: one decision step and
@@ -62,35 +60,33 @@ pub fn token_importance_after(
     prefill: &Prefill,
     media: &MediaEmbeddings,
     modality: Modality,
+    layer: usize,
 ) -> Result<Option<TokenImportance>> {
-    let Some(rows) = rows_of(row, modality) else { return Ok(None) };
+    let Some(place) = place_of(row, modality, layer) else { return Ok(None) };
     let token = embed(decoder, &[row.decision_token()], media)?;
     let target = TargetLogit::Greatest(letters);
-    let found =
-        decoder.input_gradient_after(prefill, &token, row.decision_position(), target, rows.clone())?;
-    let inputs = embed(decoder, &row.tokens[rows.clone()], media)?;
-    importance(&found, &inputs, letters, row, modality, rows.start).map(Some)
+    let found = decoder.input_gradient_after(prefill, &token, row.decision_position(), target, &place)?;
+    importance(&found, letters, row, modality, &place).map(Some)
 }
 
 /// From the first to the last token of a modality.
-fn rows_of(row: &PromptRow, modality: Modality) -> Option<Range<usize>> {
+fn place_of(row: &PromptRow, modality: Modality, layer: usize) -> Option<GradientPlace> {
     let spans = row.layout.spans(modality);
-    Some(spans.first()?.start..spans.last()?.end)
+    Some(GradientPlace { layer, rows: spans.first()?.start..spans.last()?.end })
 }
 
-/// Eq. (24) and (25); `inputs` are the embeddings of the rows from `first` on.
+/// Eq. (24) and (25).
 fn importance(
     found: &InputGradient,
-    inputs: &Tensor,
     letters: &[u32; 5],
     row: &PromptRow,
     modality: Modality,
-    first: usize,
+    place: &GradientPlace,
 ) -> Result<TokenImportance> {
-    let inputs = inputs.to_dtype(DType::F32)?;
+    let inputs = found.inputs.to_dtype(DType::F32)?;
     let products: Vec<f32> = (&found.gradient * inputs)?.sum(D::Minus1)?.abs()?.to_vec1()?;
     let tokens: Vec<usize> = row.layout.spans(modality).iter().cloned().flatten().collect();
-    let raw: Vec<f32> = tokens.iter().map(|token| products[token - first]).collect();
+    let raw: Vec<f32> = tokens.iter().map(|token| products[token - place.rows.start]).collect();
     let sum = raw.iter().map(|i| f64::from(*i)).sum::<f64>() + IMPORTANCE_EPS;
     let normalised = raw.iter().map(|i| (f64::from(*i) / sum) as f32).collect();
 

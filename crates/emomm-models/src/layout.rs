@@ -14,6 +14,10 @@ pub const N_GROUPS: usize = Modality::ALL.len();
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layout {
     spans: PerModality<Vec<Range<usize>>>,
+    /// Tokens of no modality that hold a part of the transcript, ascending.
+    straddling: Vec<usize>,
+    /// Tokens that stand where a modality is withheld, ascending.
+    blank: Vec<usize>,
     total: usize,
 }
 
@@ -32,6 +36,39 @@ impl Layout {
             Some(last) if last.end == range.start => last.end = range.end,
             _ => spans.push(range),
         }
+    }
+
+    /// Appends a token of no modality that holds a part of the transcript beside other text.
+    pub fn push_straddling(&mut self) {
+        self.straddling.push(self.total);
+        self.push(None, 1);
+    }
+
+    /// Appends a token of no modality that stands where a modality is withheld.
+    pub fn push_blank(&mut self) {
+        self.blank.push(self.total);
+        self.push(None, 1);
+    }
+
+    /// Appends a token that is what one of `other` is.
+    pub fn push_as(&mut self, other: &Self, token: usize) {
+        if other.straddles(token) {
+            self.push_straddling();
+        } else if other.is_blank(token) {
+            self.push_blank();
+        } else {
+            self.push(other.class(token), 1);
+        }
+    }
+
+    /// Whether a token holds a part of the transcript and belongs to no modality.
+    pub fn straddles(&self, token: usize) -> bool {
+        self.straddling.binary_search(&token).is_ok()
+    }
+
+    /// Whether a token stands where a modality is withheld.
+    pub fn is_blank(&self, token: usize) -> bool {
+        self.blank.binary_search(&token).is_ok()
     }
 
     /// The token positions K_m of a modality, ascending and disjoint; empty when it is missing.

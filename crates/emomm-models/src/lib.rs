@@ -6,6 +6,7 @@
 pub mod attention_summary;
 pub mod audio;
 pub mod chat_tokenizer;
+mod clip_media;
 mod config_section;
 pub mod content_store;
 mod cpu;
@@ -32,6 +33,7 @@ pub mod vision;
 pub mod vita_1_5;
 pub mod weights;
 pub mod white_box;
+pub mod withheld;
 
 pub use cpu::instructions;
 pub use device::{ComputeType, DeviceKind};

@@ -9,20 +9,21 @@ use std::time::Instant;
 use candle_core::Tensor;
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_eval::{
-    AttentionDetail, Clip, Deliver, PredictError, PredictErrorKind, PredictOptions, Prediction, Predictor,
-    TokenCost, TokenMaps, prompt, reply,
+    AttentionDetail, Clip, Deliver, Missingness, PredictError, PredictErrorKind, PredictOptions, Prediction,
+    Predictor, TokenCost, TokenMaps, prompt, reply,
 };
 
 use crate::attention_summary::AttentionRecorder;
+use crate::clip_media::{ClipMedia, blank_rows};
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Prefill};
 use crate::encoder_cache::{EncoderCache, Medium};
 use crate::error::{ModelError, Result};
-use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
+use crate::front_end::{Encoded, FrontEnd, MediaReader};
 use crate::importance::token_importance_after;
 use crate::media_cache::MediaCache;
-use crate::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk_from};
-use crate::token_maps::{attention_by_token, token_places};
-use crate::white_box::{DecisionPoint, DecoderShape, EvidenceRecord, Steering, Visit, WhiteBox};
+use crate::prompt_tree::{PromptRow, token_floor, walk_from};
+use crate::token_maps::attention_by_token;
+use crate::white_box::{DecisionPoint, DecoderShape, Steering, Visit, WhiteBox};
 
 /// A loaded model with its way of decoding media.
 pub struct ClipPredictor<F> {
@@ -33,18 +34,21 @@ pub struct ClipPredictor<F> {
     cost: Cell<TokenCost>,
     /// A line of its own in every prompt.
     hint: Option<String>,
-}
-
-/// Media of one clip; `Err` where they could not be read or were not asked for.
-struct ClipMedia {
-    video: Result<Encoded, PredictError>,
-    audio: Result<Encoded, PredictError>,
+    /// How modalities that a coalition lacks are kept from the model.
+    missing: Missingness,
 }
 
 impl<F: FrontEnd> ClipPredictor<F> {
     /// Wraps a loaded model.
     pub fn new(front_end: F, reader: MediaReader) -> Self {
-        Self { front_end: Arc::new(front_end), reader, cache: None, cost: Cell::default(), hint: None }
+        Self {
+            front_end: Arc::new(front_end),
+            reader,
+            cache: None,
+            cost: Cell::default(),
+            hint: None,
+            missing: Missingness::Omit,
+        }
     }
 
     /// The model.
@@ -60,6 +64,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
             cache: self.cache.clone(),
             cost: Cell::default(),
             hint: self.hint.clone(),
+            missing: self.missing,
         }
     }
 
@@ -72,7 +77,10 @@ impl<F: FrontEnd> ClipPredictor<F> {
         is_read_backwards: bool,
         leaf: &mut dyn FnMut(usize, &DecisionPoint<'_>) -> Result<()>,
     ) -> Vec<Result<(), PredictError>> {
-        let media = self.encode(clip, coalitions);
+        let media = match self.encode(clip, coalitions) {
+            Ok(media) => media,
+            Err(error) => return vec![Err(predict_error(error)); coalitions.len()],
+        };
 
         // Coalitions whose evidence could not be read fail alone.
         let mut results: Vec<Option<Result<(), PredictError>>> = vec![None; coalitions.len()];
@@ -87,12 +95,16 @@ impl<F: FrontEnd> ClipPredictor<F> {
             }
         }
 
-        let embeddings = media.embeddings();
+        let embeddings = match media.embeddings() {
+            Ok(embeddings) => embeddings,
+            Err(error) => return vec![Err(predict_error(error)); coalitions.len()],
+        };
         let (decoder, letters) = (self.front_end.decoder(), self.front_end.letters());
         let mut visit = |i: usize, prefill: &Prefill| {
             let coalition = coalitions[owners[i]];
             let mut point = DecisionPoint::new(coalition, decoder, &rows[i], prefill, &embeddings, letters)?;
             point.evidence = media.record(coalition, self.front_end.patches_per_side());
+            point.spaced_letters = self.front_end.spaced_letters();
             point.suppressed = media.suppressed(coalition, &rows[i]);
             results[owners[i]] = Some(leaf(owners[i], &point).map_err(predict_error));
             Ok(())
@@ -114,8 +126,9 @@ impl<F: FrontEnd> ClipPredictor<F> {
             .collect()
     }
 
-    fn encode(&self, clip: &Clip, coalitions: &[ModalitySet]) -> ClipMedia {
-        let shown = |m: Modality| coalitions.iter().any(|c| c.contains(m));
+    fn encode(&self, clip: &Clip, coalitions: &[ModalitySet]) -> Result<ClipMedia> {
+        let available = clip.available();
+        let shown = |m: Modality| coalitions.iter().any(|c| self.laid_out(clip, *c).contains(m));
         let medium = |modality: Modality, path: Option<&std::path::PathBuf>| {
             let path = path.filter(|_| shown(modality)).ok_or_else(|| missing(modality))?;
             match modality {
@@ -123,10 +136,29 @@ impl<F: FrontEnd> ClipPredictor<F> {
                 _ => self.kept(Medium::Audio, path, || self.front_end.hear(&self.reader, path)),
             }
         };
-        ClipMedia {
-            video: medium(Modality::Video, clip.video.as_ref()).map_err(predict_error),
-            audio: medium(Modality::Audio, clip.audio.as_ref()).map_err(predict_error),
-        }
+        let video = medium(Modality::Video, clip.video.as_ref());
+        let audio = medium(Modality::Audio, clip.audio.as_ref());
+        // A place is blank where a prompt has it and its coalition lacks it.
+        let is_blank = |m: Modality| {
+            self.missing == Missingness::Blank
+                && available.contains(m)
+                && coalitions.iter().any(|c| !c.contains(m))
+        };
+        let blank = |m: Modality, real: &Result<Encoded>| match real {
+            Ok(real) if is_blank(m) => blank_rows(self.front_end.as_ref(), m, real).map(Some),
+            _ => Ok(None),
+        };
+        Ok(ClipMedia {
+            black: blank(Modality::Video, &video)?,
+            silence: blank(Modality::Audio, &audio)?,
+            video: video.map_err(predict_error),
+            audio: audio.map_err(predict_error),
+        })
+    }
+
+    /// The modalities that the prompt of a coalition has places for.
+    fn laid_out(&self, clip: &Clip, coalition: ModalitySet) -> ModalitySet {
+        self.missing.laid_out(coalition, clip.available())
     }
 
     /// An encoding from the cache, if there is one.
@@ -144,12 +176,18 @@ impl<F: FrontEnd> ClipPredictor<F> {
     }
 
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
-        let evidence = media.evidence(coalition)?;
+        let laid_out = self.laid_out(clip, coalition);
+        if let Some(lacking) = coalition.iter().find(|m| !laid_out.contains(*m)) {
+            return Err(predict_error(missing(lacking)));
+        }
+        let evidence = media.evidence(laid_out)?;
         let prompt = self.prompt(clip, coalition).map_err(predict_error)?;
         let mut row = self.front_end.row(&prompt, evidence).map_err(predict_error)?;
         if let Some(kept) = evidence.video.and_then(|v| v.kept.as_ref()) {
             row = row.with_video_tokens(kept);
         }
+        let blank = || self.front_end.blank_token();
+        let row = row.shown_to(coalition, laid_out, self.missing, blank).map_err(predict_error)?;
         let (tokens, most) = (row.tokens.len(), self.front_end.max_tokens());
         if tokens > most {
             let message = format!(
@@ -164,7 +202,8 @@ impl<F: FrontEnd> ClipPredictor<F> {
     }
 
     fn prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<prompt::Prompt> {
-        let plain = prompt::build(clip.corpus, coalition, clip.text.as_deref())?;
+        let laid_out = self.laid_out(clip, coalition);
+        let plain = prompt::build(clip.corpus, laid_out, clip.text.as_deref())?;
         Ok(match &self.hint {
             Some(hint) => plain.with_hint(hint),
             None => plain,
@@ -190,6 +229,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
         if letter_logits.iter().any(|l| !l.is_finite()) {
             return Err(ModelError::NotFinite { path: self.front_end.folder().to_owned(), letter_logits });
         }
+        let letter_mass = point.letter_masses(&decision)?.pop();
         let reply = if options.generate {
             let later = steering.as_deref_mut().filter(|hook| hook.continues());
             let text =
@@ -210,15 +250,22 @@ impl<F: FrontEnd> ClipPredictor<F> {
             }),
             _ => None,
         };
-        Ok(Prediction { reply, attention: recorder.map(|r| r.summary()), token_maps, ..plain })
+        Ok(Prediction { letter_mass, reply, attention: recorder.map(|r| r.summary()), token_maps, ..plain })
     }
 
     /// Î_k of the visual tokens, of the answer without steering, as Algorithm 1 takes it; `None` without video.
     fn importance(&self, point: &DecisionPoint<'_>) -> Result<Option<Vec<f32>>> {
         let (letters, media) = (self.front_end.letters(), point.media());
         let decoder = self.front_end.decoder();
-        let found =
-            token_importance_after(decoder, &letters, point.row(), point.prefill(), media, Modality::Video)?;
+        let found = token_importance_after(
+            decoder,
+            &letters,
+            point.row(),
+            point.prefill(),
+            media,
+            Modality::Video,
+            0,
+        )?;
         Ok(found.map(|f| f.normalised))
     }
 
@@ -279,7 +326,7 @@ impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
         if self.reader.media.is_none() {
             return;
         }
-        let shown = |m: Modality| coalitions.iter().any(|c| c.contains(m));
+        let shown = |m: Modality| coalitions.iter().any(|c| self.laid_out(clip, *c).contains(m));
         let is_wanted = |medium: Medium, path: &Path| {
             self.cache.as_ref().is_none_or(|cache| !cache.holds(medium, path, &self.treatment(medium)))
         };
@@ -318,6 +365,10 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
         self.hint = hint.map(str::to_owned);
     }
 
+    fn set_missing(&mut self, missing: Missingness) {
+        self.missing = missing;
+    }
+
     fn shape(&self) -> DecoderShape {
         DecoderShape::of(self.front_end.decoder())
     }
@@ -354,49 +405,6 @@ impl<F: FrontEnd + 'static> WhiteBox for ClipPredictor<F> {
                 deliver(i, Err(error));
             }
         }
-    }
-}
-
-impl ClipMedia {
-    /// The media of a coalition, or the first error among them.
-    fn evidence(&self, coalition: ModalitySet) -> Result<Evidence<'_>, PredictError> {
-        let shown = |m: Modality, medium| if coalition.contains(m) { Some(medium) } else { None };
-        let video: Option<&Result<_, _>> = shown(Modality::Video, &self.video);
-        let audio: Option<&Result<_, _>> = shown(Modality::Audio, &self.audio);
-        Ok(Evidence {
-            video: video.map(Result::as_ref).transpose().map_err(Clone::clone)?,
-            audio: audio.map(Result::as_ref).transpose().map_err(Clone::clone)?,
-        })
-    }
-
-    /// Places of the row that its decision may not attend to.
-    fn suppressed(&self, coalition: ModalitySet, row: &PromptRow) -> Vec<usize> {
-        match &self.video {
-            Ok(video) if coalition.contains(Modality::Video) && !video.suppressed.is_empty() => {
-                row.video_places(&video.suppressed)
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// What a prediction of the coalition says of its evidence.
-    fn record(&self, coalition: ModalitySet, patches_per_side: usize) -> EvidenceRecord {
-        // A row exists, so its evidence does.
-        let evidence = self.evidence(coalition).unwrap_or_default();
-        let mut media = evidence.video.map(|v| v.record.clone()).unwrap_or_default();
-        if let Some(audio) = evidence.audio {
-            media.add_sound(&audio.record);
-        }
-        let grid_thw = evidence.video.and_then(|v| v.grid).map(|g| [g.t, g.h, g.w]);
-        let token_places = evidence.video.and_then(|v| token_places(v, patches_per_side));
-        EvidenceRecord { grid_thw, media, token_places }
-    }
-
-    fn embeddings(&self) -> MediaEmbeddings {
-        let tensor = |medium: &Result<Encoded, PredictError>| -> Option<Tensor> {
-            medium.as_ref().ok().map(|e| e.embeddings.clone())
-        };
-        MediaEmbeddings { audio: tensor(&self.audio), video: tensor(&self.video) }
     }
 }
 

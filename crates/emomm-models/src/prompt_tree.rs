@@ -55,7 +55,7 @@ impl PromptRow {
             };
             row.tokens.push(token);
             positions.push(*position);
-            row.layout.push(self.layout.class(at), 1);
+            row.layout.push_as(&self.layout, at);
         }
         Self { positions: Positions::new(positions), ..row }
     }
@@ -83,7 +83,7 @@ impl PromptRow {
     }
 }
 
-/// Embeddings of a clip's media.
+/// Embeddings of a clip's media. Where a medium is withheld and its place is blank, the blank rows follow the real ones.
 #[derive(Debug, Clone, Default)]
 pub struct MediaEmbeddings {
     /// `[audio tokens, hidden]`

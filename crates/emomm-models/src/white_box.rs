@@ -9,7 +9,8 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use emomm_dataset::{Corpus, ModalitySet, Sentiment};
 use emomm_eval::{
-    Clip, Deliver, MediaRecord, PredictError, PredictOptions, Prediction, Predictor, TokenPlaces,
+    Clip, Deliver, LetterMass, MediaRecord, Missingness, PredictError, PredictOptions, Prediction, Predictor,
+    TokenPlaces,
 };
 
 use crate::decoder::{Decision, DecisionHook, DecisionLayer, Decoder, Prefill};
@@ -68,6 +69,9 @@ pub trait WhiteBox: Predictor {
     /// Puts a line of its own into every prompt from now on, or takes it out again.
     fn set_hint(&mut self, hint: Option<&str>);
 
+    /// How modalities that a coalition lacks are kept from the model from now on.
+    fn set_missing(&mut self, missing: Missingness);
+
     /// Sizes of the decoder.
     fn shape(&self) -> DecoderShape;
 
@@ -103,6 +107,8 @@ pub struct DecisionPoint<'a> {
     prefill: &'a Prefill,
     media: &'a MediaEmbeddings,
     letters: [u32; 5],
+    /// Ids of the letters with a space before them, as far as the tokenizer has them.
+    pub spaced_letters: [Option<u32>; 5],
     embedding: Tensor,
     /// What was decoded, for the record of a prediction.
     pub evidence: EvidenceRecord,
@@ -134,7 +140,18 @@ impl<'a> DecisionPoint<'a> {
         let embedding = embed(decoder, &[row.decision_token()], media)?;
         let evidence = EvidenceRecord::default();
         let suppressed = Vec::new();
-        Ok(Self { coalition, decoder, row, prefill, media, letters, embedding, evidence, suppressed })
+        Ok(Self {
+            coalition,
+            decoder,
+            row,
+            prefill,
+            media,
+            letters,
+            spaced_letters: [None; 5],
+            embedding,
+            evidence,
+            suppressed,
+        })
     }
 
     /// The modalities that the prompt shows.
@@ -209,7 +226,13 @@ impl<'a> DecisionPoint<'a> {
         Ok(rows.into_iter().map(|r| [r[0], r[1], r[2], r[3], r[4]]).collect())
     }
 
-    /// The prediction that these letter logits make, without reply and attention.
+    /// What part of the next token's probability the letters have, for each variant.
+    pub fn letter_masses(&self, decision: &Decision) -> Result<Vec<LetterMass>> {
+        let rows: Vec<Vec<f32>> = decision.logits.to_vec2()?;
+        Ok(rows.iter().map(|row| LetterMass::of(row, &self.letters, &self.spaced_letters)).collect())
+    }
+
+    /// The prediction that these letter logits make, without mass of the letters, reply and attention.
     pub fn prediction(&self, letter_logits: [f32; 5], corpus: Corpus, ms: f64) -> Prediction {
         let label = Sentiment::from_index(greatest(&letter_logits));
         Prediction {
@@ -217,6 +240,7 @@ impl<'a> DecisionPoint<'a> {
             tokens: Some(self.layout().token_counts()),
             grid_thw: self.evidence.grid_thw,
             letter_logits: Some(letter_logits),
+            letter_mass: None,
             letter: label.map(Sentiment::letter),
             label,
             centre_score: label.map(|l| corpus.centre_score(l)),

@@ -38,6 +38,7 @@ PAPER = {
     "target_mass_form": "absolute",
     "significant_percentile": 90.0,
     "significant_count": None,
+    "importance": "gradient_input",
     "router_first_layer": None,
     "steer_first_layer": None,
     "router_read": "online",
@@ -101,6 +102,12 @@ SETTINGS = {
     "relative_mass": {"target_mass_form": "relative", "target_mass": 2.0, "conflict_threshold": 0.0, "n_heads_steered": 2},
     "gate_share": {"target_mass_form": "gate_share", "conflict_threshold": 0.0, "n_heads_steered": 2},
     "percentile_80": {"significant_percentile": 80.0, "target_mass": 0.3, "conflict_threshold": 0.0},
+    "layer_input": {
+        "importance": "gradient_layer_input",
+        "router_first_layer": 2,
+        "target_mass": 0.3,
+        "conflict_threshold": 0.0,
+    },
     "ten_tokens": {"significant_count": 10, "target_mass": 0.3, "conflict_threshold": 0.0},
     "clip": {"bias_clip": 0.2, "conflict_threshold": 0.0},
     "preserve_mass": {"preserve_mass": True, "conflict_threshold": 0.0},
@@ -471,15 +478,22 @@ def run(model, prompt, steering=None, embeds=None):
             hook.remove()
 
 
-def importance_of(model, prompt, letters):
-    """Eq. (22) to (25) at the input embeddings of the video tokens."""
+def importance_of(model, prompt, letters, layer=1):
+    """Eq. (22) to (25) at the video tokens; h_k is the input of `layer`, counted from 1: of the first the embedding."""
     if not prompt.present[2]:
         return None
     embeds = prompt.embeds.clone().requires_grad_()
+    entering = []
+
+    def keep(_module, args, kwargs):
+        entering.append(args[0] if args else kwargs["hidden_states"])
+
+    hook = model.model.language_model.layers[layer - 1].register_forward_pre_hook(keep, with_kwargs=True)
     logits = run(model, prompt, embeds=embeds)
+    hook.remove()
     target = letters[int(torch.argmax(logits[letters]))]
-    (gradient,) = torch.autograd.grad(logits[target], embeds)
-    raw = (gradient * embeds).sum(-1).abs()[prompt.tokens["video"]].detach()
+    (gradient,) = torch.autograd.grad(logits[target], entering[0])
+    raw = (gradient * entering[0])[0].sum(-1).abs()[prompt.tokens["video"]].detach()
     return raw / (raw.sum() + 1e-8)
 
 
@@ -519,8 +533,9 @@ def export_case(name: str, seed: int, offset: float) -> None:
     for j, coalition in enumerate(COALITIONS):
         prompt = Prompt(name, model, expected, coalition)
         importance = importance_of(model, prompt, letters)
+        at_layer = importance_of(model, prompt, letters, SETTINGS["layer_input"]["router_first_layer"])
         if importance is not None:
-            out[f"importance.{coalition}"] = importance
+            out[f"importance.{coalition}"], out[f"layer_importance.{coalition}"] = importance, at_layer
         with torch.no_grad():
             plain = run(model, prompt)
             if prompt.present[2]:
@@ -536,7 +551,9 @@ def export_case(name: str, seed: int, offset: float) -> None:
                     reading = {"router_first_layer": 1, "conflict_threshold": 1.0, **scope, **form}
                     clean = Steering(model, router, prompt, reading, None)
                     assert torch.equal(run(model, prompt, clean), plain)
-                steering = Steering(model, router, prompt, overrides, importance, clean)
+                by_layer = overrides.get("importance") == "gradient_layer_input"
+                used = at_layer if by_layer else importance
+                steering = Steering(model, router, prompt, overrides, used, clean)
                 logits = run(model, prompt, steering)
                 out["logits"][i, j] = logits[letters]
                 for layer, entry in steering.log.items():

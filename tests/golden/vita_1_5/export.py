@@ -249,8 +249,9 @@ def prompt_text(coalition: str, frames: int, c: dict) -> str:
 
 
 def token_rows(tokenizer, prompt: str, coalition: str):
-    """Ids with -200 for a frame and -500 for a sound, and the places of transcript tokens."""
-    ids, text = [], []
+    """Ids with -200 for a frame and -500 for a sound, the places of transcript tokens, and those of tokens that hold a part of
+    the transcript and more."""
+    ids, text, partly = [], [], []
     for chunk in re.split(r"(<audio>|<image>)", prompt):
         if chunk in ("<audio>", "<image>"):
             ids.append(-500 if chunk == "<audio>" else -200)
@@ -260,8 +261,35 @@ def token_rows(tokenizer, prompt: str, coalition: str):
         for token, (start, end) in zip(out["input_ids"], out["offset_mapping"]):
             if at >= 0 and at <= start and end <= at + len(TRANSCRIPT):
                 text.append(len(ids))
+            elif at >= 0 and start < at + len(TRANSCRIPT) and end > at:
+                partly.append(len(ids))
             ids.append(token)
-    return ids, text
+    return ids, text, partly
+
+
+def withheld(decoder, embeds, kinds, partly, blank):
+    """Logits of the last token of the whole prompt with modalities withheld, for every coalition: hidden from all later
+    tokens by a 4D mask, or blank. `kinds` has 1 for transcript, 2 for sound, 3 for frames."""
+    places = {"T": [i for i, k in enumerate(kinds) if k == 1 or i in partly]}
+    places |= {letter: [i for i, k in enumerate(kinds) if k == kind] for letter, kind in (("A", 2), ("V", 3))}
+    n = len(kinds)
+    least = torch.finfo(torch.float32).min
+    out = {}
+    for coalition in COALITIONS:
+        shown = "" if coalition == "none" else coalition
+        lacking = [letter for letter in "TAV" if letter not in shown]
+        mask = torch.full((n, n), least).triu(1)
+        blanked = embeds.clone()
+        for letter in lacking:
+            for key in places[letter]:
+                mask[key + 1 :, key] = least
+            blanked[places[letter]] = blank[letter].expand(len(places[letter]), -1)
+        masked = decoder(inputs_embeds=embeds[None], attention_mask=mask[None, None], use_cache=False)
+        out[f"mask.{coalition}.logits"] = masked.logits[0, -1]
+        out[f"blank.{coalition}.logits"] = decoder(inputs_embeds=blanked[None], use_cache=False).logits[0, -1]
+    assert torch.allclose(out["mask.TAV.logits"], out["blank.TAV.logits"], atol=5e-5)
+    assert not torch.allclose(out["mask.A.logits"], out["blank.A.logits"], atol=1e-2)
+    return out
 
 
 @torch.no_grad()
@@ -321,8 +349,8 @@ def export(case: str, c: dict) -> None:
     summary = {"letter_ids": [x[0] for x in letters], "transcript": TRANSCRIPT, "corpus": CORPUS, "prompts": {}}
     for coalition in COALITIONS:
         prompt = prompt_text(coalition, n, c)
-        ids, text = token_rows(tokenizer, prompt, coalition)
-        embeds, kinds, frame = [], [], 0
+        ids, text, partly = token_rows(tokenizer, prompt, coalition)
+        embeds, kinds, frame, straddling = [], [], 0, []
         for i, token in enumerate(ids):
             if token == -200:
                 embeds.append(video[frame * per_frame : (frame + 1) * per_frame])
@@ -333,11 +361,23 @@ def export(case: str, c: dict) -> None:
                 kinds += [2] * len(audio)
             else:
                 embeds.append(decoder.model.embed_tokens.weight[token : token + 1])
+                straddling += [len(kinds)] if i in partly else []
                 kinds.append(1 if i in text else 0)
         result = decoder(inputs_embeds=torch.cat(embeds)[None], output_attentions=True)
         out[f"{coalition}.kinds"] = torch.tensor(kinds)
         out[f"{coalition}.logits"] = result.logits[0, -1].contiguous()
         out[f"{coalition}.attention"] = torch.stack([a[0, :, -1] for a in result.attentions]).contiguous()
+        if coalition == "TAV":
+            (space,) = tokenizer.encode(" ", add_special_tokens=False)
+            silence = torch.from_numpy(fbank.features(np.zeros_like(wave)))
+            blank = {
+                "T": decoder.model.embed_tokens.weight[space : space + 1],
+                "A": whale.forward(speech, silence, c["norm"], c["act"], c["chunk"]),
+                "V": video_embeddings(vision, projector, pixels(np.zeros_like(frames))),
+            }
+            assert straddling, "no token straddles the transcript's border"
+            out |= withheld(decoder, torch.cat(embeds), kinds, straddling, blank)
+            out |= {"blank_video_embeddings": blank["V"], "blank_audio_embeddings": blank["A"]}
         # One placeholder for all frames, as the tool renders it.
         summary["prompts"][coalition] = prompt.replace("<image>" * n, "<image>")
     save_file({k: v.contiguous() for k, v in out.items()}, folder / "expected.safetensors")

@@ -16,7 +16,7 @@ use emomm_chase::LoadedRouter;
 use emomm_dataset::ModalitySet;
 use emomm_models::ComputeType;
 use emomm_models::attention_summary::AttentionRecorder;
-use emomm_models::decoder::{Decoder, DecoderConfig, Keep, Positions, Prefill, TargetLogit};
+use emomm_models::decoder::{Decoder, DecoderConfig, GradientPlace, Keep, Positions, Prefill, TargetLogit};
 use emomm_models::layout::{Layout, N_GROUPS};
 use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow, token_floor, walk};
 use emomm_models::weights::Weights;
@@ -145,7 +145,13 @@ impl Worker {
         let positions = Positions::sequential(0, tokens);
         let target = TargetLogit::Token(7);
         measured(|| {
-            self.decoder.input_gradient(&embeddings, positions.as_slice(), target, 0..tokens, keep)?;
+            self.decoder.input_gradient(
+                &embeddings,
+                positions.as_slice(),
+                target,
+                &GradientPlace::embeddings(0..tokens),
+                keep,
+            )?;
             Ok(())
         })
     }
@@ -158,7 +164,13 @@ impl Worker {
         let prefill = self.decoder.prefill(&root, &embedded, positions.as_slice(), &groups)?;
         let (row, position) = (self.rows(1)?, [tokens as u32 - 1; 3]);
         measured(|| {
-            self.decoder.input_gradient_after(&prefill, &row, position, TargetLogit::Token(7), 0..tokens)?;
+            self.decoder.input_gradient_after(
+                &prefill,
+                &row,
+                position,
+                TargetLogit::Token(7),
+                &GradientPlace::embeddings(0..tokens),
+            )?;
             Ok(())
         })
     }

@@ -55,8 +55,17 @@ pub enum ImportanceKind {
     /// Gradient × Input at the input embeddings, Eq. (24).
     #[default]
     GradientInput,
+    /// Gradient × Input at the input of layer l_r: h_k of Eq. (24) is that hidden state, and the way back ends there.
+    GradientLayerInput,
     /// Mean attention of the clean decision step over layers and heads: no gradient.
     Attention,
     /// The same, each attention times the length of the value that it weighs: no gradient.
     AttentionValue,
+}
+
+impl ImportanceKind {
+    /// Whether it needs a way back through the decoder.
+    pub fn is_gradient(self) -> bool {
+        matches!(self, Self::GradientInput | Self::GradientLayerInput)
+    }
 }

@@ -2,7 +2,7 @@
 
 use emomm_models::white_box::DecoderShape;
 
-use super::{RouterRead, SteeringConfig};
+use super::{ImportanceKind, RouterRead, SteeringConfig};
 use crate::error::{ChaseError, Result};
 
 /// The paper's first router layer and depth: 13 of 28.
@@ -41,6 +41,14 @@ impl SteeringConfig {
                 "at least router_first_layer {router}, or router_read = \"clean_mean\": no p is read before"
             );
             return Err(ChaseError::setting("steer_first_layer", steer, expected));
+        }
+        let at_input = self.importance == ImportanceKind::GradientLayerInput && self.needs_importance();
+        if at_input && router == n_layers {
+            let expected = format!(
+                "router_first_layer below {n_layers}: a token acts on the last layer through its normed state alone, so that \
+                 Gradient × Input is zero there"
+            );
+            return Err(ChaseError::setting("importance", "\"gradient_layer_input\"", expected));
         }
         for [layer, head] in &self.heads {
             if !(1..=n_layers).contains(layer) || *head >= shape.n_heads {
@@ -81,6 +89,12 @@ mod tests {
     fn layers_that_no_router_reads_are_refused() {
         let early = SteeringConfig { steer_first_layer: Some(3), ..paper() };
         assert!(early.layers(shape(), None).unwrap_err().to_string().contains("clean_mean"));
+        let last = SteeringConfig {
+            router_first_layer: Some(28),
+            importance: ImportanceKind::GradientLayerInput,
+            ..paper()
+        };
+        assert!(last.layers(shape(), None).unwrap_err().to_string().contains("below 28"));
         let late = SteeringConfig { router_first_layer: Some(29), ..paper() };
         assert!(late.layers(shape(), None).unwrap_err().to_string().contains("1 to 28"));
     }

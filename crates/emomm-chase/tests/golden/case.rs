@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use emomm_chase::{
-    BlockNorm, CleanReading, Features, LoadedRouter, Router, RouterCard, RouterForm, RouterShape,
-    SampleContext, SteeringConfig, TextScope, TokenSets, VariantRun,
+    BlockNorm, CleanReading, Features, ImportanceKind, LoadedRouter, Router, RouterCard, RouterForm,
+    RouterShape, SampleContext, SteeringConfig, TextScope, TokenSets, VariantRun,
 };
 use emomm_dataset::{Corpus, Modality, ModalitySet};
 use emomm_eval::prompt;
@@ -122,7 +122,7 @@ impl Case {
             (features, reading)
         };
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
-        let importance = self.importance(point.coalition());
+        let importance = self.importance(point.coalition(), config.importance);
         let context = SampleContext {
             name: "clip",
             shape: point.shape(),
@@ -137,9 +137,10 @@ impl Case {
         VariantRun::new(Arc::new(config.clone()), &context).unwrap()
     }
 
-    /// Golden Î_k.
-    pub(super) fn importance(&self, coalition: ModalitySet) -> Option<Vec<f64>> {
-        let tensor = self.chase.get(&format!("importance.{coalition}"))?;
+    /// Golden Î_k by gradient.
+    pub(super) fn importance(&self, coalition: ModalitySet, kind: ImportanceKind) -> Option<Vec<f64>> {
+        let name = if kind == ImportanceKind::GradientLayerInput { "layer_importance" } else { "importance" };
+        let tensor = self.chase.get(&format!("{name}.{coalition}"))?;
         Some(tensor.to_dtype(DType::F64).unwrap().to_vec1().unwrap())
     }
 }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use emomm_chase::{
-    PreferenceOptions, SteeringHook, TextScope, TokenSets, attention_importance, divergences,
-    gradient_importance, preference,
+    ImportanceKind, ImportanceSource, PreferenceOptions, SteeringHook, TextScope, TokenSets,
+    attention_importance, divergences, preference,
 };
 use emomm_dataset::{Modality, ModalitySet, PerModality};
 use emomm_models::decoder::{DecisionHook, DecisionLayer};
@@ -160,13 +160,17 @@ fn preferences_divergences_and_biases_agree() {
 fn importance_by_gradient_agrees() {
     for case in Case::all() {
         case.visit(|point| {
-            let ours = gradient_importance(point).unwrap();
-            let theirs = case.importance(point.coalition());
-            assert_eq!(ours.is_some(), theirs.is_some());
-            if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                let narrow = |v: &[f64]| v.iter().map(|x| *x as f32).collect::<Vec<f32>>();
-                assert!(worst(&narrow(&ours), &narrow(&theirs)) < CLOSE);
-                assert!((ours.iter().sum::<f64>() - 1.0).abs() < 1e-4);
+            for kind in [ImportanceKind::GradientInput, ImportanceKind::GradientLayerInput] {
+                // l_r = 2 in the setting `layer_input`.
+                let source = ImportanceSource::of(kind, 1);
+                let ours = source.compute(point).unwrap();
+                let theirs = case.importance(point.coalition(), kind);
+                assert_eq!(ours.is_some(), theirs.is_some());
+                if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                    let narrow = |v: &[f64]| v.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+                    assert!(worst(&narrow(&ours), &narrow(&theirs)) < CLOSE, "{kind:?}");
+                    assert!((ours.iter().sum::<f64>() - 1.0).abs() < 1e-4);
+                }
             }
         });
     }

@@ -62,7 +62,11 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<ExitStatus, F
     };
     let spinner = printer.spinner("loading the model");
     let mut model = emomm_models::open_with_picture(&folder, &load, picture)?;
+    model.set_missing(args.missing);
     let steering = steering(args, &folder, printer)?;
+    if let Some(file) = &steering {
+        file.check_shape(model.shape())?;
+    }
     if let Some(path) = &args.decision_out {
         write_decisions(model.as_mut(), steering.as_ref(), &clip, &coalitions, (path, args.all_coalitions))?;
     }
@@ -93,6 +97,7 @@ fn ask(
         ("--decision-out", args.decision_out.is_some()),
         ("--steer", args.steer.is_some()),
         ("--person", args.picture.person.is_some()),
+        ("--missing", !args.missing.is_omit()),
     ];
     if let Some((option, _)) = white_box.into_iter().find(|(_, is_asked)| *is_asked) {
         return Err(served_args::not_available(option));

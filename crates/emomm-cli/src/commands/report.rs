@@ -81,6 +81,7 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Fa
             gtar: args.gtar,
             cluster: ClusterBy::Group,
             bootstrap,
+            ..ScoreOptions::default()
         },
         force: args.force,
         version: env!("CARGO_PKG_VERSION").to_owned(),

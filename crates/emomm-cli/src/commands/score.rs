@@ -37,6 +37,7 @@ pub(crate) fn run(args: &ScoreArgs, printer: &Printer) -> Result<ExitStatus, Fai
         unparsed: args.unparsed,
         acc2: args.acc2,
         gtar: args.gtar,
+        empty_value: args.empty_value,
         cluster: args.cluster,
         bootstrap: BootstrapOptions {
             n_resamples: args.resamples as usize,

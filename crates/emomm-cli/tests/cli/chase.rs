@@ -178,6 +178,58 @@ fn another_family_is_trained_and_steered_by_the_same_commands() {
     assert!(steered["steering"]["layers"].as_array().unwrap().iter().any(|l| l["steered"] == true));
 }
 
+/// A run says how missing modalities were kept out, goes on only so, and its records have keys of their own.
+#[test]
+fn the_way_missing_modalities_are_kept_out_is_part_of_plan_and_keys() {
+    let folder = place();
+    let words = |missing: &str, out: &str, more: &[&str]| {
+        let (model, bench) = (golden(), folder.join("bench"));
+        let fixed =
+            ["eval", "--cache", "off", "--limit", "2", "--coalitions", "TAV,TA,V", "--missing", missing];
+        let paths = [("--model", model), ("--bench", bench), ("--out", folder.join(out))];
+        let paths =
+            paths.iter().flat_map(|(name, path)| [(*name).to_owned(), path.to_str().unwrap().to_owned()]);
+        run(fixed.iter().chain(more).map(|w| (*w).to_owned()).chain(paths))
+    };
+    let lines = |out: &str| -> Vec<Value> {
+        let log = std::fs::read_to_string(folder.join(out).join("log.jsonl")).unwrap();
+        log.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let mut keys = std::collections::BTreeSet::new();
+    for missing in ["omit", "blank", "mask"] {
+        let out = format!("missing-{missing}");
+        let done = words(missing, &out, &[]);
+        assert_eq!(done.code, Some(0), "{done}");
+        let lines = lines(&out);
+        let said = &lines[0]["plan"]["settings"]["missing"];
+        assert_eq!(said, &if missing == "omit" { Value::Null } else { missing.into() });
+        for record in &lines[1..] {
+            assert!(record["letter_mass"]["bare"].is_number(), "{record}");
+            assert!(keys.insert(record["key"].as_str().unwrap().to_owned()), "{record}");
+        }
+    }
+    assert_eq!(keys.len(), 18);
+    let other = words("blank", "missing-mask", &[]);
+    assert_eq!(other.code, Some(2), "{other}");
+    assert!(other.to_string().contains("missing"), "{other}");
+    let planned = words("mask", "missing-plan", &["--dry-run", "--json"]).objects().remove(0);
+    let read = lines("missing-mask")[1..].iter().map(|r| r["tokens"]["total"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(planned["tokens"]["prompts"].as_f64(), Some(read as f64), "{planned}");
+
+    // Features of another way are others, and a router says where it does not fit.
+    let router = folder.join("router");
+    let chosen =
+        ["--router", router.to_str().unwrap(), "--limit", "1", "--missing", "mask", "--variants", "paper"];
+    let out = folder.join("missing-chase");
+    let words = [&chosen[..], &["--json", "--out", out.to_str().unwrap()]].concat();
+    let steered = chase("eval", folder, &words, &[]);
+    assert_eq!(steered.code, Some(0), "{steered}");
+    assert!(steered.to_string().contains("trained with --missing omit"), "{steered}");
+    let log = std::fs::read_to_string(out.join("paper/log.jsonl")).unwrap();
+    let header: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(header["plan"]["settings"]["missing"], "mask");
+}
+
 #[test]
 fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     let grid = ["--grid", "conflict_threshold = [0.0, 0.5]; n_heads_steered = [1, \"all\"]", "--json"];
@@ -345,6 +397,20 @@ fn what_does_not_fit_is_refused() {
         folder.join("foreign").as_os_str(),
     ]);
     foreign.refused(4, &["the router was trained on model"]);
+
+    // Four layers and four heads.
+    for (line, said) in [
+        ("router_first_layer = 5", "`router_first_layer` is 5"),
+        ("importance = \"gradient_layer_input\"\nrouter_first_layer = 4", "router_first_layer below 4"),
+        ("head_selection = \"fixed\"\nheads = [[2, 4]]", "`heads` is [2, 4]"),
+        ("conflict_threshold = -0.5", "`conflict_threshold` is -0.5"),
+    ] {
+        let file = folder.join("unfit.toml");
+        std::fs::write(&file, format!("router = \"router\"\n{line}\n")).unwrap();
+        let model = golden();
+        let words = ["predict", "--text", "hello", "--model", model.to_str().unwrap(), "--steer"];
+        run(words.into_iter().chain([file.to_str().unwrap()])).refused(2, &[said]);
+    }
 }
 
 #[test]

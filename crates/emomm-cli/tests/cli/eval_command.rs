@@ -91,6 +91,8 @@ fn what_cannot_be_selected_is_refused() {
     finish(eval("fake:", &run).args(["--shard", "4/3"])).misused("4/3");
     finish(eval("fake:", &run).args(["--coalitions", "TX"])).misused("TX");
     finish(&mut eval("fake:panik=1", &run)).refused(2, &["panik=1"]);
+    finish(eval("fake:", &run).args(["--missing", "mask"])).refused(2, &["--missing mask", "made up"]);
+    finish(eval("fake:", &run).args(["--missing", "zero"])).misused("omit, blank or mask");
     finish(emomm().args(["eval", "--model", "fake:", "--out", "x"])).refused(2, &["--bench is missing"]);
     finish(emomm().args(["eval", "--model", "fake:", "--bench"]).arg(folder.path()).args(["--out", "x"]))
         .refused(3, &["manifest.json"]);

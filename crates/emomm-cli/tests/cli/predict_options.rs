@@ -191,3 +191,57 @@ fn copy(from: &Path, to: &Path) {
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
+
+/// The whole prompt keeps its places; what is withheld changes the answer, and what is not changes nothing.
+#[test]
+fn missing_modalities_are_kept_out_in_three_ways() {
+    let clip = file("clip.mp4");
+    let ask = |missing: &str| {
+        let clip = clip.to_str().unwrap();
+        let media = ["--audio", clip, "--video", clip, "--missing", missing];
+        let words = ["--text", TRANSCRIPT, "--all-coalitions", "--attention"].into_iter().chain(media);
+        json(words)
+    };
+    let (omit, blank, mask) = (ask("omit"), ask("blank"), ask("mask"));
+    let total = |object: &Value| object["tokens"]["total"].as_u64().unwrap();
+    let whole = total(&omit[7]);
+    for (((omit, blank), mask), word) in
+        omit.iter().zip(&blank).zip(&mask).zip(["none", "T", "A", "V", "TA", "TV", "AV", "TAV"])
+    {
+        assert_eq!(
+            (&omit["coalition"], &blank["coalition"], &mask["coalition"]),
+            (&word.into(), &word.into(), &word.into())
+        );
+        assert_eq!(total(blank), whole, "{word}");
+        for (key, letter) in [("text", 'T'), ("audio", 'A'), ("video", 'V')] {
+            let is_shown = word.contains(letter) && word != "none";
+            for object in [omit, blank, mask] {
+                assert_eq!(object["nmas"][key].is_array(), is_shown, "{word} {key}");
+                assert_eq!(object["tokens"][key].as_u64().unwrap() > 0, is_shown, "{word} {key}");
+            }
+        }
+        let mass = &omit["letter_mass"];
+        let (bare, spaced) = (mass["bare"].as_f64().unwrap(), mass["spaced"].as_f64().unwrap_or(0.0));
+        assert!(bare > 0.0 && bare + spaced <= 1.0 + 1e-9, "{mass}");
+        if word == "TAV" {
+            assert_eq!(logits(blank), logits(omit));
+            assert_eq!(logits(mask), logits(omit));
+        } else {
+            assert!(logits(blank) != logits(omit) && logits(mask) != logits(omit), "{word}");
+            assert_ne!(logits(blank), logits(mask), "{word}");
+        }
+    }
+    // Markers and instruction of the whole prompt stay.
+    assert!(total(&mask[0]) > total(&omit[0]));
+    finish(emomm().args([
+        "predict",
+        "--model",
+        "openai:http://127.0.0.1:1#m",
+        "--text",
+        "hi",
+        "--missing",
+        "mask",
+    ]))
+    .refused(2, &["--missing"]);
+    finish(emomm().args(["predict", "--model", "x", "--missing", "zero"])).misused("omit, blank or mask");
+}

@@ -327,6 +327,7 @@ fn record(
         tokens: None,
         grid_thw: None,
         letter_logits: None,
+        letter_mass: None,
         letter: None,
         label,
         centre_score: label.map(|l| corpus.centre_score(l)),
@@ -359,4 +360,38 @@ fn read(row: &ImportedRow, corpus: Corpus) -> Reply {
         read.reply_notes.push(SCORE_OF_SOURCE.to_owned());
     }
     read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asking_whose_status_is_no_answer_has_no_letter() {
+        let row = |epoch, status, reply: &str| ImportedRow {
+            id: "c/v/1".to_owned(),
+            reply: Some(reply.to_owned()).filter(|r| !r.is_empty()),
+            status,
+            epoch,
+            ..ImportedRow::default()
+        };
+        let rows = vec![
+            row(3, Some(RecordStatus::Timeout), ""),
+            row(1, Some(RecordStatus::Ok), "A\nScore: -0.8"),
+            row(2, Some(RecordStatus::Refused), "E\nScore: 0.8"),
+            row(4, None, "D\nScore: 0.4"),
+        ];
+        let header = RunHeader::new(Plan::default(), Places::default(), None);
+        let record = record(&header, "c/v/1".to_owned(), ModalitySet::FULL, Corpus::ChSims, rows);
+        assert_eq!((record.status, record.reply_letter), (RecordStatus::Ok, Some('A')));
+        let repeats = record.served.unwrap().repeats;
+        let read: Vec<_> = repeats.iter().map(|r| (r.ended, r.reply_letter, r.reply_score)).collect();
+        let expected = [
+            (ServedEnd::Refused, None, None),
+            (ServedEnd::Empty, None, None),
+            (ServedEnd::Answered, Some('D'), Some(0.4)),
+        ];
+        assert_eq!(read, expected);
+        assert_eq!(repeats[0].reply.as_deref(), Some("E\nScore: 0.8"));
+    }
 }

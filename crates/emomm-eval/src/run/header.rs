@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::missingness::Missingness;
+
 /// Version of `log.jsonl`. A reader refuses others.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -48,6 +50,9 @@ pub struct Settings {
     /// Digest of the prompt's text; absent where it was not taken.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prompt_sha256: String,
+    /// How modalities that a coalition lacks are kept from the model; absent where they are left out of the prompt.
+    #[serde(default, skip_serializing_if = "Missingness::is_omit")]
+    pub missing: Missingness,
     /// How media are decoded and prepared, with the version of ffmpeg.
     pub media: BTreeMap<String, Value>,
     /// `none`, `summary` or `full`.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attention::{LayerAttention, SpatialAttention};
 use crate::predictor::{
-    MediaRecord, PredictError, PredictErrorKind, Prediction, TokenCost, TokenCounts, letter_map,
+    LetterMass, MediaRecord, PredictError, PredictErrorKind, Prediction, TokenCost, TokenCounts, letter_map,
 };
 use crate::served::{Served, ServedEnd};
 
@@ -152,6 +152,12 @@ pub struct SteeredLayer {
     pub preference_before: PerModality<Option<f64>>,
     /// π after steering, mean over heads.
     pub preference_after: PerModality<Option<f64>>,
+    /// π before and after steering, mean over the steered heads alone; absent where the layer was not steered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steered_heads_before: Option<PerModality<Option<f64>>>,
+    /// See `steered_heads_before`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steered_heads_after: Option<PerModality<Option<f64>>>,
 }
 
 /// What CHASE did to the decision row of a record.
@@ -181,6 +187,9 @@ pub struct Record {
     /// Logits of the bare letters' tokens, A to E, Eq. (22).
     #[serde(with = "letter_map", default)]
     pub letter_logits: Option<[f32; 5]>,
+    /// What part of the next token's probability the letters have; absent for a model that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter_mass: Option<LetterMass>,
     /// The letter of the greatest logit.
     pub letter: Option<char>,
     /// Class of `letter`; of `reply_letter` for a model without logits.
@@ -234,6 +243,7 @@ impl Record {
             coalition,
             status,
             letter_logits: None,
+            letter_mass: None,
             letter: None,
             label: None,
             centre_score: None,
@@ -292,6 +302,7 @@ impl Record {
             coalition,
             status,
             letter_logits: prediction.letter_logits,
+            letter_mass: prediction.letter_mass,
             letter: prediction.letter,
             label,
             centre_score: prediction.centre_score.filter(|_| !ending.withholds()),

@@ -27,11 +27,16 @@ pub struct WorkItem {
     pub wanted: Vec<Wanted>,
 }
 
-/// Gives every wanted coalition its key under the header's settings.
+/// Gives every wanted coalition its key under the header's settings. Where missing modalities keep their places in the prompt, their
+/// contents count, too: the prompt is as long as they are.
 pub fn keyed(candidates: Vec<Candidate>, header: &RunHeader) -> Vec<WorkItem> {
     let item = |candidate: Candidate| {
+        let missing = header.plan.settings.missing;
+        let laid_out = |coalition| missing.laid_out(coalition, candidate.clip.available());
         let wanted = candidate.coalitions.iter().map(|coalition| {
-            let shown = |m: Modality| candidate.evidence.get(m).as_deref().filter(|_| coalition.contains(m));
+            let shown = |m: Modality| {
+                candidate.evidence.get(m).as_deref().filter(|_| laid_out(*coalition).contains(m))
+            };
             let evidence = Modality::ALL.into_iter().filter_map(shown);
             let map = candidate.clip.corpus.name();
             let key = header.key(&candidate.clip.id, *coalition, std::iter::once(map).chain(evidence));

@@ -133,6 +133,10 @@ pub(super) fn go_on(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, RunError> {
+    if items.is_empty() {
+        // No model is opened for nothing.
+        return Ok(outcome);
+    }
     let (sender, receiver) = sync_channel(WAITING_CLIPS);
     let mut crew = Crew {
         queue: Arc::new(Queue::new(items)),

@@ -158,7 +158,12 @@ fn read_table(
     let mut answers = settled(path, rows, faults, columns.answer_name, options.on_bad_row)?;
     answers.notes = notes(&columns, &answers.rows, truth);
     if truth.is_none() {
-        let contradicted = answers.rows.iter_mut().filter_map(|row| place(row).then_some(row.row)).count();
+        let mut contradicted = 0;
+        for clip in answers.rows.chunk_by_mut(|a, b| clip::clip_key(a) == clip::clip_key(b)) {
+            // What one row says of the whole clip holds for those that say nothing of it.
+            let of_clip = clip.iter().find_map(|row| row.subset.filter(|s| !s.is_missing()));
+            contradicted += clip.iter_mut().filter_map(|row| place(row, of_clip).then_some(())).count();
+        }
         if contradicted > 0 {
             answers.notes.push(format!(
                 "{contradicted} rows state a subset that their labels contradict; the stated one is used"
@@ -189,15 +194,17 @@ pub(super) fn settled(
     Ok(Answers { rows, skipped: faults, answer_column, notes: Vec::new() })
 }
 
-/// Makes the subset of a row as narrow as its labels allow; true if they contradict it.
-fn place(row: &mut AnswerRow) -> bool {
-    let stated = row.subset;
+/// Makes the subset of a row as narrow as its labels allow; true if they contradict it. `of_clip` is what another row says of the
+/// whole clip.
+fn place(row: &mut AnswerRow, of_clip: Option<Subset>) -> bool {
+    let is_full = row.coalition == ModalitySet::FULL;
+    let stated = row.subset.or(of_clip.filter(|_| is_full));
     let computed = subset::computed(row.labels, row.coalition);
     row.subset = subset::narrowest(stated, row.labels, row.coalition);
-    let of_clip = stated.filter(|s| !s.is_missing());
+    let of_clip = stated.filter(|s| !s.is_missing()).or(of_clip);
     row.clip_subset = subset::narrowest(of_clip, row.labels, ModalitySet::FULL);
     // On a masked copy a clip may state the subset of the whole clip.
-    let comparable = |s: Subset| s.is_missing() != (row.coalition == ModalitySet::FULL);
+    let comparable = |s: Subset| s.is_missing() != is_full;
     matches!((stated, computed), (Some(s), Some(c)) if comparable(s) && !c.is_within(s) && !s.is_within(c))
 }
 

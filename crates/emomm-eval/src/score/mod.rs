@@ -40,7 +40,7 @@ pub use compare::{
 };
 pub use error::{Fault, ScoreFileError};
 pub use interval::{ClusterBy, Interval, intervals};
-pub use modality_values::{PsmvBySubset, PsmvFigures, PsmvReport};
+pub use modality_values::{EmptyValue, PsmvBySubset, PsmvFigures, PsmvReport};
 pub use of_run::{RecordColumn, of_run};
 pub use rows::ScoreRow;
 
@@ -73,6 +73,8 @@ pub struct ScoreOptions {
     pub acc2: Acc2,
     /// Which samples GTAR takes for conflicts.
     pub gtar: ConflictReading,
+    /// What V(∅) of PSMV is.
+    pub empty_value: EmptyValue,
     /// What is drawn when resampling.
     pub cluster: ClusterBy,
     /// How often, how wide, from which seed.

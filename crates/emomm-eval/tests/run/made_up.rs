@@ -25,6 +25,7 @@ pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
         tokens: None,
         grid_thw: None,
         letter_logits: Some([0.0, logit, 0.0, 0.0, -0.1]),
+        letter_mass: None,
         letter: Some('B'),
         label: emomm_dataset::Sentiment::from_letter('B'),
         centre_score: Some(-0.4),

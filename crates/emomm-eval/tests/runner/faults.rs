@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use emomm_dataset::ModalitySet;
 use emomm_eval::fake::FakePredictor;
 use emomm_eval::run::{Record, RecordStatus, Run};
-use emomm_eval::runner::{Ending, FailOn, OpenPredictor, RunnerOptions};
+use emomm_eval::runner::{Ending, FailOn, OpenPredictor, RunnerOptions, run, run_after_trial};
 use emomm_eval::{Clip, Deliver, PredictError, PredictErrorKind, PredictOptions, Predictor};
 
-use crate::stage::{SHORT, Spectator, fake, header, options, play, records};
+use crate::stage::{Runner, SHORT, Spectator, fake, header, options, play, play_by, records};
 
 /// Status and kind of the records of one clip, and whether all others are fine.
 fn of_clip(records: &[Record], id: &str) -> (Vec<(RecordStatus, Option<String>)>, bool) {
@@ -176,6 +176,20 @@ fn what_every_clip_needs_ends_the_run_and_blames_no_clip() {
     let outcome = play(folder.path(), &header(9), &fake(""), &options(1), &mut Spectator::default());
     assert!(matches!(outcome.ending, Ending::Complete));
     assert!(Run::open(folder.path()).unwrap().is_complete());
+}
+
+#[test]
+fn a_run_that_is_complete_opens_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    play(folder.path(), &header(2), &fake(""), &options(1), &mut Spectator::default());
+    let open: Arc<OpenPredictor> = Arc::new(|| panic!("a model is opened"));
+    let runners: [Runner; 2] = [run, run_after_trial];
+    for runner in runners {
+        let mut spectator = Spectator::default();
+        let outcome = play_by(runner, folder.path(), &header(2), &open, &options(1), &mut spectator);
+        assert!(matches!(outcome.ending, Ending::Complete), "{:?}", outcome.ending);
+        assert_eq!((outcome.n_recorded, spectator.n_records), (0, 0));
+    }
 }
 
 #[test]

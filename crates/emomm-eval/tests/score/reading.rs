@@ -79,6 +79,28 @@ fn a_stated_subset_is_used_and_contradictions_are_told() {
     assert_eq!(answers.notes, ["1 rows state a subset that their labels contradict; the stated one is used"]);
 }
 
+/// Without labels of modalities only the file knows to which subset a clip belongs, and may say it once.
+#[test]
+fn a_subset_of_the_whole_clip_on_one_row_holds_for_the_clip() {
+    let file = "id,coalition,label,ground_truth,subset\n\
+                a,V,A,A,\na,TA,A,A,missing-align\na,TAV,A,A,conflict\n\
+                b,V,A,A,align\nb,TAV,A,A,\nc,TAV,A,A,\n";
+    let answers = answers("p.csv", file);
+    let found: Vec<_> =
+        answers.rows.iter().map(|r| (&*r.id, r.coalition.to_string(), r.subset, r.clip_subset)).collect();
+    let (align, conflict, part) = (Some(Subset::Align), Some(Subset::Conflict), Some(Subset::MissingAlign));
+    let expected = [
+        ("a", "TA", part, conflict),
+        ("a", "V", None, conflict),
+        ("a", "TAV", conflict, conflict),
+        ("b", "V", align, align),
+        ("b", "TAV", align, align),
+        ("c", "TAV", None, None),
+    ];
+    assert_eq!(found, expected.map(|(id, word, own, clip)| (id, word.to_owned(), own, clip)));
+    assert!(answers.notes.is_empty(), "{:?}", answers.notes);
+}
+
 #[test]
 fn unknown_columns_and_corpora_are_told() {
     let file = "id,label,ground_truth,comment,corpus,prob\na,A,A,x,my-clips,0.5\nb,A,A,,CH-SIMS,0.5\n";

@@ -1,8 +1,9 @@
-//! Gradient of one logit of the decision row with respect to input embeddings, Eq. (24): backwards through the layers by
-//! hand, without a tape and without gradients of weights.
+//! Gradient of one logit of the decision row with respect to input embeddings, or to the input of a later layer, Eq. (24):
+//! backwards through the layers by hand, without a tape and without gradients of weights.
 //!
-//! Two facts make it cheaper than a general backward pass. In the last layer only the decision row has a gradient, so
-//! there is one query. And no row before the first one asked for is needed: what comes later never acts on it.
+//! Three facts make it cheaper than a general backward pass. In the last layer only the decision row has a gradient, so
+//! there is one query. No row before the first one asked for is needed: what comes later never acts on it. And the way back
+//! ends at the layer whose input is asked for.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -33,7 +34,28 @@ pub enum TargetLogit<'a> {
     Greatest(&'a [u32]),
 }
 
-/// A gradient with respect to input embeddings.
+/// With respect to what a gradient is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GradientPlace {
+    /// The layer whose input it is, counted from 0; that of layer 0 are the input embeddings.
+    pub layer: usize,
+    /// The tokens.
+    pub rows: Range<usize>,
+}
+
+impl GradientPlace {
+    /// The input embeddings of some tokens.
+    pub fn embeddings(rows: Range<usize>) -> Self {
+        Self { layer: 0, rows }
+    }
+
+    /// The rows that are asked for, of a layer's whole input.
+    fn of(&self, resid_pre: &Tensor) -> Result<Tensor> {
+        Ok(resid_pre.narrow(0, self.rows.start, self.rows.len())?)
+    }
+}
+
+/// A gradient with respect to input embeddings or a layer's input.
 #[derive(Debug, Clone)]
 pub struct InputGradient {
     /// The token whose logit it is.
@@ -42,6 +64,8 @@ pub struct InputGradient {
     pub logits: Tensor,
     /// ∂y/∂h_k for the rows asked for: `[rows, hidden]`, f32.
     pub gradient: Tensor,
+    /// h_k itself: `[rows, hidden]`, model type.
+    pub inputs: Tensor,
 }
 
 /// A layer as the forward pass leaves it.
@@ -51,7 +75,7 @@ struct Kept {
 }
 
 impl Decoder {
-    /// Gradient of a logit of the last row with respect to the embeddings of `rows`.
+    /// Gradient of a logit of the last row with respect to `place`. Layers before it are read and not kept.
     ///
     /// Nothing is shared with [`Decoder::prefill`]: the prompt is read once more. [`Decoder::input_gradient_after`] shares it.
     ///
@@ -59,17 +83,17 @@ impl Decoder {
     /// `embeddings [tokens, hidden]`, one position triple for each token
     ///
     /// # Errors
-    /// Rows that are empty or beyond the prompt, and a target that is no token of the vocabulary.
+    /// Rows that are empty or beyond the prompt, a layer that does not exist, and a target that is no token of the vocabulary.
     pub fn input_gradient(
         &self,
         embeddings: &Tensor,
         positions: &[[u32; 3]],
         target: TargetLogit<'_>,
-        rows: Range<usize>,
+        place: &GradientPlace,
         keep: Keep,
     ) -> Result<InputGradient> {
         let tokens = embeddings.dim(0)?;
-        check_rows(&rows, tokens)?;
+        self.check_place(place, tokens)?;
         let rope = self.rope.tables(positions, self.dtype(), self.device())?;
         let n_layers = self.layers.len();
         let stride = match keep {
@@ -77,12 +101,16 @@ impl Decoder {
             Keep::EveryNthInput(stride) => stride.get(),
         };
 
-        // Forward: the input of every `stride`-th layer, and of all layers of the last stretch.
+        // Forward: the input of every `stride`-th layer from the first one asked for, and of all layers of the last stretch.
         let mut resid = embeddings.to_dtype(self.dtype())?.contiguous()?;
-        let last_start = (n_layers - 1) / stride * stride;
+        for layer in &self.layers[..place.layer] {
+            resid = layer.prefill(&resid, None, &rope)?.0;
+        }
+        let wanted = place.of(&resid)?;
+        let last_start = place.layer + (n_layers - 1 - place.layer) / stride * stride;
         let mut inputs = Vec::with_capacity(last_start / stride);
         let mut stretches = Vec::with_capacity(last_start / stride);
-        for start in (0..last_start).step_by(stride) {
+        for start in (place.layer..last_start).step_by(stride) {
             inputs.push(resid.clone());
             let (stretch, next) = self.read_stretch(resid, start..start + stride, &rope)?;
             // With a stride of one nothing is read twice.
@@ -96,7 +124,7 @@ impl Decoder {
         let logits = self.unembed(&resid_final)?.squeeze(0)?;
         let token = target.token(&logits)?;
 
-        let mut back = self.backward_start(&resid_final, token, tokens, rows)?;
+        let mut back = self.backward_start(&resid_final, token, tokens, place)?;
         let mut start = last_start;
         loop {
             while let Some(kept) = stretch.pop() {
@@ -109,7 +137,7 @@ impl Decoder {
                 None => self.read_stretch(input, start..start + stride, &rope)?.0,
             };
         }
-        back.found(token, logits)
+        back.found(token, logits, wanted)
     }
 
     /// As [`Decoder::input_gradient`], for a prompt of which `prefill` has read all but the last token: only that token's
@@ -126,10 +154,10 @@ impl Decoder {
         row: &Tensor,
         position: [u32; 3],
         target: TargetLogit<'_>,
-        rows: Range<usize>,
+        place: &GradientPlace,
     ) -> Result<InputGradient> {
         let tokens = prefill.len() + 1;
-        check_rows(&rows, tokens)?;
+        self.check_place(place, tokens)?;
         let (Some(inputs), Some(caches)) = (&prefill.inputs, &prefill.layers) else {
             let message = "a gradient after a prefix whose layer inputs were not kept".to_owned();
             return Err(ModelError::request(message, "begin at a root that keeps inputs, and read a prefix"));
@@ -148,19 +176,25 @@ impl Decoder {
         let mut positions = inputs.positions.clone();
         positions.push(position);
         let rope = self.rope.tables(&positions, self.dtype(), self.device())?;
-        let mut back = self.backward_start(&resid, token, tokens, rows)?;
+        let with_own = |layer: usize, own: &Tensor| {
+            Tensor::cat(&inputs.resid_pre[layer].iter().chain([own]).collect::<Vec<_>>(), 0)
+        };
+        let mut back = self.backward_start(&resid, token, tokens, place)?;
+        let wanted = place.of(&with_own(place.layer, &own[place.layer].0)?)?;
         while let Some((own_input, own_cache)) = own.pop() {
             let layer = own.len();
-            let resid_pre = inputs.resid_pre[layer].iter().chain([&own_input]).collect::<Vec<_>>();
+            if layer < place.layer {
+                break;
+            }
             let joined = |past: &Tensor, own: &Tensor| Tensor::cat(&[past, &own.squeeze(0)?], 1);
             let cache = LayerCache {
                 k: joined(&caches[layer].k, &own_cache.k)?,
                 v: joined(&caches[layer].v, &own_cache.v)?,
             };
-            let kept = Kept { resid_pre: Tensor::cat(&resid_pre, 0)?, cache };
+            let kept = Kept { resid_pre: with_own(layer, &own_input)?, cache };
             self.backward_step(&mut back, layer, &kept, &rope)?;
         }
-        back.found(token, logits)
+        back.found(token, logits, wanted)
     }
 
     /// Through one row of the output matrix and the final norm.
@@ -169,11 +203,25 @@ impl Decoder {
         resid_final: &Tensor,
         token: u32,
         tokens: usize,
-        rows: Range<usize>,
+        place: &GradientPlace,
     ) -> Result<Backward> {
         let d_normed = self.lm_head.row(token)?.unsqueeze(0)?;
         let grad = self.norm.backward(resid_final, &d_normed)?;
-        Ok(Backward { grad, from_output: tokens - 1, rows })
+        Ok(Backward { grad, from_output: tokens - 1, rows: place.rows.clone() })
+    }
+
+    fn check_place(&self, place: &GradientPlace, tokens: usize) -> Result<()> {
+        let GradientPlace { layer, rows } = place;
+        if rows.is_empty() || rows.end > tokens {
+            let message = format!("gradient of the rows {rows:?}, expected a part of 0..{tokens}");
+            return Err(ModelError::request(message, "give rows that are tokens of the prompt"));
+        }
+        let n_layers = self.layers.len();
+        if *layer >= n_layers {
+            let message = format!("gradient at the input of layer {layer}, expected one below {n_layers}");
+            return Err(ModelError::request(message, "give a layer of the model, counted from 0"));
+        }
+        Ok(())
     }
 
     /// Through one layer.
@@ -225,18 +273,10 @@ struct Backward {
 }
 
 impl Backward {
-    fn found(self, token: u32, logits: Tensor) -> Result<InputGradient> {
+    fn found(self, token: u32, logits: Tensor, inputs: Tensor) -> Result<InputGradient> {
         let gradient = self.grad.narrow(0, 0, self.rows.len())?.contiguous()?;
-        Ok(InputGradient { token, logits, gradient })
+        Ok(InputGradient { token, logits, gradient, inputs })
     }
-}
-
-fn check_rows(rows: &Range<usize>, tokens: usize) -> Result<()> {
-    if rows.is_empty() || rows.end > tokens {
-        let message = format!("gradient of the rows {rows:?}, expected a part of 0..{tokens}");
-        return Err(ModelError::request(message, "give rows that are tokens of the prompt"));
-    }
-    Ok(())
 }
 
 impl TargetLogit<'_> {

@@ -19,7 +19,7 @@ use candle_core::{DType, Device, Tensor};
 
 pub(crate) use attention::{attend_batched, attend_equal_segments, attend_segments_of};
 pub use config::DecoderConfig;
-pub use gradient::{InputGradient, Keep, TargetLogit};
+pub use gradient::{GradientPlace, InputGradient, Keep, TargetLogit};
 pub use hook::{DecisionHook, DecisionLayer};
 use layer::Layer;
 pub use prefill::Prefill;

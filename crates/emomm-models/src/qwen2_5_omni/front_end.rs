@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use candle_core::Tensor;
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
+use emomm_media::{FloatImage, Waveform};
 
 use super::Omni;
 use super::chat::{MediaShape, prompt_row, render};
@@ -15,6 +17,7 @@ use crate::front_end::{Encoded, Evidence, FrontEnd, MediaReader};
 use crate::media_cache::MediaCache;
 use crate::picture::Viewer;
 use crate::prompt_tree::PromptRow;
+use crate::vision::Grid;
 
 impl FrontEnd for Omni {
     fn decoder(&self) -> &Decoder {
@@ -27,6 +30,10 @@ impl FrontEnd for Omni {
 
     fn letters(&self) -> [u32; 5] {
         self.tokenizer.letters
+    }
+
+    fn spaced_letters(&self) -> [Option<u32>; 5] {
+        self.tokenizer.spaced_letters
     }
 
     fn stop_tokens(&self) -> &[u32] {
@@ -123,6 +130,26 @@ impl FrontEnd for Omni {
         sound(&self.processor, reader, audio).map(drop)
     }
 
+    fn blank_token(&self) -> Result<u32> {
+        self.tokenizer.blank()
+    }
+
+    fn black(&self, like: &Encoded) -> Result<Tensor> {
+        let vit = &self.config.vision;
+        let grid = like.grid.unwrap_or(Grid { t: 0, h: 0, w: 0 });
+        let (width, height) = (grid.w * vit.patch_size, grid.h * vit.patch_size);
+        let black = FloatImage { width, height, data: vec![0.0; width * height * 3] };
+        let frames = vec![black; grid.t * vit.temporal_patch_size];
+        self.encode_video(&patchify(&frames, &self.processor, vit)?)
+    }
+
+    fn silence(&self, like: &Encoded) -> Result<Tensor> {
+        let rate = self.processor.sample_rate_hz;
+        let samples = like.record.audio_seconds.unwrap_or(0.0) * f64::from(rate);
+        let mel = log_mel(&silent(samples.round() as usize, rate), &self.processor)?;
+        self.encode_audio(&mel.data, mel.n_frames)
+    }
+
     fn render(&self, prompt: &Prompt) -> String {
         render(prompt)
     }
@@ -135,5 +162,16 @@ impl FrontEnd for Omni {
         let shape =
             MediaShape { grid: evidence.video.and_then(|v| v.grid), audio_tokens, ..self.media_shape() };
         prompt_row(prompt, &self.tokenizer, &shape)
+    }
+}
+
+/// A sound without sound.
+fn silent(samples: usize, rate: u32) -> Waveform {
+    Waveform {
+        samples: vec![0.0; samples],
+        sample_rate_hz: rate,
+        source_rate_hz: rate,
+        source_channels: 1,
+        warnings: Vec::new(),
     }
 }

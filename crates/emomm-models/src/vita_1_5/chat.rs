@@ -136,11 +136,15 @@ pub fn prompt_row(
             Piece::Text { text, transcript } => {
                 for token in tokenizer.encode(&text)? {
                     // A token that straddles the transcript's border belongs to no modality.
-                    let inside = transcript
-                        .as_ref()
-                        .is_some_and(|t| t.start <= token.bytes.start && token.bytes.end <= t.end);
+                    let range = &token.bytes;
                     tokens.push(PromptToken::Id(token.id));
-                    layout.push(inside.then_some(Modality::Text), 1);
+                    match &transcript {
+                        Some(t) if t.start <= range.start && range.end <= t.end => {
+                            layout.push(Some(Modality::Text), 1);
+                        }
+                        Some(t) if t.start < range.end && range.start < t.end => layout.push_straddling(),
+                        _ => layout.push(None, 1),
+                    }
                 }
             }
         }

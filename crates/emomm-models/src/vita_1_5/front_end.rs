@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use candle_core::Tensor;
 use emomm_eval::MediaRecord;
 use emomm_eval::prompt::Prompt;
+use emomm_media::RgbImage;
 
 use super::chat::{MediaTokens, prompt_row, render};
 use super::outline::{MOST_SECONDS, grid, sound, used, visual_tokens};
@@ -30,6 +32,10 @@ impl FrontEnd for Vita {
 
     fn letters(&self) -> [u32; 5] {
         self.tokenizer.letters
+    }
+
+    fn spaced_letters(&self) -> [Option<u32>; 5] {
+        self.tokenizer.spaced_letters
     }
 
     fn stop_tokens(&self) -> &[u32] {
@@ -126,6 +132,22 @@ impl FrontEnd for Vita {
 
     fn listen_ahead(&self, reader: &MediaReader, audio: &Path) -> Result<()> {
         sound(&self.config, reader, audio).map(drop)
+    }
+
+    fn blank_token(&self) -> Result<u32> {
+        self.tokenizer.blank()
+    }
+
+    fn black(&self, like: &Encoded) -> Result<Tensor> {
+        let vit = &self.config.vision;
+        let side = vit.image_size;
+        let black = patchify(&RgbImage::new(side, side, vec![0; side * side * 3])?, vit);
+        self.encode_video(&black.repeat(like.grid.map_or(0, |g| g.t)))
+    }
+
+    fn silence(&self, like: &Encoded) -> Result<Tensor> {
+        let samples = like.record.audio_seconds.unwrap_or(0.0) * f64::from(self.config.sample_rate_hz);
+        self.encode_audio(&self.features(&vec![0.0; samples.round() as usize])?)
     }
 
     fn render(&self, prompt: &Prompt) -> String {

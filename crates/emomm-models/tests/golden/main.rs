@@ -1,11 +1,12 @@
-//! Parity with the public reference on tiny checkpoints: `tests/golden/qwen2_5_omni` and
-//! `tests/golden/saliency`.
+//! Parity with the public reference on tiny checkpoints: `tests/golden/qwen2_5_omni`,
+//! `tests/golden/saliency` and `tests/golden/missing`.
 //!
 //! The expected values come from `export.py` beside the data, which runs PyPI transformers on the same weights.
 
 mod cases;
 mod embedded;
 mod identities;
+mod missing;
 mod model;
 mod person;
 mod predictor;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_models::decoder::{Decoder, DecoderConfig, Keep, Prefill, TargetLogit};
+use emomm_models::decoder::{Decoder, DecoderConfig, GradientPlace, Keep, Prefill, TargetLogit};
 use emomm_models::importance::{token_importance, token_importance_after};
 use emomm_models::prompt_tree::{embed, walk_from};
 use emomm_models::weights::Weights;
@@ -46,7 +46,7 @@ fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
         for (coalition, row) in ModalitySet::ALL.into_iter().zip(case.rows(&shape)) {
             let label = format!("{} {coalition}", case.name);
             let keep = Keep::LayerInputs;
-            let found = token_importance(decoder, letters, &row, &media, Modality::Video, keep).unwrap();
+            let found = token_importance(decoder, letters, &row, &media, Modality::Video, (0, keep)).unwrap();
             assert_eq!(found.is_some(), coalition.contains(Modality::Video), "{label}");
             let Some(found) = found else { continue };
             let theirs = |what: &str| &expected[&format!("{coalition}.{what}")];
@@ -66,7 +66,8 @@ fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
             let all = embed(decoder, &row.tokens, &media).unwrap();
             let count = rows.len();
             let target = TargetLogit::Token(token[0] as u32);
-            let got = decoder.input_gradient(&all, row.positions.as_slice(), target, rows, keep).unwrap();
+            let place = GradientPlace::embeddings(rows);
+            let got = decoder.input_gradient(&all, row.positions.as_slice(), target, &place, keep).unwrap();
             let every: Vec<u32> = (0..count as u32).step_by(STRIDE).collect();
             let every = Tensor::new(every.as_slice(), decoder.device()).unwrap();
             let ours = got.gradient.index_select(&every, 0).unwrap();
@@ -76,6 +77,56 @@ fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
         }
     }
     assert_eq!(compared, 16);
+}
+
+/// With h_k the input of a later layer: the way back ends there. Differences count beside the greatest importance at the
+/// embedding, for at the last layer there is none: a token acts on the decision row there through its normed state alone, which
+/// does not change with the state's length, so the gradient is at right angles to the state.
+#[test]
+fn importance_at_every_layer_s_input_equals_autograd_s() {
+    let mut compared = 0;
+    for case in Case::all() {
+        let expected = reference(case.name);
+        let (_, shape) = case.media();
+        let media = case.reference_media();
+        let (decoder, letters) = (&case.model.decoder, &case.model.tokenizer.letters);
+        let n_layers = decoder.config().n_layers;
+        for (coalition, row) in ModalitySet::ALL.into_iter().zip(case.rows(&shape)) {
+            if !coalition.contains(Modality::Video) {
+                continue;
+            }
+            let label = format!("{} {coalition}", case.name);
+            let theirs = &expected[&format!("{coalition}.layer_importance")];
+            assert_eq!(theirs.dim(0).unwrap(), n_layers, "{label}");
+            let size = greatest(&theirs.get(0).unwrap());
+            for (layer, keep) in (0..n_layers).flat_map(|layer| KEEPS.map(|keep| (layer, keep))) {
+                let found =
+                    token_importance(decoder, letters, &row, &media, Modality::Video, (layer, keep)).unwrap();
+                let ours = Tensor::new(found.unwrap().raw.as_slice(), &Device::Cpu).unwrap();
+                let theirs = theirs.get(layer).unwrap();
+                let difference = max_difference(&ours, &theirs) / size;
+                assert!(difference < RELATIVE, "{label} layer {layer} {keep:?}: {difference}");
+                let share = greatest(&ours) / size;
+                assert_eq!(share > 1e-3, layer + 1 < n_layers, "{label} layer {layer}: {share}");
+                compared += 1;
+            }
+            let rows = row.layout.spans(Modality::Video)[0].clone();
+            let every: Vec<u32> = (0..rows.len() as u32).step_by(STRIDE).collect();
+            let every = Tensor::new(every.as_slice(), decoder.device()).unwrap();
+            let all = embed(decoder, &row.tokens, &media).unwrap();
+            let place = GradientPlace { layer: 1, rows };
+            let target = TargetLogit::Greatest(letters);
+            let got = decoder
+                .input_gradient(&all, row.positions.as_slice(), target, &place, Keep::LayerInputs)
+                .unwrap();
+            let ours = got.gradient.index_select(&every, 0).unwrap();
+            let theirs = &expected[&format!("{coalition}.layer_gradient")];
+            let difference = max_difference(&ours, theirs) / greatest(theirs);
+            assert!(difference < RELATIVE, "{label}: the gradient differs by {difference}");
+        }
+    }
+    // Four coalitions, three ways to keep, 4 + 3 + 3 + 2 layers.
+    assert_eq!(compared, 4 * 3 * 12);
 }
 
 /// All input embeddings at once, against the gradient of the whole prompt TAV that the model's own fixture has.
@@ -89,9 +140,9 @@ fn every_input_embedding_has_the_reference_s_gradient_and_none_is_zero() {
     let embeds = &expected["embeds"];
     for keep in KEEPS {
         let target = TargetLogit::Token(token[0] as u32);
-        let all = 0..row.tokens.len();
+        let all = GradientPlace::embeddings(0..row.tokens.len());
         let got =
-            case.model.decoder.input_gradient(embeds, row.positions.as_slice(), target, all, keep).unwrap();
+            case.model.decoder.input_gradient(embeds, row.positions.as_slice(), target, &all, keep).unwrap();
         let theirs = &expected["gradient.embeds"];
         let difference = max_difference(&got.gradient, theirs) / greatest(theirs);
         assert!(difference < RELATIVE, "{keep:?}: {difference}");
@@ -110,7 +161,8 @@ fn what_is_kept_and_which_rows_are_asked_for_change_no_gradient() {
         let all = embed(decoder, &row.tokens, &media).unwrap();
         let target = TargetLogit::Greatest(&case.model.tokenizer.letters);
         let gradient = |rows: std::ops::Range<usize>, keep: Keep| {
-            decoder.input_gradient(&all, row.positions.as_slice(), target, rows, keep).unwrap().gradient
+            let place = GradientPlace::embeddings(rows);
+            decoder.input_gradient(&all, row.positions.as_slice(), target, &place, keep).unwrap().gradient
         };
         let tokens = row.tokens.len();
         let whole = gradient(0..tokens, Keep::LayerInputs);
@@ -134,24 +186,28 @@ fn a_gradient_after_a_kept_prefix_equals_one_from_scratch() {
         let mut compared = 0;
         let mut leaf = |i: usize, prefill: &Prefill| {
             let row = &rows[i];
-            let after = token_importance_after(decoder, letters, row, prefill, &media, Modality::Video)?;
             let keep = Keep::LayerInputs;
-            let scratch = token_importance(decoder, letters, row, &media, Modality::Video, keep)?;
-            assert_eq!(after.is_some(), scratch.is_some());
-            let (Some(after), Some(scratch)) = (after, scratch) else { return Ok(()) };
-            assert_eq!((after.letter, &after.tokens), (scratch.letter, &scratch.tokens));
-            let most = scratch.raw.iter().fold(0.0, |most: f32, x| most.max(*x));
-            let difference = worst_difference(&after.raw, &scratch.raw) / most;
-            // Two orders of summation, each as far from f64 as the reference.
-            assert!(difference < 5e-5, "{} {}: {difference}", case.name, ModalitySet::ALL[i]);
-            compared += 1;
+            for layer in [0, decoder.config().n_layers - 2] {
+                let video = Modality::Video;
+                let after = token_importance_after(decoder, letters, row, prefill, &media, video, layer)?;
+                let scratch = token_importance(decoder, letters, row, &media, video, (layer, keep))?;
+                assert_eq!(after.is_some(), scratch.is_some());
+                let (Some(after), Some(scratch)) = (after, scratch) else { return Ok(()) };
+                assert_eq!((after.letter, &after.tokens), (scratch.letter, &scratch.tokens));
+                let most = scratch.raw.iter().fold(0.0, |most: f32, x| most.max(*x));
+                let difference = worst_difference(&after.raw, &scratch.raw) / most;
+                // Two orders of summation, each as far from f64 as the reference.
+                assert!(difference < 5e-5, "{} {}: {difference}", case.name, ModalitySet::ALL[i]);
+                compared += 1;
+            }
             Ok(())
         };
         walk_from(&decoder.root_keeping_inputs(), decoder, &rows, &media, &mut leaf).unwrap();
-        assert_eq!(compared, 4);
+        assert_eq!(compared, 8);
         // A prefix that kept nothing says so.
         let mut leaf = |i: usize, prefill: &Prefill| {
-            token_importance_after(decoder, letters, &rows[7 + i], prefill, &media, Modality::Video).map(drop)
+            token_importance_after(decoder, letters, &rows[7 + i], prefill, &media, Modality::Video, 0)
+                .map(drop)
         };
         let error = walk_from(&decoder.root(), decoder, &rows[7..], &media, &mut leaf);
         assert!(error.unwrap_err().to_string().contains("layer inputs were not kept"));
@@ -181,7 +237,8 @@ fn a_gradient_through_normed_heads_equals_differences() {
     let positions: Vec<[u32; 3]> = (0..6).map(|p| [p; 3]).collect();
     let token = 11;
     let target = TargetLogit::Token(token);
-    let found = decoder.input_gradient(&embeds, &positions, target, 0..6, Keep::LayerInputs).unwrap();
+    let all = GradientPlace::embeddings(0..6);
+    let found = decoder.input_gradient(&embeds, &positions, target, &all, Keep::LayerInputs).unwrap();
     let gradient = found.gradient.to_vec2::<f32>().unwrap();
     let logit = |embeds: &Tensor| -> f32 {
         decoder.full_forward(embeds, &positions, 5).unwrap().to_vec1::<f32>().unwrap()[token as usize]
@@ -208,7 +265,12 @@ fn rows_and_targets_that_do_not_exist_are_refused() {
     let decoder = &case.model.decoder;
     let embeds = decoder.embed(&[3, 9, 27]).unwrap();
     let positions = [[0; 3], [1; 3], [2; 3]];
-    let ask = |target, rows| decoder.input_gradient(&embeds, &positions, target, rows, Keep::LayerInputs);
+    let at = |target, place: &GradientPlace| {
+        decoder.input_gradient(&embeds, &positions, target, place, Keep::LayerInputs)
+    };
+    let ask = |target, rows| at(target, &GradientPlace::embeddings(rows));
+    let beyond = at(TargetLogit::Token(1), &GradientPlace { layer: 4, rows: 0..1 }).unwrap_err();
+    assert!(beyond.to_string().contains("layer 4, expected one below 4"), "{beyond}");
     for (target, rows, message) in [
         (TargetLogit::Token(1), 1..1, "expected a part of 0..3"),
         (TargetLogit::Token(1), 1..4, "expected a part of 0..3"),

@@ -15,6 +15,7 @@ use emomm_models::attention_summary::AttentionRecorder;
 use emomm_models::decoder::{Keep, Prefill};
 use emomm_models::importance::{token_importance, token_importance_after};
 use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow, embed, walk_from};
+use emomm_models::vision::Grid;
 use emomm_models::vita_1_5::{
     AudioPlace, MediaTokens, StateToken, Vita, VitaSettings, patchify, prompt_row, render,
 };
@@ -63,6 +64,23 @@ impl Case {
             video: Some(self.model.encode_video(&patches).unwrap()),
             audio: Some(self.model.encode_audio(&features).unwrap()),
         }
+    }
+
+    /// What the reference made.
+    pub(super) fn expect(&self, name: &str) -> &Tensor {
+        &self.expected[name]
+    }
+
+    /// Patches of the frames.
+    pub(super) fn grid(&self) -> Grid {
+        let side = self.model.config.vision.side();
+        Grid { t: self.expected["frames"].dim(0).unwrap(), h: side, w: side }
+    }
+
+    /// Length of the sound.
+    pub(super) fn seconds(&self) -> f64 {
+        let samples = self.expected["waveform"].dim(0).unwrap();
+        samples as f64 / f64::from(self.model.config.sample_rate_hz)
     }
 
     pub(super) fn rows(&self, media: &MediaEmbeddings) -> Vec<PromptRow> {
@@ -155,9 +173,9 @@ fn the_whole_model_agrees_for_all_coalitions() {
             assert!(difference < 1e-5, "{label}: attention differs by {difference}");
 
             // The gradient knows no model either.
-            let after = token_importance_after(decoder, letters, row, prefill, &media, Modality::Video)?;
+            let after = token_importance_after(decoder, letters, row, prefill, &media, Modality::Video, 0)?;
             let scratch =
-                token_importance(decoder, letters, row, &media, Modality::Video, Keep::LayerInputs)?;
+                token_importance(decoder, letters, row, &media, Modality::Video, (0, Keep::LayerInputs))?;
             assert_eq!(after.is_some(), coalition.contains(Modality::Video));
             if let (Some(after), Some(scratch)) = (after, scratch) {
                 let most = scratch.raw.iter().fold(0.0, |most: f32, x| most.max(*x));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use emomm_dataset::{Modality, ModalitySet, PerModality};
+use emomm_eval::run::SteeredLayer;
 
 use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
@@ -20,8 +21,27 @@ struct Sum {
     heads: (usize, usize),
 }
 
+/// Whose preference is averaged. The paper does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BudgetHeads {
+    /// All heads of a layer.
+    All,
+    /// The heads that were steered, of the records in which the layer was steered.
+    Steered,
+}
+
+impl BudgetHeads {
+    fn of(self, layer: &SteeredLayer) -> Option<[[f64; 3]; 2]> {
+        let (before, after) = match self {
+            Self::All => (layer.preference_before, layer.preference_after),
+            Self::Steered => (layer.steered_heads_before?, layer.steered_heads_after?),
+        };
+        Some([complete(&before)?, complete(&after)?])
+    }
+}
+
 /// The table, over full clips.
-pub fn budgets(study: &Study) -> Table {
+pub fn budgets(study: &Study, heads: BudgetHeads) -> Table {
     let mut columns =
         vec![Column::plain("variant", "Variant"), Column::plain("layer", "Layer"), Column::plain("n", "n")];
     columns.push(Column::number("steered", "Steered %", Form::Percent(1)));
@@ -38,20 +58,29 @@ pub fn budgets(study: &Study) -> Table {
     columns.push(Column::number("bias", "Greatest |γ b|", Form::Decimals(2)));
     columns.push(Column::number("mass", "Greatest mass after %", Form::Percent(1)));
     columns.push(Column::number("below_target", "Heads below ψ̂ %", Form::Percent(1)));
-    let note = "Preference π over the modalities, mean over heads, then over full clips that the router read. The last three are of \
-                steered heads: means over clips of the greatest bias between modalities and of the greatest share of attention \
-                that one modality has after steering, and the share of heads in which the bias inside the video acts.";
-    let mut table =
-        Table::new("chase-budget", "Attention budget before and after steering", columns).with_note(note);
+    let (name, title, whose) = match heads {
+        BudgetHeads::All => (
+            "chase-budget",
+            "Attention budget before and after steering",
+            "mean over heads, then over full clips that the router read",
+        ),
+        BudgetHeads::Steered => (
+            "chase-budget-steered",
+            "Attention budget of the steered heads",
+            "mean over the steered heads alone, then over full clips in which the layer was steered",
+        ),
+    };
+    let note = format!(
+        "Preference π over the modalities, {whose}. The last three are of steered heads: means over clips of the greatest bias \
+         between modalities and of the greatest share of attention that one modality has after steering, and the share of heads \
+         in which the bias inside the video acts."
+    );
+    let mut table = Table::new(name, title, columns).with_note(note);
     for run in &study.runs {
         let mut layers: BTreeMap<usize, Sum> = BTreeMap::new();
         let records = run.run.records().iter().filter(|r| r.coalition == ModalitySet::FULL);
         for layer in records.filter_map(|r| r.steering.as_ref()).flat_map(|s| &s.layers) {
-            let (Some(before), Some(after)) =
-                (complete(&layer.preference_before), complete(&layer.preference_after))
-            else {
-                continue;
-            };
+            let Some([before, after]) = heads.of(layer) else { continue };
             let sum = layers.entry(layer.layer).or_default();
             sum.n += 1;
             sum.n_steered += usize::from(layer.steered);

@@ -21,7 +21,7 @@ mod verdicts;
 use emomm_eval::score::ScoreOptions;
 
 pub use beside::Beside;
-pub use budget::budgets;
+pub use budget::{BudgetHeads, budgets};
 pub use detection::detections;
 pub use heads::chosen_heads;
 pub use importance::importance;
@@ -75,7 +75,11 @@ pub fn chase_content(
     tables.push(detections(study));
     tables.push(across::across(&beside.diagnoses));
     tables.push(outputs(study));
-    tables.push(budgets(study));
+    tables.push(budgets(study, BudgetHeads::All));
+    let steered = budgets(study, BudgetHeads::Steered);
+    if !steered.rows.is_empty() {
+        tables.push(steered);
+    }
     tables.retain(|t| !t.rows.is_empty());
     let mut figures: Vec<Figure> = gain.into_iter().collect();
     figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));

@@ -1,6 +1,7 @@
 //! Sentences made from the data: what was run and how far it can be trusted, and the answer in three sentences.
 
 use emomm_dataset::{Modality, PerModality};
+use emomm_eval::LetterMass;
 use emomm_eval::score::{Interval, PsmvFigures};
 
 use super::percent;
@@ -30,7 +31,33 @@ pub fn trust(run: &StudyRun) -> Vec<String> {
     if run.run.is_torn() {
         found.push("The log ends in a line that was never acknowledged; it is left out.".to_owned());
     }
+    found.extend(letter_spelling(run));
     found
+}
+
+/// A share that is not zero is not told as 0.0 %.
+fn small(share: f64) -> String {
+    if share > 0.0 && share < 5e-4 { "less than 0.1 %".to_owned() } else { percent(share) }
+}
+
+/// How much of the letters' probability is on the spelling that is not read; `None` where the run does not say.
+fn letter_spelling(run: &StudyRun) -> Option<String> {
+    let masses: Vec<LetterMass> = run.run.records().iter().filter_map(|r| r.letter_mass).collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let shares: Vec<f64> = masses.iter().filter_map(LetterMass::spaced_share).collect();
+    if shares.is_empty() {
+        return None;
+    }
+    let bare: Vec<f64> = masses.iter().map(|m| m.bare).collect();
+    let most = shares.iter().copied().fold(0.0, f64::max);
+    Some(format!(
+        "Answers are read from the bare letters, which have {} of the next token's probability on average. Of the \
+         probability of both spellings, letters with a space before them have {} on average and {} at most ({} records).",
+        percent(mean(&bare)),
+        small(mean(&shares)),
+        small(most),
+        shares.len()
+    ))
 }
 
 /// What limits the trust in every figure of a study.

@@ -70,6 +70,7 @@ fn facts(run: &StudyRun) -> Vec<Value> {
         fact("Benchmark", format!("manifest {} by {}", plan.bench.manifest_sha256, plan.bench.created_by)),
         fact("Settings", header.settings_id.clone()),
         fact("Prompt", format!("{} {}", plan.settings.prompt, plan.settings.prompt_sha256).trim().to_owned()),
+        fact("Missing modalities", plan.settings.missing.name().to_owned()),
         fact("Attention", attention_of(&plan.settings)),
         fact(
             "Replies",

@@ -3,6 +3,7 @@
 //! The predictor answers the label of the first modality that it is shown, in the order T, A, V; neutral without evidence.
 
 use emomm_dataset::{Corpus, GridScore, Modality, ModalitySet, Sentiment};
+use emomm_eval::LetterMass;
 use emomm_eval::run::{Record, RecordStatus};
 use emomm_eval::score::{Interval, ScoreOptions};
 use emomm_metrics::BootstrapOptions;
@@ -148,10 +149,31 @@ fn what_is_missing_is_said_and_counts_as_wrong() {
     assert_eq!(study.clips.len(), 9);
     let trust = trust(&study.runs[0]).join(" ") + &study_trust(&study).join(" ");
     assert!(trust.contains("8 of 72 records (11.1 %) have no answer"), "{trust}");
+    assert!(!trust.contains("with a space before them"), "{trust}");
     assert!(trust.contains("5 groups") || trust.contains("4 groups"), "{trust}");
     near(analysis.runs[0].row("all", "TAV", "align").unwrap().acc, 4.0 / 5.0);
     let table = tables(&study, &analysis).into_iter().find(|t| t.name == "errors").unwrap();
     assert!(table.csv().contains("run,timeout,,8,"), "{}", table.csv());
+}
+
+#[test]
+fn the_spelling_that_is_not_read_is_told_with_mean_and_most() {
+    let clips = ten_clips();
+    let mut records = first_shown(&clips);
+    for (at, record) in records.iter_mut().enumerate() {
+        // Shares of 0.25 and 0.75; the third says nothing of it, and the others nothing at all.
+        let spaced = [Some(0.1), Some(0.9), None];
+        record.letter_mass = spaced.get(at).map(|spaced| LetterMass { bare: 0.3, spaced: *spaced });
+    }
+    let study = study(&clips, &[("run", records)]);
+    let said = trust(&study.runs[0]).join(" ");
+    assert!(said.contains("have 30.0 % of the next token's probability on average"), "{said}");
+    assert!(said.contains("have 50.0 % on average and 75.0 % at most (2 records)"), "{said}");
+    let mut records = first_shown(&clips);
+    records[0].letter_mass = Some(LetterMass { bare: 0.9, spaced: Some(1e-6) });
+    let study = crate::made_up::study(&clips, &[("run", records)]);
+    let said = trust(&study.runs[0]).join(" ");
+    assert!(said.contains("less than 0.1 % on average and less than 0.1 % at most (1 records)"), "{said}");
 }
 
 #[test]

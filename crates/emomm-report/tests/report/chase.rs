@@ -24,6 +24,8 @@ fn layer(number: usize, gate: [f64; 3], steered: bool) -> SteeredLayer {
         greatest_mass_after: steered.then_some(0.75),
         preference_before: even,
         preference_after: PerModality { text: Some(0.4), ..even },
+        steered_heads_before: steered.then_some(even),
+        steered_heads_after: steered.then_some(PerModality { text: Some(0.25), video: Some(0.5), ..even }),
     }
 }
 
@@ -97,6 +99,9 @@ fn gains_are_told_by_what_conflicts() {
     let budget = line(&tables, "chase-budget", "tuned,13,");
     assert!(budget.starts_with("tuned,13,10,0.9,0.5,0."), "{budget}");
     assert!(budget.ends_with(",1.5,0.75,0.5"), "{budget}");
+    let of_heads = line(&tables, "chase-budget-steered", "tuned,13,");
+    // Nine of the ten clips are steered; T, A, V before and after.
+    assert!(of_heads.starts_with("tuned,13,9,1,0.5,0.25,"), "{of_heads}");
     let variant = line(&tables, "chase-variants", "tuned,method,conflict,");
     assert!(variant.starts_with("tuned,method,conflict,5,1,"), "{variant}");
 }

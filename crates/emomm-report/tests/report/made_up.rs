@@ -109,6 +109,7 @@ pub(crate) fn record(clip: &MadeUp, coalition: ModalitySet, answer: Sentiment) -
         coalition,
         status: RecordStatus::Ok,
         letter_logits: Some(logits),
+        letter_mass: None,
         letter: Some(answer.letter()),
         label: Some(answer),
         centre_score: Some(corpus.centre_score(answer)),

@@ -72,10 +72,19 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     Ok(if failed { ExitStatus::Partial } else { ExitStatus::Done })
 }
 
-/// Loads a router and refuses it for another model.
+/// Loads a router and refuses it for another model. Says where it was trained on prompts that keep missing modalities out in another
+/// way.
 pub(super) fn open_router(folder: &Path, session: &Session) -> Result<LoadedRouter, Failure> {
     let (router, card) = load_router(folder)?;
     card.check_model(folder, &session.model.id.sha256)?;
+    let asked = session.args.missing;
+    if card.missing != asked {
+        Printer::new().talk(&format!(
+            "warning: {}: the router was trained with --missing {}, expected {asked}; its gates for masked copies are of other prompts",
+            folder.display(),
+            card.missing
+        ));
+    }
     Ok(Arc::new((router, card)))
 }
 

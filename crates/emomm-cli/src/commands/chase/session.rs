@@ -57,6 +57,7 @@ impl Session {
             device: Some(args.compute.device),
             dtype: Some(args.compute.dtype),
             sampling: Some(args.sampling),
+            missing: args.missing,
             cache: encoder_cache(args.cache.as_deref(), None)?,
             ..HowToLoad::default()
         };
@@ -69,6 +70,7 @@ impl Session {
         };
         let spinner = printer.spinner("loading the model");
         let mut white_box = emomm_models::open_white_box(&model.place, &load)?;
+        white_box.set_missing(args.missing);
         if let Some(caches) = &model.caches {
             caches.lend_to(white_box.as_mut());
         }
@@ -153,6 +155,10 @@ impl Session {
             self.model.media.iter().map(|(k, v)| (k.clone(), v.to_string())).collect();
         settings.insert("prompt".to_owned(), prompt::PROMPT_VERSION.to_owned());
         settings.insert("dtype".to_owned(), self.model.id.dtype.clone());
+        // As a run's header: what is the default is not written, so that features of before are found.
+        if !self.args.missing.is_omit() {
+            settings.insert("missing".to_owned(), self.args.missing.to_string());
+        }
         let key = StoreKey {
             model: self.model.id.sha256.clone(),
             manifest: self.manifest.header.parquet_sha256.clone(),

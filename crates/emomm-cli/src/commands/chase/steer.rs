@@ -10,7 +10,7 @@ use emomm_chase::{
 };
 use emomm_dataset::ModalitySet;
 use emomm_eval::{Clip, Deliver, PredictError, PredictOptions, Prediction, Predictor, TokenCost};
-use emomm_models::white_box::{DecisionPoint, WhiteBox};
+use emomm_models::white_box::{DecisionPoint, DecoderShape, WhiteBox};
 use serde_json::{Value, json};
 
 use super::variants::read_file;
@@ -123,8 +123,16 @@ impl SteerFile {
         Ok(json!({ "variant": self.config.preset, "config": &*self.config, "router": router }))
     }
 
+    /// Refuses a model whose layers or heads the settings do not fit.
+    pub(crate) fn check_shape(&self, shape: DecoderShape) -> Result<(), Failure> {
+        let trained_from = self.router.as_ref().map(|(_, loaded)| loaded.1.first_layer);
+        self.config.layers(shape, trained_from)?;
+        Ok(())
+    }
+
     /// Wraps a model.
     pub(crate) fn wrap(&self, model: Box<dyn WhiteBox + Send>) -> Result<SteeredPredictor, Failure> {
+        self.check_shape(model.shape())?;
         Ok(SteeredPredictor { model, steerer: self.steerer()? })
     }
 }

@@ -234,6 +234,7 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
         first_layer,
         preference: how.preference,
         preference_temperature: how.preference_temperature,
+        missing: args.place.missing,
         text_scope: how.text_scope,
         n_sinks: how.sinks,
         targets: args.targets,

@@ -34,6 +34,10 @@ pub(crate) struct WhereArgs {
     /// How frames are chosen: qwen (by index, as the reference) or time (nearest to even times)
     #[arg(long, value_name = "MODE", default_value = "qwen", value_parser = crate::cli::sampling_mode)]
     pub(crate) sampling: emomm_media::SamplingMode,
+    /// How modalities that a coalition lacks are kept from the model: omit (out of the prompt), blank (their places stay) or
+    /// mask (nothing attends to them)
+    #[arg(long, value_name = "HOW", default_value = "omit")]
+    pub(crate) missing: emomm_eval::Missingness,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
 }

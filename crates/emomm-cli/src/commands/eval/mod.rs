@@ -64,6 +64,7 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
         dtype: words.dtype,
         sampling: words.sampling,
         picture: words.picture(),
+        missing: words.missing.unwrap_or_default(),
         cache,
         served: Some(HowToAsk {
             condition: words.served.condition(words.seed),
@@ -139,6 +140,7 @@ fn refuse_white_box(words: &Words) -> Result<(), Failure> {
         ("--importance", words.importance),
         ("--steer", words.steer.is_some()),
         ("--person", words.person.is_some()),
+        ("--missing", words.missing.is_some_and(|m| !m.is_omit())),
         ("--subtitle-band", words.subtitle_band.is_some()),
         ("--sampling", words.sampling.is_some()),
         ("--device", words.device.is_some()),

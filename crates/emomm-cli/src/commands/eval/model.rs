@@ -9,7 +9,7 @@ use emomm_dataset::ModalitySet;
 use emomm_eval::fake::{FakePredictor, FakeSettings};
 use emomm_eval::run::{DigestMemo, ModelId, RunHeader, Settings};
 use emomm_eval::runner::OpenPredictor;
-use emomm_eval::{PredictError, PredictErrorKind, PredictOptions};
+use emomm_eval::{Missingness, PredictError, PredictErrorKind, PredictOptions};
 use emomm_media::{DecodeLimits, Ffmpeg, SamplingMode};
 use emomm_models::content_store::ContentStore;
 use emomm_models::encoder_cache::EncoderCache;
@@ -52,7 +52,7 @@ pub(crate) struct Model {
     /// What steers the decision rows, for the header.
     steering: Option<Value>,
     /// How its files are loaded and its pictures are shown; `None` for a fake and for a served model.
-    load: Option<(LoadOptions, PictureView)>,
+    load: Option<(LoadOptions, View)>,
     /// What is shared of files; `None` for nothing.
     pub(crate) caches: Option<Caches>,
     /// Who is asked; `None` for a model on this machine.
@@ -79,6 +79,8 @@ pub(crate) struct HowToLoad {
     pub(crate) dtype: Option<ComputeType>,
     pub(crate) sampling: Option<SamplingMode>,
     pub(crate) picture: PictureArgs,
+    /// How modalities that a coalition lacks are kept from the model.
+    pub(crate) missing: Missingness,
     /// Where encoder outputs are kept; `None` for nowhere.
     pub(crate) cache: Option<CacheFolder>,
     /// How a served model is asked.
@@ -137,6 +139,11 @@ impl Model {
                 .with_hint("give --model a checkpoint folder")
             })?;
             return Self::served(&served, ask, printer);
+        }
+        if name.to_str().is_some_and(|n| n.starts_with(FAKE)) && !how.missing.is_omit() {
+            let message = format!("--missing {}: the model is made up, expected a checkpoint", how.missing);
+            return Err(Failure::new(ExitStatus::Usage, message)
+                .with_hint("give --model a checkpoint folder, or leave --missing out"));
         }
         match name.to_str().and_then(|n| n.strip_prefix(FAKE)) {
             Some(words) => Self::fake(name, words, printer),
@@ -212,6 +219,7 @@ impl Model {
             sampling: sampling.and_then(|s| crate::cli::sampling_mode(s).ok()),
             picture: PictureArgs::of_settings(settings.media.get(PICTURE))
                 .ok_or_else(|| word("not known", "treatment of pictures"))?,
+            missing: settings.missing,
         };
         let mut model = Self::find(place, &how, printer)?;
         model.is_that_of(settings)?;
@@ -257,7 +265,7 @@ impl Model {
     }
 
     fn steer_by(&mut self, steering: SteerFile) -> Result<(), Failure> {
-        let Some((load, picture)) = self.load.clone() else {
+        let Some((load, view)) = self.load.clone() else {
             return Err(Failure::new(
                 ExitStatus::Usage,
                 "--steer: the model is made up, expected a checkpoint",
@@ -265,7 +273,7 @@ impl Model {
             .with_hint("give --model a checkpoint folder"));
         };
         self.steering = Some(steering.settings()?);
-        let open = white_boxes(self.place.clone(), load, picture, self.caches.clone());
+        let open = white_boxes(self.place.clone(), load, view, self.caches.clone());
         self.open = Arc::new(move || {
             let steered = steering.wrap(open()?).map_err(|f| PredictError {
                 kind: PredictErrorKind::Model,
@@ -331,9 +339,10 @@ impl Model {
         media.extend(how.picture.settings()?.map(|settings| (PICTURE.to_owned(), settings)));
         let picture = how.picture.view()?;
         let dtype = load.dtype;
-        let kept = Some((load.clone(), picture.clone()));
+        let view = View { picture, missing: how.missing };
+        let kept = Some((load.clone(), view.clone()));
         let caches = how.cache.as_ref().map(|cache| cache.open(&id, &media)).transpose()?;
-        let boxes = white_boxes(folder, load, picture, caches.clone());
+        let boxes = white_boxes(folder, load, view, caches.clone());
         let open: Arc<OpenPredictor> = Arc::new(move || Ok(boxes()?));
         let summary = Some(summary);
         Ok(Self {
@@ -356,6 +365,7 @@ impl Model {
             model: self.id.clone(),
             prompt: emomm_eval::prompt::PROMPT_VERSION.to_owned(),
             prompt_sha256: emomm_eval::prompt::sha256(),
+            missing: self.load.as_ref().map_or(Missingness::Omit, |(_, view)| view.missing),
             media: self.media.clone(),
             attention: options.attention.name().to_owned(),
             importance: options.importance,
@@ -367,8 +377,9 @@ impl Model {
 
     /// What measures prompts without the weights; `None` for a fake and for a served model.
     pub(crate) fn sizer(&self) -> Option<Result<PromptSizer, ModelError>> {
-        let (load, picture) = self.load.as_ref()?;
-        Some(PromptSizer::open(&self.place, load, picture.clone()))
+        let (load, view) = self.load.as_ref()?;
+        let sizer = PromptSizer::open(&self.place, load, view.picture.clone());
+        Some(sizer.map(|sizer| sizer.with_missing(view.missing)))
     }
 
     /// Whether a predictor more costs no weights, and what it decodes is kept for the others.
@@ -383,25 +394,29 @@ impl Model {
     }
 }
 
+/// What of a clip a model is shown, and how.
+#[derive(Clone)]
+struct View {
+    picture: PictureView,
+    missing: Missingness,
+}
+
 /// Opens a model whose decision rows can be steered.
 type OpenWhiteBox = dyn Fn() -> Result<Box<dyn WhiteBox + Send>, PredictError> + Send + Sync;
 
 /// Opens the model once; further workers share its weights, where the model allows it.
-fn white_boxes(
-    folder: PathBuf,
-    load: LoadOptions,
-    picture: PictureView,
-    caches: Option<Caches>,
-) -> Arc<OpenWhiteBox> {
+fn white_boxes(folder: PathBuf, load: LoadOptions, view: View, caches: Option<Caches>) -> Arc<OpenWhiteBox> {
     let first: Mutex<Option<Box<dyn WhiteBox + Send>>> = Mutex::new(None);
     Arc::new(move || -> Result<Box<dyn WhiteBox + Send>, PredictError> {
         let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = first.as_ref().and_then(|p| p.another_white_box()) {
             return Ok(other);
         }
-        let mut model = emomm_models::open_with_picture(&folder, &load, picture.clone()).map_err(|e| {
-            PredictError { kind: PredictErrorKind::Model, hint: e.hint(), message: e.to_string() }
-        })?;
+        let mut model =
+            emomm_models::open_with_picture(&folder, &load, view.picture.clone()).map_err(|e| {
+                PredictError { kind: PredictErrorKind::Model, hint: e.hint(), message: e.to_string() }
+            })?;
+        model.set_missing(view.missing);
         if let Some(caches) = &caches {
             caches.lend_to(model.as_mut());
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use emomm_dataset::build::Split;
 use emomm_dataset::{ModalitySet, Subset};
-use emomm_eval::AttentionDetail;
 use emomm_eval::runner::{FailOn, RowKind, Shard};
+use emomm_eval::{AttentionDetail, Missingness};
 use emomm_media::{SamplingMode, SubtitleTreatment};
 use emomm_models::picture::PersonReading;
 use emomm_models::{ComputeType, DeviceKind};
@@ -134,6 +134,10 @@ pub(crate) struct Words {
     /// Masks of persons that are known, as `emomm synth` writes them; without it a network looks for the person
     #[arg(long, value_name = "FILE")]
     pub(crate) person_masks: Option<PathBuf>,
+    /// How modalities that a coalition lacks are kept from the model: omit (default), blank or mask
+    #[arg(long, value_name = "HOW")]
+    #[serde(deserialize_with = "word")]
+    pub(crate) missing: Option<Missingness>,
     /// Where to compute: cpu (default), cuda or metal
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "word")]
@@ -187,6 +191,7 @@ impl Words {
             subtitle_rows: self.subtitle_rows.or(file.subtitle_rows),
             person: self.person.or(file.person),
             person_masks: self.person_masks.or(file.person_masks),
+            missing: self.missing.or(file.missing),
             device: self.device.or(file.device),
             dtype: self.dtype.or(file.dtype),
             steer: self.steer.or(file.steer),
@@ -338,7 +343,7 @@ mod tests {
         let words = file(
             "about = 'x'\nmodel = 'embedded'\ncoalitions = ['TAV', 'none']\nsubset = 'conflict'\nsplit = ['test']\n\
              fail-on-error = 0.5\nshard = '2/4'\nattention = 'full'\nimportance = true\nno-preflight = true\nlimit = 3\ntimeout = 7\ngenerate = true\n\
-             sampling = 'time'\nperson = 'drop'\nsubtitle-band = 'crop'\nsubtitle-rows = '0-0.2'\ndevice = 'cpu'\ndtype = 'bf16'\nsample-id = ['a/b/c']\n",
+             sampling = 'time'\nmissing = 'mask'\nperson = 'drop'\nsubtitle-band = 'crop'\nsubtitle-rows = '0-0.2'\ndevice = 'cpu'\ndtype = 'bf16'\nsample-id = ['a/b/c']\n",
         )
         .unwrap();
         assert_eq!(words.coalitions(), [ModalitySet::NONE, ModalitySet::FULL]);
@@ -347,14 +352,21 @@ mod tests {
         assert_eq!(words.timeout, Some(Seconds(Duration::from_secs(7))));
         assert_eq!(words.shard, Some(Shard { index: 2, count: 4 }));
         assert_eq!(words.attention, Some(AttentionDetail::Full));
+        assert_eq!(words.missing, Some(Missingness::Mask));
         assert!(words.no_preflight);
         assert_eq!((words.person, words.subtitle_rows), (Some(PersonReading::Drop), Some(Rows(0.0, 0.2))));
     }
 
     #[test]
     fn unknown_words_are_refused() {
-        for text in ["colour = 1", "coalitions = 'TX'", "split = 'dev'", "fail-on-error = 0", "timeout = -1"]
-        {
+        for text in [
+            "colour = 1",
+            "coalitions = 'TX'",
+            "split = 'dev'",
+            "missing = 'zero'",
+            "fail-on-error = 0",
+            "timeout = -1",
+        ] {
             assert!(file(text).is_err(), "{text}");
         }
         assert!(file("colour = 1").unwrap_err().contains("colour"));

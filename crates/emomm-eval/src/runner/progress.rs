@@ -26,6 +26,7 @@ pub struct Progress {
     shown: ModalitySet,
     n_asked: usize,
     n_right: usize,
+    cost_usd: Option<f64>,
     recent: VecDeque<(Instant, usize)>,
     began: Instant,
 }
@@ -50,6 +51,8 @@ pub struct ProgressLine {
     /// Running accuracy with the ends of its Wilson interval, which takes samples as independent; `None` before the
     /// first.
     pub accuracy: Option<(f64, f64, f64)>,
+    /// US dollars that the answers cost; `None` of a model on this machine, and without a price.
+    pub cost_usd: Option<f64>,
 }
 
 impl Progress {
@@ -66,6 +69,7 @@ impl Progress {
             shown,
             n_asked: 0,
             n_right: 0,
+            cost_usd: None,
             recent: VecDeque::from([(now, 0)]),
             began: now,
         }
@@ -91,6 +95,9 @@ impl Progress {
         self.n_done += records.len();
         for record in records {
             self.n_failed += usize::from(record.status != RecordStatus::Ok);
+            if let Some(usd) = record.served.as_ref().and_then(|s| s.cost_usd) {
+                self.cost_usd = Some(self.cost_usd.unwrap_or(0.0) + usd);
+            }
             if record.coalition == self.shown
                 && let Some(truth) = self.truths.get(&record.sample)
             {
@@ -124,6 +131,7 @@ impl Progress {
             left,
             coalition: self.shown,
             accuracy: wilson(self.n_right, self.n_asked),
+            cost_usd: self.cost_usd,
         }
     }
 }
@@ -156,7 +164,11 @@ impl fmt::Display for ProgressLine {
         if let Some((share, low, high)) = self.accuracy {
             write!(f, ", Acc({}) {share:.3} [{low:.3}, {high:.3}]", self.coalition)?;
         }
-        write!(f, ", {} failed", self.n_failed)
+        write!(f, ", {} failed", self.n_failed)?;
+        match self.cost_usd {
+            Some(usd) => write!(f, ", {usd:.4} US dollars"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -199,11 +211,13 @@ mod tests {
             left: Some(Duration::from_secs(125)),
             coalition: ModalitySet::FULL,
             accuracy: Some((0.5, 0.25, 0.75)),
+            cost_usd: None,
         };
-        assert_eq!(
-            line.to_string(),
-            "24/80 records (16 reused), 2.00/s, 2 min 05 s left, Acc(TAV) 0.500 [0.250, 0.750], 1 failed"
-        );
+        let said =
+            "24/80 records (16 reused), 2.00/s, 2 min 05 s left, Acc(TAV) 0.500 [0.250, 0.750], 1 failed";
+        assert_eq!(line.to_string(), said);
+        let paid = ProgressLine { cost_usd: Some(0.012_34), ..line };
+        assert_eq!(paid.to_string(), format!("{said}, 0.0123 US dollars"));
         assert_eq!(clock(Duration::from_mins(127)), "2 h 07 min");
     }
 }

@@ -177,9 +177,13 @@ impl Bars {
             if let Some((low, high)) = bar.interval {
                 let (low, high) = (scale.at(low), scale.at(high));
                 let whisker = (place.width * 0.3).min(5.0);
-                canvas.line((middle, low), (middle, high), Ink::Text, 1.3);
-                canvas.line((middle - whisker, low), (middle + whisker, low), Ink::Text, 1.3);
-                canvas.line((middle - whisker, high), (middle + whisker, high), Ink::Text, 1.3);
+                // A rim of the ground's colour, as bars may be about as light or dark as the lines.
+                for (ink, width) in [(Ink::Ground, 3.4), (Ink::Text, 1.3)] {
+                    canvas.line((middle, low), (middle, high), ink, width);
+                    for end in [low, high] {
+                        canvas.line((middle - whisker, end), (middle + whisker, end), ink, width);
+                    }
+                }
                 (above, below) = (above.min(high), below.max(low));
             }
             if let Some(places) = self.values {

@@ -7,6 +7,9 @@ use super::encode::base64;
 use crate::figure::Figure;
 use crate::table::Table;
 
+/// Wider drawings are scrolled on a phone, where their words could not be read any more.
+const NARROW: f64 = 440.0;
+
 /// `mark` stands behind the names of files.
 pub(super) fn figure_view(figure: &Figure, id: &str, files: Files<'_>, mark: &str) -> Value {
     let panels: Vec<Value> = figure
@@ -15,7 +18,7 @@ pub(super) fn figure_view(figure: &Figure, id: &str, files: Files<'_>, mark: &st
         .enumerate()
         .map(|(i, panel)| {
             let alt = if i == 0 { figure.alt.as_str() } else { panel.title.as_str() };
-            json!({ "svg": panel.inline(&format!("{id}-{i}"), alt), "starts_row": i > 0 && panel.starts_row })
+            json!({ "svg": panel.inline(&format!("{id}-{i}"), alt), "starts_row": i > 0 && panel.starts_row, "is_wide": panel.width > NARROW })
         })
         .collect();
     let is_wide = figure.panels.iter().skip(1).any(|panel| panel.starts_row);

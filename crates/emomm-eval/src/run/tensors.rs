@@ -20,6 +20,7 @@ use emomm_dataset::{Modality, PerModality};
 use safetensors::{Dtype, SafeTensors, View};
 
 use super::error::RunError;
+use super::writer::sync_folder;
 use crate::predictor::AttentionSummary;
 use crate::token_maps::{TokenMaps, TokenPlaces};
 
@@ -101,7 +102,7 @@ impl View for &Stored {
 impl TensorShards {
     /// Begins after the shards that are there.
     pub(super) fn open(folder: &Path) -> Result<Self, RunError> {
-        fs::create_dir_all(folder).map_err(|e| RunError::io(folder, e))?;
+        fs::create_dir_all(folder).and_then(|()| sync_folder(folder)).map_err(|e| RunError::io(folder, e))?;
         let mut number = 1;
         for entry in fs::read_dir(folder).map_err(|e| RunError::io(folder, e))? {
             let name = entry.map_err(|e| RunError::io(folder, e))?.file_name();
@@ -167,7 +168,8 @@ impl TensorShards {
         let beside = path.with_extension("part");
         let written = File::create(&beside)
             .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()))
-            .and_then(|()| fs::rename(&beside, &path));
+            .and_then(|()| fs::rename(&beside, &path))
+            .and_then(|()| sync_folder(&path));
         written.map_err(|e| RunError::io(&path, e))?;
         self.is_changed = false;
         Ok(())

@@ -209,7 +209,7 @@ fn line(value: &impl serde::Serialize) -> Result<Vec<u8>, RunError> {
 }
 
 /// Makes the name of a new file last.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent().filter(|_| cfg!(unix)) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),

@@ -94,7 +94,7 @@ pub fn croissant(manifest: &Manifest, parquet_sha256: &str, details: &CardDetail
         }],
         "rai:dataCollection": "Clips of existing corpora, selected as the options in manifest.json say. No new recordings.",
         "rai:dataCollectionRawData": names.join(", "),
-        "rai:dataPreprocessingProtocol": "Scores snapped to the 0.2 grid, ties to even; five classes by the map of each corpus; subsets by polarity; splits 7:1:2 by group before masking.",
+        "rai:dataPreprocessingProtocol": "Scores off the 0.2 grid snapped to it, ties to even, or dropped, as the options in manifest.json say; five classes by the map of each corpus; subsets by polarity; splits 7:1:2 by group before masking.",
         "rai:dataAnnotationProtocol": "Labels of the corpora. Unimodal labels that a corpus lacks are averages of votes in {-1, 0, 1}, one modality a pass.",
         "rai:dataCollectionMissingData": findings(manifest),
         "rai:dataUseCases": "Evaluation of models under conflicting and missing modalities; research only.",

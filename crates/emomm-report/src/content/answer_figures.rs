@@ -16,7 +16,7 @@ pub(super) fn confusion(found: &[PartConfusion], suffix: &str, words: &str) -> O
     if wanted.is_empty() {
         return None;
     }
-    let name = format!("confusion{suffix}");
+    let name = format!("confusion-matrix{suffix}");
     let title = format!("Answers by true class{words}");
     let columns = ["subset", "truth", "answer", "n"].map(|key| Column::plain(key, key)).to_vec();
     let mut table = Table::new(&name, title.clone(), columns);

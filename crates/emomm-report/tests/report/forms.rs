@@ -214,10 +214,10 @@ fn offers_agree(html: &str, folder: &Path) -> usize {
         }
     }
     for (name, content) in &offered {
-        // A table and a figure may have the same name, each in its folder.
         let files = ["tables", "figures"].map(|place| std::fs::read(folder.join(place).join(name)).ok());
-        let is_there = files.iter().flatten().any(|bytes| emomm_report::page::base64(bytes) == *content);
-        assert!(is_there, "{name}");
+        let found: Vec<Vec<u8>> = files.into_iter().flatten().collect();
+        assert_eq!(found.len(), 1, "{name} is the name of one file");
+        assert_eq!(emomm_report::page::base64(&found[0]), *content, "{name}");
     }
     offered.len()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fail_on::FailOn;
 use super::item::WorkItem;
 use super::stop::Stop;
 use super::supervisor::{Ending, InFlight, Observer, OpenPredictor, Outcome, RunnerOptions, go_on};
@@ -48,7 +49,7 @@ pub fn run_after_trial(
                 break;
             }
         }
-        if let Some(reason) = only_reason(&tried.records).filter(|_| !items.is_empty()) {
+        if let Some(reason) = only_reason(&tried.records).filter(|r| is_of_all(r) && !items.is_empty()) {
             return Ok(Outcome { ending: Ending::TrialFailed(reason), ..outcome });
         }
     }
@@ -85,7 +86,7 @@ fn one_of_each(items: Vec<WorkItem>, from: usize) -> (Vec<WorkItem>, Vec<WorkIte
 }
 
 /// Why all of these failed, if none has an answer and status and kind of error are those of all; messages may differ by
-/// coalition, and the most frequent one is given.
+/// coalition and clip, and the most frequent one is given.
 fn only_reason(records: &[Record]) -> Option<ProblemGroup> {
     if records.iter().any(|r| r.status == RecordStatus::Ok) {
         return None;
@@ -94,6 +95,14 @@ fn only_reason(records: &[Record]) -> Option<ProblemGroup> {
     let first = groups.first()?;
     let is_one = groups.iter().all(|g| (g.status, &g.kind) == (first.status, &first.kind));
     is_one.then(|| ProblemGroup { n: records.len(), ..first.clone() })
+}
+
+/// Whether the clips that were tried speak for all. A model that answers, but not as asked, may do so with some clips only: that
+/// takes as many records as a share of failures is judged by.
+fn is_of_all(reason: &ProblemGroup) -> bool {
+    let is_answer =
+        matches!(reason.status, RecordStatus::ParseError | RecordStatus::Refused | RecordStatus::Blocked);
+    !is_answer || reason.n >= FailOn::FEWEST
 }
 
 /// Keeps the records that it sees.

@@ -1,9 +1,13 @@
 //! Clips that are tried before all others.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use emomm_eval::run::{RecordStatus, Run};
-use emomm_eval::runner::{Ending, FailOn, Outcome, RunnerOptions, run_after_trial};
+use emomm_dataset::ModalitySet;
+use emomm_eval::run::{RecordSink, RecordStatus, Run, RunError};
+use emomm_eval::runner::{
+    Ending, FailOn, Observer, OpenPredictor, Outcome, RunnerOptions, Stop, WorkItem, run_after_trial,
+};
 
 use crate::stage::{Spectator, fake, header, options, play_by};
 
@@ -56,4 +60,33 @@ fn stops_and_bounds_hold_between_trials() {
     let bounded = RunnerOptions { fail_on: Some(FailOn::Count(9)), ..options(1) };
     let (outcome, _, _) = tried("media=000", &bounded, Spectator::default());
     assert!(matches!(outcome.ending, Ending::TooManyErrors), "{:?}", outcome.ending);
+}
+
+/// Three replies that cannot be read may be those of a model that now and then writes no letter.
+#[test]
+fn few_unreadable_replies_end_nothing() {
+    fn of_full_clips(
+        mut items: Vec<WorkItem>,
+        open: &Arc<OpenPredictor>,
+        sink: &mut RecordSink,
+        options: &RunnerOptions,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, RunError> {
+        items.iter_mut().for_each(|item| item.wanted.retain(|w| w.coalition == ModalitySet::FULL));
+        run_after_trial(items, open, sink, options, stop, observer)
+    }
+    for (words, is_over) in [("mute=/", false), ("media=/", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = Spectator::default();
+        let outcome =
+            play_by(of_full_clips, folder.path(), &header(CLIPS), &fake(words), &options(2), &mut seen);
+        assert_eq!(
+            matches!(outcome.ending, Ending::TrialFailed(_)),
+            is_over,
+            "{words}: {:?}",
+            outcome.ending
+        );
+        assert_eq!(outcome.n_failed, if is_over { 3 } else { CLIPS }, "{words}");
+    }
 }

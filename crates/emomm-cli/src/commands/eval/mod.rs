@@ -15,7 +15,7 @@ use std::process::Command;
 
 use emomm_api::KeptReplies;
 use emomm_dataset::manifest::Manifest;
-use emomm_eval::run::{BenchId, LogWriter, Places, Plan, Record, RunHeader, Selection};
+use emomm_eval::run::{BenchId, LogWriter, Places, Plan, Record, RecordStatus, RunHeader, Selection};
 use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
 
@@ -100,7 +100,9 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let (reused, items) = left_over(items, &records, |r| !r.status.is_transient());
     let session = Session { out, header: &header, model: &model, truths, manifest: &manifest };
     let runner = runner_options(&words, options, &model, is_served);
-    let outcome = session.run(writer, items, &reused, &runner, !words.no_preflight, printer)?;
+    // What was answered before has shown that something can be.
+    let tries_first = !words.no_preflight && reused.iter().all(|r| r.status != RecordStatus::Ok);
+    let outcome = session.run(writer, items, &reused, &runner, tries_first, printer)?;
     session.finish(&outcome, reused.len(), args.json, printer)
 }
 

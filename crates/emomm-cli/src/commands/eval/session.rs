@@ -103,27 +103,29 @@ impl Session<'_> {
                     .with_hint("`emomm errors` says why; raise or leave out --fail-on-error to go on"))
             }
             Ending::CannotGoOn(error) => Err(error.clone().into()),
-            Ending::TrialFailed(reason) => Err(trial_failed(reason)),
+            Ending::TrialFailed(reason) => Err(trial_failed(reason, self.out)),
         }
     }
 }
 
 /// Nothing that was tried has an answer.
-fn trial_failed(reason: &ProblemGroup) -> Failure {
+fn trial_failed(reason: &ProblemGroup, out: &Path) -> Failure {
     let status = match reason.status {
         RecordStatus::MediaError => ExitStatus::Data,
         _ => ExitStatus::Model,
     };
     let message = format!(
-        "none of the {} records that were tried first has an answer, all for one reason: {}: {}",
+        "none of the {} records that were tried first has an answer, all are {}; most often (as {}): {}",
         reason.n,
         reason.status.name(),
+        reason.examples.join(", "),
         reason.message
     );
     let own = reason.hint.as_ref().map_or(String::new(), |hint| format!("{hint}; "));
     Failure::new(status, message).with_hint(format!(
-        "{own}nothing else was asked. When the cause is mended, `emomm retry` asks these again and the same command goes on; \
-         --no-preflight asks everything all the same"
+        "{own}nothing else was asked; `emomm errors {}` lists these. When the cause is mended, `emomm retry` asks these again and the same command goes on; \
+         --no-preflight asks everything all the same",
+        out.display()
     ))
 }
 

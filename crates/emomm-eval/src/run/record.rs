@@ -379,6 +379,15 @@ fn implausible(prediction: &Prediction, coalition: ModalitySet) -> Option<Record
         let message = format!("the letters' logits are {logits:?}, expected finite numbers");
         return Some(RecordError::new("not_finite", message));
     }
+    if let Some(mass) = prediction.letter_mass
+        && !(mass.bare.is_finite() && mass.spaced.is_none_or(f64::is_finite))
+    {
+        let message = format!(
+            "the letters' part of the next token's probability is {}, expected a finite number",
+            mass.bare
+        );
+        return Some(RecordError::new("not_finite", message));
+    }
     let scores = [prediction.centre_score, prediction.reply.as_ref().and_then(|r| r.reply_score)];
     if scores.into_iter().flatten().any(|s| !s.is_finite()) {
         return Some(RecordError::new("not_finite", "a score is not a finite number"));

@@ -5,7 +5,7 @@ use emomm_dataset::Corpus;
 use super::record::{Record, RecordStatus, outcome_of};
 use crate::import::{LETTER_OF_SOURCE, SCORE_OF_SOURCE};
 use crate::reply;
-use crate::served::Served;
+use crate::served::{Served, ServedEnd};
 
 /// The record with its replies parsed again; `None` where nothing changes or nothing was written.
 ///
@@ -49,11 +49,11 @@ pub fn reparsed(record: &Record, corpus: Corpus) -> Option<Record> {
     (new != *record).then_some(new)
 }
 
-/// Reads the replies of the further askings.
+/// Reads the replies of the further askings that have one.
 fn reparse_repeats(served: &mut Served, corpus: Corpus) {
     // Askings of an import may have their letters from the source.
     let is_imported = served.request_sha256.is_empty();
-    for repeat in served.repeats.iter_mut().filter(|r| !r.ended.withholds()) {
+    for repeat in served.repeats.iter_mut().filter(|r| !r.ended.withholds() && r.ended != ServedEnd::Empty) {
         if let Some(written) = &repeat.reply {
             let read = reply::parse(written, corpus);
             repeat.reply_letter = read.reply_letter.or(repeat.reply_letter.filter(|_| is_imported));

@@ -87,9 +87,10 @@ impl LogWriter {
             header.left_out.clone_from(&last.left_out);
         }
         let mut writer = Self::at_end(path, &content, lock)?;
-        let mut records = final_records(content.records, &header);
-        let left_out = records.extract_if(.., |record| !is_selected(record));
-        header.left_out.extend(left_out.map(|record| record.key));
+        let (selected, others): (Vec<Record>, Vec<Record>) =
+            content.records.into_iter().partition(is_selected);
+        let records = final_records(selected, &header);
+        header.left_out.extend(final_records(others, &header).into_iter().map(|record| record.key));
         if *last != header {
             writer.write(&line(&header)?, 0)?;
         }

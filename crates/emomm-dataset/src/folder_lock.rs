@@ -84,8 +84,9 @@ fn holder(file: &File) -> String {
 }
 
 impl Drop for FolderLock {
-    /// Closing the file is not enough: a child process that is just being started still has a copy of it.
+    /// The name goes first, so that nobody takes the next holder for this one. Closing the file is not enough: a child process that is just being started still has a copy of it.
     fn drop(&mut self) {
+        let _ = self.file.set_len(0);
         let _ = self.file.unlock();
     }
 }

@@ -188,7 +188,9 @@ impl<F: FrontEnd> ClipPredictor<F> {
         }
         let blank = || self.front_end.blank_token();
         let row = row.shown_to(coalition, laid_out, self.missing, blank).map_err(predict_error)?;
-        let (tokens, most) = (row.tokens.len(), self.front_end.max_tokens());
+        // Hidden tokens leave their positions behind.
+        let last = row.positions.as_slice().iter().flatten().max().map_or(0, |p| *p as usize + 1);
+        let (tokens, most) = (row.tokens.len().max(last), self.front_end.max_tokens());
         if tokens > most {
             let message = format!(
                 "clip {}, coalition {coalition}: the prompt has {tokens} tokens, expected at most {most} \

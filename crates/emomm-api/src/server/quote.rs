@@ -19,16 +19,16 @@ impl Server {
 
     /// The most that questions about a clip can cost in US dollars, one sum for each coalition, all of its askings together: what
     /// a budget is checked against. Media are decoded; nothing is asked. Where it is not known how a server takes videos, single
-    /// frames are counted.
+    /// frames are counted. A coalition that cannot be sent is an error of its own.
     ///
     /// # Errors
-    /// The clip cannot be sent, or there is no price.
+    /// There is no price.
     pub fn most_usd(
         &self,
         clip: &Clip,
         coalitions: &[ModalitySet],
         most_tokens: usize,
-    ) -> Result<Vec<f64>, PredictError> {
+    ) -> Result<Vec<Result<f64, PredictError>>, PredictError> {
         let prices = self.prices.as_ref().ok_or_else(|| PredictError {
             kind: PredictErrorKind::Setup,
             message: format!("the price table does not know {}", self.name.model),
@@ -41,7 +41,7 @@ impl Server {
             let question = about(clip, *coalition, most_tokens, &mut media)?.ask;
             Ok(prices.bound(&question.bound(wire.frames_per_second())) * self.condition.repeats as f64)
         };
-        coalitions.iter().map(most).collect()
+        Ok(coalitions.iter().map(most).collect())
     }
 
     fn dearest_wire(&self) -> Box<dyn Wire> {

@@ -1,6 +1,6 @@
 //! Sums over some records or clips of a plan, from which the whole plan is estimated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emomm_dataset::ModalitySet;
 use emomm_eval::runner::Candidate;
@@ -31,8 +31,16 @@ impl ByCoalition {
     }
 }
 
-/// At most so many of the clips, evenly spread.
-pub(super) fn spread(chosen: &[Candidate], most: usize) -> impl Iterator<Item = &Candidate> {
+/// At most so many of the clips, evenly spread, and one more for each coalition that none of them is asked under.
+pub(super) fn spread(chosen: &[Candidate], most: usize) -> Vec<&Candidate> {
     let n = chosen.len().min(most);
-    (0..n).map(move |i| &chosen[i * chosen.len() / n])
+    let mut found: Vec<&Candidate> = (0..n).map(|i| &chosen[i * chosen.len() / n]).collect();
+    let mut shown: BTreeSet<ModalitySet> = found.iter().flat_map(|c| c.coalitions.iter().copied()).collect();
+    for candidate in chosen {
+        if candidate.coalitions.iter().any(|c| !shown.contains(c)) {
+            shown.extend(candidate.coalitions.iter().copied());
+            found.push(candidate);
+        }
+    }
+    found
 }

@@ -16,7 +16,8 @@ const LOOKED_AT: usize = 12;
 /// US dollars of all records of a plan.
 #[derive(Debug, PartialEq)]
 pub(super) struct Cost {
-    /// The most, by what bounds tokens before a question is asked; `None` if no clip that was looked at can be sent.
+    /// The most, by what bounds tokens before a question is asked, without what is sent again; `None` if no clip that was
+    /// looked at can be sent.
     most: Option<f64>,
     from_clips: usize,
     /// By the mean of the records of this plan that are there; `None` without any, or where a coalition has none.
@@ -41,14 +42,14 @@ impl Cost {
         let spinner = printer.spinner("looking at some clips");
         let (mut bounds, mut from_clips) = (ByCoalition::default(), 0);
         for candidate in spread(chosen, LOOKED_AT) {
-            // A clip that cannot be sent costs nothing.
             let Ok(most) = server.most_usd(&candidate.clip, &candidate.coalitions, most_tokens) else {
                 continue;
             };
+            from_clips += usize::from(most.iter().any(Result::is_ok));
             for (coalition, usd) in candidate.coalitions.iter().zip(most) {
-                bounds.add(*coalition, usd);
+                // What cannot be sent costs nothing.
+                bounds.add(*coalition, usd.unwrap_or(0.0));
             }
-            from_clips += 1;
         }
         spinner.finish_and_clear();
         let mut paid = ByCoalition::default();
@@ -60,7 +61,8 @@ impl Cost {
         }
         let expected = paid.for_all(chosen);
         let from_records = if expected.is_some() { paid.n() } else { 0 };
-        Some(Self { most: bounds.for_all(chosen), from_clips, expected, from_records, as_of })
+        let most = bounds.for_all(chosen).filter(|_| from_clips > 0);
+        Some(Self { most, from_clips, expected, from_records, as_of })
     }
 
     pub(super) fn json(&self) -> Value {
@@ -76,7 +78,10 @@ impl Cost {
     pub(super) fn line(&self) -> String {
         let most = match self.most {
             Some(usd) => {
-                format!("at most about {usd:.4} US dollars by {} clips that were looked at", self.from_clips)
+                format!(
+                    "at most about {usd:.4} US dollars by {} clips that were looked at, without what is sent again",
+                    self.from_clips
+                )
             }
             None => "no bound: none of the clips that were looked at can be sent".to_owned(),
         };

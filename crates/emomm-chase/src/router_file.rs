@@ -218,8 +218,8 @@ fn readme(card: &RouterCard) -> String {
     };
     let _ = writeln!(
         text,
-        "- Targets: {targets}; conflict level {:?}, correctness level {:?}, ε = {}.",
-        card.rules.conflict, card.rules.correctness, card.rules.epsilon
+        "- Missing modalities: `{}`.\n- Targets: {targets}; conflict level {:?}, correctness level {:?}, ε = {}.",
+        card.missing, card.rules.conflict, card.rules.correctness, card.rules.epsilon
     );
     let _ = writeln!(
         text,

@@ -165,7 +165,7 @@ fn steering(args: &PredictArgs, folder: &Path, printer: &Printer) -> Result<Opti
         ModelId::sha256_of(folder)
             .map_err(|e| Failure::new(ExitStatus::Model, format!("{}: {e}", folder.display())))
     };
-    Ok(Some(SteerFile::read(steer, args.router.as_deref(), &digest, printer)?))
+    Ok(Some(SteerFile::read(steer, args.router.as_deref(), &digest, args.missing, printer)?))
 }
 
 /// Runs each decision row once and writes what is seen of it. A coalition that cannot be shown has no file; its prediction

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use emomm_chase::{LoadedRouter, Steerer, Variant, VariantKind, load_router, router_digest};
+use emomm_chase::{LoadedRouter, RouterCard, Steerer, Variant, VariantKind, load_router, router_digest};
 use emomm_dataset::build::Split;
-use emomm_eval::PredictOptions;
 use emomm_eval::run::{LogWriter, Places, Plan, RunHeader, Selection};
 use emomm_eval::runner::keyed;
+use emomm_eval::{Missingness, PredictOptions};
 use serde_json::{Value, json};
 
 use super::figures::{VariantFigures, as_json, table};
@@ -77,7 +77,12 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
 pub(super) fn open_router(folder: &Path, session: &Session) -> Result<LoadedRouter, Failure> {
     let (router, card) = load_router(folder)?;
     card.check_model(folder, &session.model.id.sha256)?;
-    let asked = session.args.missing;
+    warn_of_missing(folder, &card, session.args.missing);
+    Ok(Arc::new((router, card)))
+}
+
+/// Says where a router was trained on prompts that keep missing modalities out in another way than is asked.
+pub(super) fn warn_of_missing(folder: &Path, card: &RouterCard, asked: Missingness) {
     if card.missing != asked {
         Printer::new().talk(&format!(
             "warning: {}: the router was trained with --missing {}, expected {asked}; its gates for masked copies are of other prompts",
@@ -85,7 +90,6 @@ pub(super) fn open_router(folder: &Path, session: &Session) -> Result<LoadedRout
             card.missing
         ));
     }
-    Ok(Arc::new((router, card)))
 }
 
 /// Says where settings were chosen on the very samples that are measured now.

@@ -9,10 +9,13 @@ use emomm_chase::{
     router_digest,
 };
 use emomm_dataset::ModalitySet;
-use emomm_eval::{Clip, Deliver, PredictError, PredictOptions, Prediction, Predictor, TokenCost};
+use emomm_eval::{
+    Clip, Deliver, Missingness, PredictError, PredictOptions, Prediction, Predictor, TokenCost,
+};
 use emomm_models::white_box::{DecisionPoint, DecoderShape, WhiteBox};
 use serde_json::{Value, json};
 
+use super::eval::warn_of_missing;
 use super::variants::read_file;
 use crate::exit_status::{ExitStatus, Failure};
 use crate::printer::Printer;
@@ -30,6 +33,7 @@ impl SteerFile {
         path: &Path,
         router: Option<&Path>,
         model_sha256: &dyn Fn() -> Result<String, Failure>,
+        missing: Missingness,
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let (config, named) = read_file(path)?;
@@ -37,6 +41,7 @@ impl SteerFile {
             Some(folder) => {
                 let (router, card) = load_router(&folder)?;
                 card.check_model(&folder, &model_sha256()?)?;
+                warn_of_missing(&folder, &card, missing);
                 config.warnings(card.n_heads).iter().for_each(|w| printer.talk(&format!("warning: {w}")));
                 Some((folder, Arc::new((router, card))))
             }

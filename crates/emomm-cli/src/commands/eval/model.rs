@@ -260,7 +260,8 @@ impl Model {
         printer: &Printer,
     ) -> Result<(), Failure> {
         let digest = || Ok(self.id.sha256.clone());
-        let steering = SteerFile::read(file, router, &digest, printer)?;
+        let missing = self.load.as_ref().map_or(Missingness::Omit, |(_, view)| view.missing);
+        let steering = SteerFile::read(file, router, &digest, missing, printer)?;
         self.steer_by(steering)
     }
 

@@ -81,9 +81,9 @@ fn write_split(
     own.extend(parts_of(&content.tables));
     let mark = content.study.mark();
     let mut names = BTreeSet::new();
-    put_all(&own, &content.figures, &mark, folder, &mut names)?;
+    put_all(&own, &content.figures, &|_| &mark, folder, &mut names)?;
     if let Some(chase) = &content.chase {
-        put_all(&chase.tables, &chase.figures, &chase.mark, folder, &mut names)?;
+        put_all(&chase.tables, &chase.figures, &|name| chase.mark_of(name), folder, &mut names)?;
     }
     let mut n_files = names.len();
     forget_partial(folder, &names)?;
@@ -96,15 +96,16 @@ fn write_split(
     Ok(Written { page: page_file.to_owned(), page_bytes: split.html.len(), n_files, notes: Vec::new() })
 }
 
-/// Writes the files of tables and figures, and notes their paths.
-fn put_all(
+/// Writes the files of tables and figures, with a mark behind the name of each, and notes their paths.
+fn put_all<'a>(
     tables: &[Table],
     figures: &[Figure],
-    mark: &str,
+    mark: &dyn Fn(&str) -> &'a str,
     folder: &Path,
     names: &mut BTreeSet<PathBuf>,
 ) -> Result<(), ReportError> {
     for table in tables {
+        let mark = mark(&table.name);
         for extension in ["csv", "tex", "md", "json"] {
             let path = folder.join("tables").join(format!("{}{mark}.{extension}", table.name));
             put(&path, table.form(extension).as_bytes())?;
@@ -113,6 +114,7 @@ fn put_all(
     }
     let figures_in = folder.join("figures");
     for figure in figures {
+        let mark = mark(&figure.name);
         figure.write(&figures_in, mark)?;
         names.extend(["svg", "png", "csv"].map(|e| figures_in.join(format!("{}{mark}.{e}", figure.name))));
     }
@@ -126,8 +128,14 @@ fn forget_partial(folder: &Path, written: &BTreeSet<PathBuf>) -> Result<(), Repo
         let failed = |source| ReportError::Io { path: folder.clone(), source };
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            let is_partial = path.file_name().is_some_and(|n| n.to_string_lossy().contains(PARTIAL));
-            if is_partial && !written.contains(&path) {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            // The same table or figure of records that are not these.
+            let is_twin = written.iter().filter_map(|w| w.file_name()?.to_str()).any(|w| {
+                let parts =
+                    w.split_once(PARTIAL).and_then(|(stem, rest)| Some((stem, rest.rsplit_once('.')?.1)));
+                parts.is_some_and(|(stem, extension)| name == format!("{stem}.{extension}"))
+            });
+            if (name.contains(PARTIAL) || is_twin) && !written.contains(&path) {
                 fs::remove_file(&path).map_err(failed)?;
             }
         }

@@ -14,6 +14,7 @@ pub(super) fn across(diagnoses: &[(String, Value)]) -> Table {
             Column::plain("trained_on", "Trained on"),
             Column::plain("corpora", "Measured on"),
             Column::plain("split", "Split"),
+            Column::number("threshold", "τ", Form::Plain),
             Column::plain("n", "Clips"),
             Column::plain("n_conflict", "Conflicts"),
             Column::number("recall", "Recall", Form::Decimals(4)),
@@ -36,13 +37,14 @@ pub(super) fn across(diagnoses: &[(String, Value)]) -> Table {
                 })
             };
             let Some(class) = found("class").map(|r| &r["diagnosis"]) else { continue };
-            let count = |name: &str| Cell::Count(class[name].as_u64().unwrap_or(0) as usize);
+            let count = |name: &str| class[name].as_u64().map_or(Cell::Absent, |n| Cell::Count(n as usize));
             let number = |name: &str| Cell::number(class[name].as_f64());
             table.push(vec![
                 Cell::text(diagnosis["targets"].as_str().unwrap_or("-")),
                 Cell::text(corpora(&diagnosis["trained_on"])),
                 Cell::text(corpora(&diagnosis["corpora"])),
                 Cell::text(split.as_str()),
+                Cell::number(diagnosis["threshold"].as_f64()),
                 count("n"),
                 count("n_conflict"),
                 number("recall"),
@@ -90,7 +92,7 @@ mod tests {
                 "level": level, "n": 179, "n_conflict": 133, "recall": 0.75, "false_positive_rate": 0.25,
                 "auroc": 0.5, "top1_by_mean_gate": top1 } })
         };
-        let diagnosis = json!({ "targets": "self_answers", "trained_on": ["ch-sims"], "corpora": [], "rows": [
+        let diagnosis = json!({ "targets": "self_answers", "trained_on": ["ch-sims"], "corpora": [], "threshold": 0.7, "rows": [
             row("valid", "full", "class", 0.875),
             row("valid", "full", "polarity", 0.625),
             row("valid", "missing", "class", 0.1),
@@ -98,7 +100,10 @@ mod tests {
         let table = across(&[("diagnose".to_owned(), diagnosis)]);
         assert_eq!(table.rows.len(), 1);
         let csv = table.csv();
-        assert!(csv.contains("self_answers,ch-sims,all,valid,179,133,0.75,0.25,0.5,0.875,0.625"), "{csv}");
+        assert!(
+            csv.contains("self_answers,ch-sims,all,valid,0.7,179,133,0.75,0.25,0.5,0.875,0.625"),
+            "{csv}"
+        );
         assert!(across(&[("diagnose".to_owned(), json!({ "rows": 3 }))]).rows.is_empty());
     }
 }

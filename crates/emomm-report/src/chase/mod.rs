@@ -18,6 +18,8 @@ mod patterns;
 mod variants;
 mod verdicts;
 
+use std::collections::BTreeSet;
+
 use emomm_eval::score::ScoreOptions;
 
 pub use beside::Beside;
@@ -51,6 +53,15 @@ pub struct ChaseContent {
     pub figures: Vec<Figure>,
     /// [`Study::mark`] of the variants.
     pub mark: String,
+    /// Names of tables and figures that files of other commands made, not the runs of the variants.
+    pub beside: BTreeSet<String>,
+}
+
+impl ChaseContent {
+    /// What the names of the files of a table or figure say of runs that are not complete.
+    pub fn mark_of(&self, name: &str) -> &str {
+        if self.beside.contains(name) { "" } else { &self.mark }
+    }
 }
 
 /// Whether CHASE left a trace in a run.
@@ -73,7 +84,6 @@ pub fn chase_content(
     tables.push(patterns(study, options.bootstrap)?);
     tables.push(missing_patterns(study, options.bootstrap)?);
     tables.push(detections(study));
-    tables.push(across::across(&beside.diagnoses));
     tables.push(outputs(study));
     tables.push(budgets(study, BudgetHeads::All));
     let steered = budgets(study, BudgetHeads::Steered);
@@ -82,9 +92,11 @@ pub fn chase_content(
     }
     tables.retain(|t| !t.rows.is_empty());
     let mut figures: Vec<Figure> = gain.into_iter().collect();
+    let n_own = figures.len();
     figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));
     figures.extend(beside.traces.iter().filter_map(|(name, trace)| knock_out::knock_out(name, trace)));
     figures.extend(beside.learning.iter().filter_map(|(name, curve)| learning::learning(name, curve)));
+    let mut apart: BTreeSet<String> = figures.iter().skip(n_own).map(|f| f.name.clone()).collect();
     figures.extend(chosen_heads(study));
     figures.extend(importance(study, beside));
     let mut words = vec![
@@ -103,5 +115,10 @@ pub fn chase_content(
     }
     words.extend(verdicts::verdicts(study, options.bootstrap)?);
     state_coverage(study, &mut tables);
-    Ok(Some(ChaseContent { words, tables, figures, mark: study.mark() }))
+    let across = across::across(&beside.diagnoses);
+    if !across.rows.is_empty() {
+        apart.insert(across.name.clone());
+        tables.push(across);
+    }
+    Ok(Some(ChaseContent { words, tables, figures, mark: study.mark(), beside: apart }))
 }

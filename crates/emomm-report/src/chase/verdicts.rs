@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use emomm_dataset::ModalitySet;
 use emomm_eval::score::Interval;
 use emomm_metrics::BootstrapOptions;
 
@@ -93,8 +94,7 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
         let Some((_, lead)) = difference(study, (other, run), &Samples::full(true), options)? else {
             continue;
         };
-        // Heads are not chosen where all of them are steered.
-        if placebo == "random_heads" && lead.low == Some(0.0) && lead.high == Some(0.0) {
+        if placebo == "random_heads" && steer_the_same_heads(study, other, run) {
             same = true;
             continue;
         }
@@ -106,16 +106,30 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
         _ = write!(text, " It stands above its placebos: {}.", above.join(", "));
     }
     if !not.is_empty() {
+        // Random heads are steered by what the router says.
+        let of_heads = not.iter().all(|told| told.starts_with("random heads"));
+        let source = if of_heads { "the choice of heads" } else { "what the router knows" };
         _ = write!(
             text,
-            " It does not stand out from: {}; what it gains is not shown to come from what the router knows.",
+            " It does not stand out from: {}; what it gains is not shown to come from {source}.",
             not.join(", ")
         );
     }
     if same {
-        text += " Random heads change no answer: where all heads are steered none are chosen.";
+        text += " Random heads are no placebo for it: the same heads are steered, for all of them are.";
     }
     Ok(text)
+}
+
+/// Whether two runs steered the same heads wherever they steered, and did steer: there was no choice of heads.
+fn steer_the_same_heads(study: &Study, a: &StudyRun, b: &StudyRun) -> bool {
+    let heads = |run: &StudyRun, index: usize| -> Option<Vec<(usize, Vec<usize>)>> {
+        let layers = &run.record(index, ModalitySet::FULL)?.steering.as_ref()?.layers;
+        Some(layers.iter().filter(|l| l.steered).map(|l| (l.layer, l.heads.clone())).collect())
+    };
+    let both = |index| Some((heads(a, index)?, heads(b, index)?));
+    let found: Vec<_> = (0..study.clips.len()).filter_map(both).collect();
+    found.iter().any(|(a, _)| !a.is_empty()) && found.iter().all(|(a, b)| a == b)
 }
 
 /// A placebo or bound on the same base: `paper` has the plain names, other bases stand before a `+`.

@@ -237,9 +237,19 @@ fn together(found: &[&Paired]) -> String {
             ),
         }
     };
+    let count = |verdict: &str| found.iter().filter(|c| c.verdict() == verdict).count();
+    let others: Vec<String> = [
+        ("no difference shown", "show no difference"),
+        ("underpowered", "are underpowered"),
+        ("not tested", "could not be tested"),
+    ]
+    .into_iter()
+    .filter_map(|(verdict, words)| Some(format!("{} {words}", Some(count(verdict)).filter(|n| *n > 0)?)))
+    .collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
     format!(
-        "Of {} further runs against {} over all samples, {} and {}, in points of accuracy after Holm; the others show no \
-         difference. The table of paired tests has them all.",
+        "Of {} further runs against {} over all samples, {} and {}, in points of accuracy after Holm{others}. The table of \
+         paired tests has them all.",
         found.len(),
         found[0].first,
         told("better"),
@@ -283,7 +293,11 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("(before all b 11.0, d 4.0, c 3.0) and 1 is worse (e \u{2212}5.0)"), "{told}");
+        assert!(told.contains("after Holm; 1 show no difference."), "{told}");
         let none = together(&all[..1].iter().collect::<Vec<_>>());
-        assert!(none.contains("1 is better (a 2.0) and none is worse"), "{none}");
+        assert!(
+            none.contains("1 is better (a 2.0) and none is worse, in points of accuracy after Holm."),
+            "{none}"
+        );
     }
 }

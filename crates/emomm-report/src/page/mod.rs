@@ -158,8 +158,8 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
             "modalities": modality_pages(content, &table),
             "chase": content.chase.as_ref().map(|c| json!({
                 "words": c.words,
-                "figures": c.figures.iter().map(|f| chase_figure(f, &c.mark)).collect::<Vec<Value>>(),
-                "tables": c.tables.iter().map(|t| chase_table(t, &c.mark)).collect::<Vec<Value>>(),
+                "figures": c.figures.iter().map(|f| chase_figure(f, c.mark_of(&f.name))).collect::<Vec<Value>>(),
+                "tables": c.tables.iter().map(|t| chase_table(t, c.mark_of(&t.name))).collect::<Vec<Value>>(),
             })),
             "filters": filters(content.study),
             "method_tables": tables_named(&in_method),

@@ -278,7 +278,9 @@
     // The whole row follows its link.
     rows.addEventListener("click", (event) => {
       const row = event.target.closest(".row");
-      if (row && !event.target.closest("a")) row.querySelector("a").click();
+      if (!row || event.target.closest("a") || String(getSelection())) return;
+      const { ctrlKey, metaKey, shiftKey } = event;
+      row.querySelector("a").dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
     });
     window.addEventListener("resize", () => { first = -1; request(); });
 

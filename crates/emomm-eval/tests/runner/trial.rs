@@ -73,7 +73,9 @@ fn few_unreadable_replies_end_nothing() {
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, RunError> {
-        items.iter_mut().for_each(|item| item.wanted.retain(|w| w.coalition == ModalitySet::FULL));
+        for item in &mut items {
+            item.wanted.retain(|w| w.coalition == ModalitySet::FULL);
+        }
         run_after_trial(items, open, sink, options, stop, observer)
     }
     for (words, is_over) in [("mute=/", false), ("media=/", true)] {

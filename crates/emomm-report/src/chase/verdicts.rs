@@ -88,7 +88,7 @@ fn verdict(
 /// The method less each of its placebos.
 fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) -> Result<String, ReportError> {
     let (mut above, mut not) = (Vec::new(), Vec::new());
-    let mut same = false;
+    let (mut same, mut only_heads) = (false, true);
     for placebo in PLACEBOS {
         let Some(other) = of_base(study, &run.name, placebo) else { continue };
         let Some((_, lead)) = difference(study, (other, run), &Samples::full(true), options)? else {
@@ -99,7 +99,12 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
             continue;
         }
         let told = format!("{} {} {}", placebo.replace('_', " "), signed(lead.value), ends(&lead));
-        if lead.low.is_some_and(|low| low > 0.0) { above.push(told) } else { not.push(told) }
+        if lead.low.is_some_and(|low| low > 0.0) {
+            above.push(told);
+        } else {
+            not.push(told);
+            only_heads &= placebo == "random_heads";
+        }
     }
     let mut text = String::new();
     if !above.is_empty() {
@@ -107,8 +112,7 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
     }
     if !not.is_empty() {
         // Random heads are steered by what the router says.
-        let of_heads = not.iter().all(|told| told.starts_with("random heads"));
-        let source = if of_heads { "the choice of heads" } else { "what the router knows" };
+        let source = if only_heads { "the choice of heads" } else { "what the router knows" };
         _ = write!(
             text,
             " It does not stand out from: {}; what it gains is not shown to come from {source}.",

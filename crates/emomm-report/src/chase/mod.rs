@@ -91,12 +91,13 @@ pub fn chase_content(
         tables.push(steered);
     }
     tables.retain(|t| !t.rows.is_empty());
+    let sweeps = beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep));
+    let traces = beside.traces.iter().filter_map(|(name, trace)| knock_out::knock_out(name, trace));
+    let curves = beside.learning.iter().filter_map(|(name, curve)| learning::learning(name, curve));
+    let of_others: Vec<Figure> = sweeps.chain(traces).chain(curves).collect();
+    let mut apart: BTreeSet<String> = of_others.iter().map(|f| f.name.clone()).collect();
     let mut figures: Vec<Figure> = gain.into_iter().collect();
-    let n_own = figures.len();
-    figures.extend(beside.sweeps.iter().filter_map(|(name, sweep)| curves::curves(name, sweep)));
-    figures.extend(beside.traces.iter().filter_map(|(name, trace)| knock_out::knock_out(name, trace)));
-    figures.extend(beside.learning.iter().filter_map(|(name, curve)| learning::learning(name, curve)));
-    let mut apart: BTreeSet<String> = figures.iter().skip(n_own).map(|f| f.name.clone()).collect();
+    figures.extend(of_others);
     figures.extend(chosen_heads(study));
     figures.extend(importance(study, beside));
     let mut words = vec![

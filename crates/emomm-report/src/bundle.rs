@@ -121,21 +121,21 @@ fn put_all<'a>(
     Ok(())
 }
 
-/// Removes what an earlier report on fewer records left: its names say what it was.
+/// Removes what an earlier report on other records left: files whose names say so, and those of the complete runs that it was
+/// on where these are not.
 fn forget_partial(folder: &Path, written: &BTreeSet<PathBuf>) -> Result<(), ReportError> {
+    let complete = |path: &PathBuf| {
+        let (stem, rest) = path.file_name()?.to_str()?.split_once(PARTIAL)?;
+        Some(path.with_file_name(format!("{stem}.{}", rest.rsplit_once('.')?.1)))
+    };
+    let twins: BTreeSet<PathBuf> = written.iter().filter_map(complete).collect();
     for name in ["figures", "tables"] {
         let folder = folder.join(name);
         let failed = |source| ReportError::Io { path: folder.clone(), source };
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            // The same table or figure of records that are not these.
-            let is_twin = written.iter().filter_map(|w| w.file_name()?.to_str()).any(|w| {
-                let parts =
-                    w.split_once(PARTIAL).and_then(|(stem, rest)| Some((stem, rest.rsplit_once('.')?.1)));
-                parts.is_some_and(|(stem, extension)| name == format!("{stem}.{extension}"))
-            });
-            if (name.contains(PARTIAL) || is_twin) && !written.contains(&path) {
+            let is_partial = path.file_name().is_some_and(|n| n.to_string_lossy().contains(PARTIAL));
+            if (is_partial || twins.contains(&path)) && !written.contains(&path) {
                 fs::remove_file(&path).map_err(failed)?;
             }
         }

@@ -281,4 +281,7 @@ fn files_of_incomplete_runs_say_so_in_their_names() {
     written(&of(80), &out);
     assert!(out.join("tables/table1.csv").is_file());
     assert!(all("tables").iter().chain(&all("figures")).all(|name| !name.contains("partial")));
+    // Nor does the whole run stay beside a part.
+    written(&of(75), &out);
+    assert!(all("tables").iter().chain(&all("figures")).all(|name| name.contains(".partial-75-of-80.")));
 }

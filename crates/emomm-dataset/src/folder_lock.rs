@@ -108,6 +108,7 @@ mod tests {
         // Another name in the same folder is another lock.
         FolderLock::take(folder.path(), "other.lock").unwrap();
         drop(first);
+        assert_eq!(std::fs::read_to_string(folder.path().join(NAME)).unwrap(), "");
         FolderLock::take(folder.path(), NAME).unwrap();
     }
 

@@ -129,13 +129,17 @@ mod tests {
             reply: Some(reply.to_owned()),
             ..ServedRepeat::default()
         };
-        let repeats = vec![repeat(ServedEnd::Answered, "E\nScore: 0.8"), repeat(ServedEnd::Blocked, "E")];
+        let repeats = vec![
+            repeat(ServedEnd::Answered, "E\nScore: 0.8"),
+            repeat(ServedEnd::Blocked, "E"),
+            repeat(ServedEnd::Empty, "E"),
+        ];
         let request_sha256 = "abc".to_owned();
         let mut first = record("A", None);
         first.served = Some(Served { request_sha256, repeats, ..Served::default() });
         let served = reparsed(&first, Corpus::ChSims).unwrap().served.unwrap();
         let read: Vec<_> = served.repeats.iter().map(|r| (r.reply_letter, r.reply_score)).collect();
-        assert_eq!(read, [(Some('E'), Some(0.8)), (None, None)]);
+        assert_eq!(read, [(Some('E'), Some(0.8)), (None, None), (None, None)]);
     }
 
     #[test]

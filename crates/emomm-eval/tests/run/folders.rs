@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use emomm_eval::run::{LOG_FILE, LogWriter, Record, RecordStatus, Run, RunError};
+use emomm_eval::{LetterMass, Prediction};
 use tempfile::tempdir;
 
-use crate::made_up::{header, plan, record};
+use crate::made_up::{header, plan, prediction, record, record_of};
 
 fn add(folder: &Path, text: &str) {
     let mut file = OpenOptions::new().append(true).open(folder.join(LOG_FILE)).unwrap();
@@ -207,4 +208,22 @@ fn a_record_that_could_not_be_read_back_becomes_an_error() {
     let run = Run::open(folder.path()).unwrap();
     assert_eq!(run.records()[0].status, RecordStatus::Error);
     assert_eq!(run.records()[0].error.as_ref().unwrap().kind, "not_finite");
+}
+
+/// Softmax over a vocabulary with a damaged row is no number, though the letters' own logits are.
+#[test]
+fn a_mass_of_letters_that_is_no_number_is_a_failed_sample() {
+    let header = header(plan(1));
+    let with = |bare: f64, spaced: Option<f64>| {
+        record_of(
+            &header,
+            0,
+            Prediction { letter_mass: Some(LetterMass { bare, spaced }), ..prediction(1.0) },
+        )
+    };
+    assert_eq!(with(0.5, None).status, RecordStatus::Ok);
+    for odd in [with(f64::NAN, None), with(0.5, Some(f64::NAN))] {
+        assert_eq!(odd.status, RecordStatus::Error);
+        assert_eq!(odd.error.unwrap().kind, "not_finite");
+    }
 }

@@ -18,9 +18,19 @@ pub(crate) fn header(plan: Plan) -> RunHeader {
 
 /// An answer for the i-th clip; `logit` tells two answers apart.
 pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
+    record_of(header, i, prediction(logit))
+}
+
+/// What a model said of the i-th clip, as a record.
+pub(crate) fn record_of(header: &RunHeader, i: usize, prediction: Prediction) -> Record {
     let sample = format!("made-up/v/{i:03}");
     let key = header.key(&sample, ModalitySet::FULL, ["evidence"]);
-    let prediction = Prediction {
+    Record::of(key, sample, ModalitySet::FULL, Ok(prediction))
+}
+
+/// An answer to a full clip.
+pub(crate) fn prediction(logit: f32) -> Prediction {
+    Prediction {
         coalition: ModalitySet::FULL,
         tokens: None,
         grid_thw: None,
@@ -36,6 +46,5 @@ pub(crate) fn record(header: &RunHeader, i: usize, logit: f32) -> Record {
         served: None,
         media: MediaRecord::default(),
         ms: 1.5,
-    };
-    Record::of(key, sample, ModalitySet::FULL, Ok(prediction))
+    }
 }

@@ -42,6 +42,10 @@ fn two_runs_are_compared_on_the_rows_of_the_benchmark() {
     let same = on_runs("compare", &[&a, &a], &["--json"]);
     assert_eq!(same.objects()[0]["acc"]["delta"], json!(0.0));
     assert!(on_runs("compare", &[&a, &b], &[]).stdout.contains("conflict"));
+    // A run without any answer goes beside answers of either kind.
+    let none = run_of(&folder, "none", "fake:media=/", &["--no-preflight"]);
+    let report = on_runs("compare", &[&none, &a], &["--json"]);
+    assert_eq!(report.objects()[0]["acc"]["a"], json!(0.0), "{report}");
 }
 
 #[test]

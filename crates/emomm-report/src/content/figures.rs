@@ -1,7 +1,7 @@
 //! The figures of a report, in the order of the pages, and what they have in common.
 
 use emomm_dataset::ModalitySet;
-use emomm_eval::score::Interval;
+use emomm_eval::score::{Interval, ScoreOptions};
 
 use super::answer_figures::{confusion, flow};
 use super::attention_figures::{attention_pairs, attention_three};
@@ -24,7 +24,7 @@ pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
         let Some(of) = study.runs.get(run.run) else { continue };
         let suffix = if run.run == 0 { String::new() } else { format!("-{}", file_word(&of.name)) };
         let words = if study.runs.len() > 1 { format!(", {}", of.name) } else { String::new() };
-        figures.extend(of_run(run, &suffix, &words));
+        figures.extend(of_run(run, &analysis.options, &suffix, &words));
     }
     let deltas: Vec<&RunDeltaV> =
         analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()).take(2 * MAX_RUNS).collect();
@@ -35,11 +35,11 @@ pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
     figures
 }
 
-fn of_run(run: &RunAnalysis, suffix: &str, words: &str) -> Vec<Figure> {
+fn of_run(run: &RunAnalysis, options: &ScoreOptions, suffix: &str, words: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     figures.extend(coalitions(&run.coalitions, suffix, words));
-    figures.extend(psmv(run, suffix, words));
-    figures.extend(gtar(run, suffix, words));
+    figures.extend(psmv(run, options, suffix, words));
+    figures.extend(gtar(run, options, suffix, words));
     figures.extend(run.coupling.first().map(|c| coupling(c, suffix, words)));
     let full = run.profile(Condition::Conflict(ModalitySet::FULL));
     figures.extend(full.map(|p| attention_three(p, suffix, words)));

@@ -9,6 +9,7 @@ mod figures;
 mod following_figures;
 mod following_tables;
 mod heat_figures;
+mod readings;
 mod score_tables;
 mod sentences;
 mod spatial;

@@ -135,7 +135,7 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
             "style": style,
             "script": SCRIPT,
             "synthetic": content.study.origin.is_synthetic,
-            "runs": content.study.runs.iter().map(|r| run_view(content.study, r)).collect::<Vec<Value>>(),
+            "runs": content.study.runs.iter().map(|r| run_view(content.study, r, content.analysis.options.unparsed)).collect::<Vec<Value>>(),
             "many_runs": content.study.runs.len() > MAX_TILES,
             "runs_table": content.tables.iter().find(|t| t.name == "runs").map(table),
             "study_trust": study_trust(content.study),

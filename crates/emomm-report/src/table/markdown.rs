@@ -26,11 +26,16 @@ impl Table {
     }
 }
 
+/// Text that Markdown shows as it is: nothing in it becomes emphasis, a formula, an entity or an element of HTML.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
         match c {
-            '\\' | '|' | '*' | '_' | '`' => out.extend(['\\', c]),
+            '\\' | '|' | '*' | '_' | '`' | '~' | '$' => out.extend(['\\', c]),
+            '<' if next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?') => out.push_str("\\<"),
+            '&' if next.is_ascii_alphanumeric() || next == '#' => out.push_str("\\&"),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }

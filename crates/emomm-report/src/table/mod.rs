@@ -110,6 +110,11 @@ impl Cell {
         }
     }
 
+    /// Whether it has an interval whose ends are the same.
+    pub fn has_no_width(&self) -> bool {
+        matches!(self, Self::Interval { ends: Some((low, high)), .. } if low >= high)
+    }
+
     /// The number, for machines.
     fn value(&self) -> Option<f64> {
         match self {
@@ -223,6 +228,27 @@ pub(crate) mod tests {
         assert_eq!(rounded(-0.0001, Form::Decimals(3)), "0.000");
         assert_eq!(rounded(-0.1, Form::Decimals(3)), "-0.100");
         assert_eq!(rounded(0.0002, Form::PValue), "< 0.001");
+    }
+
+    /// Words that Markdown would take for elements of HTML, entities, formulas or struck text.
+    #[test]
+    fn markdown_shows_words_as_they_are() {
+        let mut table = Table::new("t", "T", vec![Column::plain("run", "Run")]);
+        for words in ["<img src=x>", "a</td>", "<!-- x", "&lt;b&gt;", "&#60;", "$x$", "~~a~~", "a < b & c"] {
+            table.push(vec![Cell::text(words)]);
+        }
+        let expected = [
+            r"| \<img src=x> |",
+            r"| a\</td> |",
+            r"| \<!-- x |",
+            r"| \&lt;b\&gt; |",
+            r"| \&#60; |",
+            r"| \$x\$ |",
+            r"| \~\~a\~\~ |",
+            "| a < b & c |",
+        ];
+        let markdown = table.markdown();
+        assert_eq!(markdown.lines().skip(4).collect::<Vec<&str>>(), expected);
     }
 
     #[test]

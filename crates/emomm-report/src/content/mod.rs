@@ -17,8 +17,8 @@ mod tables;
 
 pub use figures::figures;
 pub use heat_figures::heat_figures;
-pub(crate) use sentences::differences;
 pub use sentences::{answer, study_trust, trust};
+pub(crate) use sentences::{differences, letter_spelling};
 pub use tables::tables;
 pub(crate) use tables::{interval_cell, state_coverage};
 

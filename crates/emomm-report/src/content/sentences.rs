@@ -37,8 +37,22 @@ pub fn trust(run: &StudyRun, unparsed: Unparsed) -> Vec<String> {
     if run.run.is_torn() {
         found.push("The log ends in a line that was never acknowledged; it is left out.".to_owned());
     }
-    found.extend(letter_spelling(run));
+    found.extend(letter_spelling(run).filter(|spelling| spelling.is_doubtful).map(|spelling| spelling.words));
     found
+}
+
+/// Below this mean part of the next token's probability the bare letters say little.
+const LITTLE_ON_LETTERS: f64 = 0.9;
+
+/// From this greatest part on, the spelling that is not read may hold another answer.
+const MUCH_SPACED: f64 = 0.01;
+
+/// What a run says of how its letters are spelt.
+pub(crate) struct LetterSpelling {
+    /// In words.
+    pub(crate) words: String,
+    /// Whether it limits the trust in the answers.
+    pub(crate) is_doubtful: bool,
 }
 
 /// A share that is not zero is not told as 0.0 %.
@@ -47,7 +61,7 @@ fn small(share: f64) -> String {
 }
 
 /// How much of the letters' probability is on the spelling that is not read; `None` where the run does not say.
-fn letter_spelling(run: &StudyRun) -> Option<String> {
+pub(crate) fn letter_spelling(run: &StudyRun) -> Option<LetterSpelling> {
     let masses: Vec<LetterMass> = run.run.records().iter().filter_map(|r| r.letter_mass).collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let shares: Vec<f64> = masses.iter().filter_map(LetterMass::spaced_share).collect();
@@ -56,14 +70,17 @@ fn letter_spelling(run: &StudyRun) -> Option<String> {
     }
     let bare: Vec<f64> = masses.iter().map(|m| m.bare).collect();
     let most = shares.iter().copied().fold(0.0, f64::max);
-    Some(format!(
+    let is_doubtful = mean(&bare) < LITTLE_ON_LETTERS || most >= MUCH_SPACED;
+    let words = format!(
         "Answers are read from the bare letters, which have {} of the next token's probability on average. Of the \
-         probability of both spellings, letters with a space before them have {} on average and {} at most ({} records).",
+         probability of both spellings, letters with a space before them have {} on average and {} at most ({} record{}).",
         percent(mean(&bare)),
         small(mean(&shares)),
         small(most),
-        shares.len()
-    ))
+        shares.len(),
+        if shares.len() == 1 { "" } else { "s" }
+    );
+    Some(LetterSpelling { words, is_doubtful })
 }
 
 /// What limits the trust in every figure of a study.
@@ -90,7 +107,7 @@ pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
         return vec![format!("{subject} gave no answer to any question, so the figures say nothing of it.")];
     }
     let options = &analysis.options;
-    [how_good(&subject, analysed), what_each_adds(analysed), whom_it_follows(analysed, options)]
+    [how_good(&subject, analysed), what_each_adds(analysed), whom_it_follows(&subject, analysed, options)]
         .into_iter()
         .flatten()
         .collect()
@@ -163,7 +180,7 @@ fn what_each_adds(analysed: &RunAnalysis) -> Option<String> {
     Some(sentence)
 }
 
-fn whom_it_follows(analysed: &RunAnalysis, options: &ScoreOptions) -> Option<String> {
+fn whom_it_follows(name: &str, analysed: &RunAnalysis, options: &ScoreOptions) -> Option<String> {
     let [missing, full] = analysed.gtar().map(|(_, figures)| figures);
     let (fields, order, place) = [(full, "on Conflict"), (missing, "on Missing-Conflict")]
         .into_iter()
@@ -179,11 +196,19 @@ fn whom_it_follows(analysed: &RunAnalysis, options: &ScoreOptions) -> Option<Str
         })
         .collect();
     Some(format!(
-        "Where {} modality is wrong ({place}), the model is right together with {}{}.",
+        "Where {} modality is wrong ({place}), {} is right together with {}{}.",
         conflicting(options),
+        in_sentence(name),
         listed.join(", "),
         doubt(&order, &fields.rates)
     ))
+}
+
+/// A subject that does not begin its sentence.
+fn in_sentence(subject: &str) -> String {
+    let mut letters = subject.chars();
+    let first: String = letters.next().map(|c| c.to_lowercase().collect()).unwrap_or_default();
+    first + letters.as_str()
 }
 
 /// What speaks against an order; nothing where there is none, or where the interval of the first lies above that of the last.

@@ -6,7 +6,7 @@ use emomm_metrics::Unparsed;
 use serde_json::{Value, json};
 
 use crate::analysis::Analysis;
-use crate::content::{percent, trust};
+use crate::content::{letter_spelling, percent, trust};
 use crate::study::{AnswerSource, Study, StudyRun};
 
 pub(super) fn run_view(study: &Study, run: &StudyRun, unparsed: Unparsed) -> Value {
@@ -90,6 +90,7 @@ fn facts(run: &StudyRun) -> Vec<Value> {
     if let Some(steering) = &plan.settings.steering {
         facts.push(fact("Steering", text(steering)));
     }
+    facts.extend(letter_spelling(run).map(|spelling| fact("Letters", spelling.words)));
     let selection = &plan.selection;
     let listed = |words: &[String]| if words.is_empty() { "all".to_owned() } else { words.join(", ") };
     facts.push(fact("Splits", listed(&selection.splits)));

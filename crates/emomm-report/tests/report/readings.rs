@@ -160,6 +160,19 @@ fn an_order_is_claimed_only_where_there_is_one() {
     );
 }
 
+/// With several runs a sentence says of which it is.
+#[test]
+fn a_sentence_names_its_run_among_others() {
+    let clips = ten_clips();
+    let study = study(&clips, &[("base", first_shown(&clips)), ("other", always_right(&clips))]);
+    let analysis = Analysis::of(&study, options()).unwrap();
+    for (run, name) in [(0, "base"), (1, "other")] {
+        let said = answer(&study, &analysis, run);
+        assert!(said[0].starts_with(&format!("Run {name} names")), "{}", said[0]);
+        assert!(said[2].contains(&format!("run {name} is right together with")), "{}", said[2]);
+    }
+}
+
 /// An interval without width is no certainty, and the table says so.
 #[test]
 fn intervals_without_width_are_explained() {

@@ -8,7 +8,7 @@ use super::attention_figures::{attention_pairs, attention_three};
 use super::coalition_figures::{coalitions, delta_v, psmv};
 use super::following_figures::{coupling, gtar};
 use crate::analysis::{Analysis, Condition, RunAnalysis, RunDeltaV};
-use crate::benchmark_figures::file_word;
+use crate::benchmark_figures::file_words;
 use crate::chart::Bar;
 use crate::figure::Figure;
 use crate::study::Study;
@@ -20,9 +20,10 @@ const MAX_RUNS: usize = 3;
 /// All figures: those of the first run, of the others, and of runs together.
 pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
     let mut figures = Vec::new();
+    let words_of_files = file_words(study.runs.iter().map(|run| run.name.as_str()));
     for run in analysis.runs.iter().take(MAX_RUNS) {
         let Some(of) = study.runs.get(run.run) else { continue };
-        let suffix = if run.run == 0 { String::new() } else { format!("-{}", file_word(&of.name)) };
+        let suffix = if run.run == 0 { String::new() } else { format!("-{}", words_of_files[run.run]) };
         let words = if study.runs.len() > 1 { format!(", {}", of.name) } else { String::new() };
         figures.extend(of_run(run, &analysis.options, &suffix, &words));
     }
@@ -30,7 +31,8 @@ pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
         analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()).take(2 * MAX_RUNS).collect();
     figures.extend(delta_v(&deltas));
     if let Some((first, others)) = study.runs.split_first() {
-        figures.extend(others.iter().take(MAX_RUNS).map(|other| flow(study, first, other)));
+        let others = others.iter().zip(words_of_files.iter().skip(1)).take(MAX_RUNS);
+        figures.extend(others.map(|(other, word)| flow(study, first, other, word)));
     }
     figures
 }

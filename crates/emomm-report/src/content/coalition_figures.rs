@@ -6,7 +6,7 @@ use emomm_eval::score::{Interval, PsmvFigures, ScoreOptions};
 use super::figures::{bar, data, row, stated_row};
 use super::percent;
 use super::readings::{coalitions_of_psmv, without_evidence};
-use crate::analysis::{CoalitionAccuracy, RunAnalysis, RunDeltaV};
+use crate::analysis::{CoalitionAccuracy, RunAnalysis, RunDeltaV, paper};
 use crate::chart::palette::Ink;
 use crate::chart::{Bar, BarSeries, Bars, ShareRow, Shares, Unit};
 use crate::figure::Figure;
@@ -15,7 +15,7 @@ use crate::table::Form;
 /// What a modality alone loses from Align to Conflict in the paper.
 fn stated_drop(found: &CoalitionAccuracy) -> Option<f64> {
     let alone = found.coalition.iter().next().filter(|_| found.coalition.len() == 1);
-    alone.map(|m| crate::analysis::paper::DROP_OF_SINGLES[m.index()] / 100.0)
+    alone.map(|m| paper::share(paper::DROP_OF_SINGLES[m.index()]))
 }
 
 pub(super) fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str) -> Option<Figure> {

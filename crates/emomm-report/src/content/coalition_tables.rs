@@ -37,7 +37,7 @@ pub(super) fn coalitions(study: &Study, analysis: &Analysis) -> Table {
                 n(c.conflict),
                 interval_cell(c.conflict),
                 interval_cell(c.drop),
-                Cell::number(single.map(|m| paper::DROP_OF_SINGLES[m.index()] / 100.0)),
+                Cell::number(single.map(|m| paper::share(paper::DROP_OF_SINGLES[m.index()]))),
             ]);
         }
     }

@@ -140,8 +140,8 @@ fn table_1(study: &Study, analysis: &Analysis) -> Table {
         let mut cells = vec![Cell::text(PAPER), Cell::text(row.model)];
         for [acc, f1, mae] in row.figures {
             cells.push(Cell::Absent);
-            cells.push(Cell::interval(Some(acc / 100.0), None, None));
-            cells.push(Cell::interval(Some(f1 / 100.0), None, None));
+            cells.push(Cell::interval(Some(paper::share(acc)), None, None));
+            cells.push(Cell::interval(Some(paper::share(f1)), None, None));
             cells.push(Cell::interval(Some(mae), None, None));
         }
         table.push(cells);

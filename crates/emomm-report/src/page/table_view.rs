@@ -4,7 +4,7 @@ use emomm_metrics::Unparsed;
 use serde_json::{Value, json};
 
 use super::sample_links::{samples, words_of};
-use crate::table::{Cell, Column, Form, Table, rounded};
+use crate::table::{Cell, Column, Table, rounded};
 
 /// Rows of a table that a page shows; the files hold all.
 const MAX_ROWS: usize = 600;
@@ -12,8 +12,8 @@ const MAX_ROWS: usize = 600;
 /// What the template needs. `files` are the links to the table's other forms.
 /// With answers left out that are missing, counts of what accuracy is made of lead to the others.
 pub(super) fn table_view(table: &Table, id: &str, files: &[Value], unparsed: Unparsed) -> Value {
-    let heads: Vec<Value> =
-        table.columns.iter().map(|c| json!({ "head": c.head, "num": is_number(c, table) })).collect();
+    let head = |(at, c): (usize, &Column)| json!({ "head": c.head, "num": table.is_numeric(at) });
+    let heads: Vec<Value> = table.columns.iter().enumerate().map(head).collect();
     let rows: Vec<Value> =
         table.rows.iter().take(MAX_ROWS).map(|row| row_view(table, row, unparsed)).collect();
     let mut note = table.note.clone();
@@ -31,12 +31,6 @@ pub(super) fn table_view(table: &Table, id: &str, files: &[Value], unparsed: Unp
     })
 }
 
-/// Whether a column holds numbers only.
-fn is_number(column: &Column, table: &Table) -> bool {
-    let at = table.columns.iter().position(|c| c.key == column.key).unwrap_or(0);
-    column.form != Form::Plain || table.rows.iter().all(|r| matches!(r[at], Cell::Count(_) | Cell::Absent))
-}
-
 fn row_view(table: &Table, row: &[Cell], unparsed: Unparsed) -> Value {
     let of = |key: &str| words_of(table, row, key);
     // A variant may be called `paper`, too: the reference is told by its kind, or by the table that it stands in.
@@ -46,7 +40,8 @@ fn row_view(table: &Table, row: &[Cell], unparsed: Unparsed) -> Value {
         .columns
         .iter()
         .zip(row)
-        .map(|(column, cell)| {
+        .enumerate()
+        .map(|(at, (column, cell))| {
             let words = match cell {
                 Cell::Interval { value, .. } => rounded(*value, column.form),
                 other => other.words(column.form, "–"),
@@ -57,7 +52,7 @@ fn row_view(table: &Table, row: &[Cell], unparsed: Unparsed) -> Value {
                 }
                 _ => None,
             };
-            let class = if is_number(column, table) {
+            let class = if table.is_numeric(at) {
                 Some("num")
             } else if words.chars().count() > 40 {
                 Some("long")

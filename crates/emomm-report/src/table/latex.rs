@@ -2,18 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{Form, Table};
+use super::Table;
 
 impl Table {
     /// The table as LaTeX; it needs the package booktabs.
     pub fn latex(&self) -> String {
         let mut out = "\\begin{table}\n\\centering\n".to_owned();
         let _ = writeln!(out, "\\caption{{{}}}\n\\label{{tab:{}}}", latex_escaped(&self.title), self.name);
-        let alignment: String = self
-            .columns
-            .iter()
-            .map(|c| if c.form == Form::Plain && c.key != "n" { 'l' } else { 'r' })
-            .collect();
+        let columns = 0..self.columns.len();
+        let alignment: String =
+            columns.map(|column| if self.is_numeric(column) { 'r' } else { 'l' }).collect();
         let _ = writeln!(out, "\\begin{{tabular}}{{{alignment}}}\n\\toprule");
         let heads: Vec<String> = self.columns.iter().map(|c| latex_escaped(&c.head)).collect();
         let _ = writeln!(out, "{} \\\\\n\\midrule", heads.join(" & "));

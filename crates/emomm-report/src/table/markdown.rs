@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Form, Table};
+use super::Table;
 
 impl Table {
     /// The table as Markdown.
@@ -10,8 +10,8 @@ impl Table {
         let mut out = format!("**{}**\n\n", escaped(&self.title));
         let heads: Vec<String> = self.columns.iter().map(|c| escaped(&c.head)).collect();
         let _ = writeln!(out, "| {} |", heads.join(" | "));
-        for column in &self.columns {
-            out.push_str(if column.form == Form::Plain && column.key != "n" { "|---" } else { "|---:" });
+        for column in 0..self.columns.len() {
+            out.push_str(if self.is_numeric(column) { "|---:" } else { "|---" });
         }
         out.push_str("|\n");
         for row in &self.rows {

@@ -182,6 +182,12 @@ impl Table {
         }
     }
 
+    /// Whether a column holds numbers only: they stand at its right.
+    pub fn is_numeric(&self, column: usize) -> bool {
+        let is_count = |row: &Vec<Cell>| matches!(row[column], Cell::Count(_) | Cell::Absent);
+        self.columns[column].form != Form::Plain || self.rows.iter().all(is_count)
+    }
+
     /// Adds a row.
     ///
     /// # Panics
@@ -228,6 +234,17 @@ pub(crate) mod tests {
         assert_eq!(rounded(-0.0001, Form::Decimals(3)), "0.000");
         assert_eq!(rounded(-0.1, Form::Decimals(3)), "-0.100");
         assert_eq!(rounded(0.0002, Form::PValue), "< 0.001");
+    }
+
+    /// Counts stand at the right in Markdown, LaTeX and the page alike.
+    #[test]
+    fn counts_stand_at_the_right() {
+        let columns = ["run", "clips", "mixed"].map(|key| Column::plain(key, key)).to_vec();
+        let mut table = Table::new("t", "T", columns);
+        table.push(vec![Cell::text("a"), Cell::Count(1), Cell::Count(2)]);
+        table.push(vec![Cell::text("b"), Cell::Absent, Cell::text("none")]);
+        assert!(table.markdown().contains("\n|---|---:|---|\n"), "{}", table.markdown());
+        assert!(table.latex().contains("{tabular}{lrl}"), "{}", table.latex());
     }
 
     /// Words that Markdown would take for elements of HTML, entities, formulas or struck text.

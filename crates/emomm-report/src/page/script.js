@@ -128,11 +128,12 @@
     if (a < "0" || a > "4") return "none";
     return a === labelOf(clip, 0) ? "right" : "wrong";
   }
-  function withinSubset(code, wanted) {
-    const word = SUBSETS[code];
+  function withinSubset(clip, c, wanted) {
+    // A pair is a masked copy, whatever its labels say.
+    if (wanted === "missing") return c >= 4 && c < 7;
+    const code = subsetOf(clip, c);
     if (wanted === "align") return code === "a" || code === "e" || code === "s";
-    if (wanted === "missing") return code === "m" || code === "x";
-    return word === wanted;
+    return SUBSETS[code] === wanted;
   }
 
   const list = (function () {
@@ -171,7 +172,7 @@
           const a = answerOf(run, clip, c);
           if (a === "-") continue;
           // Under one coalition the subsets of full clips are those of the whole clip, whatever is shown of it.
-          if (w.subset && !withinSubset(subsetOf(clip, c), w.subset) && !(only >= 0 && withinSubset(subsetOf(clip, 7), w.subset))) continue;
+          if (w.subset && !withinSubset(clip, c, w.subset) && !(only >= 0 && withinSubset(clip, 7, w.subset))) continue;
           if (answer >= 0 && a !== String(answer)) continue;
           const result = resultOf(run, clip, c);
           if (w.result) {

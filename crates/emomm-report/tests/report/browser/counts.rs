@@ -12,7 +12,7 @@ use serde_json::json;
 use super::webdriver::Browser;
 use super::{address, stands_alone};
 use crate::by_hand::{first_shown, options};
-use crate::made_up::{study, ten_clips};
+use crate::made_up::{manifest, study_of, ten_clips};
 
 /// Links from counts that lead to another number of samples, with both; and how many links were followed. A browser follows no
 /// more than 200 in a row, so a part of the many rows of scores stands for all.
@@ -41,7 +41,13 @@ fn counts_lead_to_as_many_samples() {
         record.status = if at % 3 == 0 { RecordStatus::MediaError } else { RecordStatus::Error };
         record.error = Some(RecordError::new(kind, "made up"));
     }
-    let study = study(&clips, &[("gaps & more", gaps)]);
+    // Of two clips nobody knows what the sound says, so that they and most of their copies are in no subset.
+    let mut manifest = manifest(&clips);
+    for row in manifest.rows.iter_mut().filter(|r| ["a1", "c1"].contains(&r.clip_id.as_str())) {
+        row.labels.modalities.audio = None;
+        (row.subset, row.agreement) = (None, None);
+    }
+    let study = study_of(&manifest, &[("gaps & more", gaps)]);
     for unparsed in [Unparsed::Wrong, Unparsed::Excluded] {
         let folder = tempfile::tempdir().unwrap();
         let page = folder.path().join("report.html");

@@ -21,7 +21,10 @@ impl Table {
                 .iter()
                 .zip(row)
                 .map(|(column, cell)| latex_escaped(&cell.words(column.form, "--")));
-            let _ = writeln!(out, "{} \\\\", cells.collect::<Vec<_>>().join(" & "));
+            let cells = cells.collect::<Vec<_>>().join(" & ");
+            // At the beginning of a row these would belong to the `\\` of the row before.
+            let guard = if cells.starts_with(['[', '*']) { "{}" } else { "" };
+            let _ = writeln!(out, "{guard}{cells} \\\\");
         }
         out.push_str("\\bottomrule\n\\end{tabular}\n");
         if !self.note.is_empty() {
@@ -41,6 +44,7 @@ pub fn latex_escaped(text: &str) -> String {
             '\\' => out.push_str("\\textbackslash{}"),
             '~' => out.push_str("\\textasciitilde{}"),
             '^' => out.push_str("\\textasciicircum{}"),
+            '|' => out.push_str("\\textbar{}"),
             '<' => out.push_str("$<$"),
             '>' => out.push_str("$>$"),
             'Δ' => out.push_str("$\\Delta$"),

@@ -247,6 +247,18 @@ pub(crate) mod tests {
         assert!(table.latex().contains("{tabular}{lrl}"), "{}", table.latex());
     }
 
+    /// `\\` takes a bracket or a star that follows it for its own.
+    #[test]
+    fn a_row_of_latex_is_not_taken_for_an_argument() {
+        let mut table = Table::new("t", "T", vec![Column::plain("run", "Run")]);
+        for words in ["[a] | b", "*", "c [d]"] {
+            table.push(vec![Cell::text(words)]);
+        }
+        let latex = table.latex();
+        let rows: Vec<&str> = latex.lines().skip_while(|l| *l != "\\midrule").skip(1).take(3).collect();
+        assert_eq!(rows, ["{}[a] \\textbar{} b \\\\", "{}* \\\\", "c [d] \\\\"]);
+    }
+
     /// Words that Markdown would take for elements of HTML, entities, formulas or struck text.
     #[test]
     fn markdown_shows_words_as_they_are() {
@@ -328,7 +340,14 @@ pub(crate) mod tests {
             .filter(|l| l.ends_with("\\\\") && !l.contains("Corpus"))
             .map(|l| {
                 let cells = l.trim_end_matches(" \\\\").split(" & ");
-                cells.map(|c| c.replace("\\_", "_").replace("--", "–").replace("$<$", "<")).collect()
+                cells
+                    .map(|c| {
+                        c.replace("\\_", "_")
+                            .replace("--", "–")
+                            .replace("$<$", "<")
+                            .replace("\\textbar{}", "|")
+                    })
+                    .collect()
             })
             .collect();
         assert_eq!(of_latex, words);

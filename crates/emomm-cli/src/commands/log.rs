@@ -137,7 +137,7 @@ fn import(args: &ImportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
 
 fn export(args: &ExportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let run = Run::open(&args.run)?;
-    let manifest = manifest_of(&run, args.bench.as_deref())?;
+    let manifest = manifest_of(&run, args.bench.as_deref(), printer)?;
     let exported = ExportedRun::new(&run, &manifest);
     if !run.is_complete() {
         printer.talk(&format!("note: the run is not complete: {}", run.n_of_n()));

@@ -59,6 +59,34 @@ fn runs_on_other_samples_are_refused() {
     on_runs("compare", &[&a, folder.path()], &[]).refused(3, &["log.jsonl"]);
 }
 
+/// A benchmark that was built again under the same name has other labels, and figures that the run never had.
+#[test]
+fn labels_of_another_benchmark_are_told() {
+    let folder = tempdir().unwrap();
+    let run = run_of(&folder, "run", "fake:", &["--limit", "3"]);
+    let told =
+        "the run was made with a benchmark of digest 000000000000, its labels are taken from one of digest";
+    let commands = [("score", vec![&run]), ("rescore", vec![&run]), ("compare", vec![&run, &run])];
+    let said = |command: &str, runs: &[&PathBuf]| {
+        let runs: Vec<&Path> = runs.iter().map(|run| run.as_path()).collect();
+        let done = on_runs(command, &runs, &["--json"]);
+        assert_eq!((done.code, done.objects().len()), (Some(0), 1), "{done}");
+        done.stderr.matches(told).count()
+    };
+    for (command, runs) in &commands {
+        assert_eq!(said(command, runs), 0, "{command}");
+    }
+    let path = run.join("log.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let own = log(&run)[0]["plan"]["bench"]["manifest_sha256"].as_str().unwrap().to_owned();
+    fs::write(&path, text.replacen(&own, &"0".repeat(own.len()), 1)).unwrap();
+    for (command, runs) in &commands {
+        assert_eq!(said(command, runs), runs.len(), "{command}");
+    }
+    let export = finish(emomm().args(["log", "export", "--csv"]).arg(&run));
+    assert!(export.code == Some(0) && export.stderr.contains(told), "{export}");
+}
+
 #[test]
 fn errors_are_grouped_and_retried() {
     let folder = tempdir().unwrap();

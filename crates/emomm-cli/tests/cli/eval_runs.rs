@@ -182,6 +182,30 @@ fn shards_are_merged_into_what_one_run_would_be() {
     merge(&[&first, &second, &third], &folder.path().join("other")).refused(3, &["gaps", "2 of"]);
 }
 
+/// Few clips in many shards: one without any clip is a whole run of nothing, so that an array of jobs ends well and can be merged.
+#[test]
+fn a_shard_may_hold_no_clip() {
+    let folder = tempdir().unwrap();
+    let shards: Vec<PathBuf> = (1..=6)
+        .map(|i| {
+            let run = folder.path().join(format!("shard-{i}"));
+            let done =
+                finish(eval("fake:", &run).args(["--limit", "2", "--shard", &format!("{i}/6"), "--json"]));
+            assert_eq!(done.code, Some(0), "{done}");
+            assert_eq!(done.objects()[0]["is_complete"], json!(true), "{done}");
+            run
+        })
+        .collect();
+    let empty: Vec<&PathBuf> = shards.iter().filter(|run| records(run).is_empty()).collect();
+    assert!((4..6).contains(&empty.len()), "{} of 6 are empty", empty.len());
+    assert_eq!(on_runs("errors", &[empty[0]], &["--json"]).objects()[0]["n_total"], json!(0));
+    let out = folder.path().join("merged");
+    let done = finish(emomm().arg("merge").args(&shards).arg("--out").arg(&out).arg("--json"));
+    assert_eq!(done.objects()[0]["n_records"], json!(16), "{done}");
+    // Without a shard an empty selection stays a mistake.
+    finish(eval("fake:", &folder.path().join("none")).args(["--limit", "0"])).refused(2, &["no clip"]);
+}
+
 /// What is exported scores as the run does, in either form.
 #[test]
 fn a_run_scores_as_its_exports() {

@@ -81,7 +81,7 @@ impl SelectError {
     }
 }
 
-/// The clips that are asked for, in the order of the manifest.
+/// The clips that are asked for, in the order of the manifest. A shard may hold none of them.
 pub fn candidates(
     manifest: &Manifest,
     roots: &BTreeMap<String, PathBuf>,
@@ -111,13 +111,13 @@ pub fn candidates(
         }
     }
     chosen.truncate(wanted.limit.unwrap_or(usize::MAX));
-    chosen.retain(|(row, _)| wanted.shard.is_none_or(|shard| shard.holds(&row.id)));
     if chosen.is_empty() {
         return Err(SelectError::Nothing(format!(
             "{} rows, none of what was asked for",
             manifest.rows.len()
         )));
     }
+    chosen.retain(|(row, _)| wanted.shard.is_none_or(|shard| shard.holds(&row.id)));
     chosen.into_iter().map(|(row, coalitions)| candidate(manifest, roots, row, coalitions)).collect()
 }
 

@@ -48,10 +48,7 @@ pub struct Variant {
 impl Variant {
     /// A variant that leaves the row alone.
     pub fn is_plain(&self) -> bool {
-        let idle = |c: &SteeringConfig| {
-            let b = &c.static_bias;
-            !c.has_bias() && [b.text, b.audio, b.video].iter().all(|b| *b == 0.0) && c.intervention.is_empty()
-        };
+        let idle = |c: &SteeringConfig| !c.has_bias() && !c.has_static_bias() && c.intervention.is_empty();
         matches!(&self.kind, VariantKind::Steered(config) if idle(config))
     }
 }
@@ -174,10 +171,6 @@ impl Steerer {
         let (scope, sinks) = self.token_scope();
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let (features, step) = Features::of_step(point, &sets)?;
-        if features.letter_logits.iter().any(|l| !l.is_finite()) {
-            let layer = features.layers.len();
-            return Err(ChaseError::NotFinite { what: "a letter's logit", layer, head: 0 });
-        }
         let mut answers = self.read(features)?;
         if is_asked {
             self.steer(point, clip, &sets, knowledge, &mut answers)?;
@@ -295,7 +288,8 @@ impl Steerer {
     }
 
     /// Importances of the video tokens that some variant may use: none without video, or where no clean p exceeds the
-    /// threshold of any such variant. A row that is never steered stays clean, so its later p are clean, too.
+    /// threshold of any such variant. A row that nothing else moves and that is never steered stays clean, so its later p
+    /// are clean, too.
     fn importances_of(
         &self,
         point: &DecisionPoint<'_>,
@@ -310,7 +304,8 @@ impl Steerer {
             let asks = config.needs_router() && config.intra_scope == crate::config::IntraScope::Steered;
             let is_routed = asks
                 && config.conflict == crate::config::ConflictSource::Router
-                && config.router_first_layer.is_none();
+                && config.router_first_layer.is_none()
+                && config.reads_clean_until_steered();
             match (&answers.reading, &self.router) {
                 (Some(reading), Some(loaded)) if is_routed => {
                     let first = loaded.1.first_layer.saturating_sub(1);
@@ -384,11 +379,11 @@ fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result
 pub fn model_error(error: ChaseError) -> ModelError {
     match error {
         ChaseError::Model(error) => error,
-        ChaseError::Engine(error) => ModelError::Engine(error),
+        ChaseError::Engine(error) => error.into(),
         // What the user asked for, found to be impossible once the model is there.
         ref asked @ (ChaseError::Setting { .. } | ChaseError::Needs { .. }) => {
             ModelError::Request { message: asked.to_string(), hint: asked.own_hint().unwrap_or_default() }
         }
-        other => ModelError::Engine(candle_core::Error::Msg(other.to_string())),
+        other => ModelError::Hook(other.into()),
     }
 }

@@ -230,6 +230,133 @@ fn the_way_missing_modalities_are_kept_out_is_part_of_plan_and_keys() {
     assert_eq!(header["plan"]["settings"]["missing"], "mask");
 }
 
+/// A router that reads other prompts than it was trained on says so, wherever it steers.
+#[test]
+fn a_router_of_another_way_of_missing_modalities_is_warned_of_with_steer_too() {
+    let folder = place();
+    let file = folder.join("plain-paper.toml");
+    std::fs::write(&file, "router = \"router\"\nconflict_threshold = 0.0\n").unwrap();
+    let (model, bench) = (golden(), folder.join("bench"));
+    let path = |p: &Path| p.to_str().unwrap().to_owned();
+    let (clip, out) = (media::file("clip.mp4"), folder.join("missing-steered"));
+    let fixed = |command: &str| {
+        [command.to_owned(), "--model".to_owned(), path(&model), "--steer".to_owned(), path(&file)]
+    };
+    let predict = |missing: &[&str]| {
+        let words = ["--text", "hello", "--coalition", "T", "--video", clip.to_str().unwrap()];
+        run(fixed("predict").into_iter().chain(words.iter().chain(missing).map(|w| (*w).to_owned())))
+    };
+    let eval = run(fixed("eval").into_iter().chain(
+        [
+            "--bench",
+            bench.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+            "--cache",
+            "off",
+            "--limit",
+            "1",
+        ]
+        .into_iter()
+        .chain(["--coalitions", "T", "--missing", "mask"])
+        .map(str::to_owned),
+    ));
+    for (asked, is_warned) in [
+        (predict(&[]), false),
+        (predict(&["--missing", "omit"]), false),
+        (predict(&["--missing", "blank"]), true),
+        (predict(&["--missing", "mask"]), true),
+        (eval, true),
+    ] {
+        assert_eq!(asked.code, Some(0), "{asked}");
+        assert_eq!(asked.stderr.contains("the router was trained with --missing omit"), is_warned, "{asked}");
+    }
+}
+
+/// What was learnt from is no evidence: the command warns, and the report's page says so, too.
+#[test]
+fn figures_on_the_split_that_the_router_was_trained_on_are_no_evidence() {
+    let eval = |split: &str| {
+        let out = place().join(format!("on-{split}"));
+        let done = steered(
+            "eval",
+            &["--variants", "paper", "--split", split, "--json", "--out", out.to_str().unwrap()],
+        );
+        let index: Value = serde_json::from_slice(&std::fs::read(out.join("chase.json")).unwrap()).unwrap();
+        (done, index["caveats"].as_array().unwrap().clone(), out)
+    };
+    let (test, caveats, _) = eval("test");
+    assert!(!test.stderr.contains("no evidence") && caveats.is_empty(), "{test}");
+    let (train, caveats, out) = eval("train");
+    let said =
+        "the router was trained on the train split of this benchmark: its figures here are no evidence";
+    assert!(train.stderr.contains(&format!("warning: {said}")), "{train}");
+    assert_eq!(caveats, [said]);
+    let page = out.join("report.html");
+    let report = run(["report".as_ref(), out.as_os_str(), "--out".as_ref(), page.as_os_str()]);
+    assert_eq!(report.code, Some(0), "{report}");
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.contains("The router was trained on the train split of this benchmark"), "{report}");
+}
+
+/// A file that cannot be read is a record of its own status, and the run goes on.
+#[test]
+fn a_medium_that_cannot_be_read_is_a_media_error_of_its_clip() {
+    let folder = place().join("damaged");
+    let bench = folder.join("bench");
+    std::fs::create_dir_all(&bench).unwrap();
+    for file in std::fs::read_dir(place().join("bench")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), bench.join(file.file_name())).unwrap();
+    }
+    // The same corpus, one film of which is no film.
+    let manifest = run(["stats".as_ref(), bench.as_os_str(), "--json".as_ref()]);
+    assert_eq!(manifest.code, Some(0), "{manifest}");
+    let (from, to) = (place().join("corpus"), folder.join("corpus"));
+    for path in walk(&from) {
+        let copy = to.join(path.strip_prefix(&from).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::write(
+            copy,
+            if path.extension().is_some_and(|e| e == "mp4") {
+                b"no film".to_vec()
+            } else {
+                std::fs::read(path).unwrap()
+            },
+        )
+        .unwrap();
+    }
+    let roots = std::fs::read_to_string(bench.join("roots.json")).unwrap();
+    let (old, new) = (from.to_str().unwrap(), to.to_str().unwrap());
+    assert!(roots.contains(old), "{roots}");
+    std::fs::write(bench.join("roots.json"), roots.replace(old, new)).unwrap();
+    let router = place().join("router");
+    let words = [
+        "--router",
+        router.to_str().unwrap(),
+        "--limit",
+        "1",
+        "--variants",
+        "paper",
+        "--cache",
+        "off",
+        "--json",
+        "--out",
+    ];
+    let done = chase("eval", &folder, &words, &["run"]);
+    assert_eq!(done.code, Some(1), "{done}");
+    let log = std::fs::read_to_string(folder.join("run/paper/log.jsonl")).unwrap();
+    let records: Vec<Value> = log.lines().skip(1).map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(!records.is_empty());
+    for record in records {
+        assert_eq!(
+            (record["status"].as_str(), record["error"]["kind"].as_str()),
+            (Some("media_error"), Some("media")),
+            "{record}"
+        );
+    }
+}
+
 #[test]
 fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     let grid = ["--grid", "conflict_threshold = [0.0, 0.5]; n_heads_steered = [1, \"all\"]", "--json"];
@@ -241,6 +368,16 @@ fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     let ablate = steered("ablate", &["--json", "--out", out.to_str().unwrap()]).objects().remove(0);
     assert_eq!(ablate["variants"].as_array().unwrap().len(), 9);
     assert!(!ablate["without_router"].as_array().unwrap().is_empty());
+
+    // A file of one's own has the same ablations.
+    let (file, out) = (place().join("mine.toml"), place().join("ablate-mine"));
+    std::fs::write(&file, "preset = \"two_pass\"\nconflict_threshold = 0.0\n").unwrap();
+    let words =
+        ["--base", file.to_str().unwrap(), "--json", "--out", out.to_str().unwrap(), "--coalitions", "TAV"];
+    let own = steered("ablate", &words).objects().remove(0);
+    let names: Vec<&str> =
+        own["variants"].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..5], ["baseline", "mine", "mine+no_inter", "mine+no_intra", "mine+no_router@1"]);
 
     let diagnose =
         steered("diagnose", &["--split", "test", "--threshold", "0.5", "--json"]).objects().remove(0);
@@ -379,9 +516,16 @@ fn what_does_not_fit_is_refused() {
     steered("eval", &["--variants", "tuned", "--out", "/nowhere"]).refused(2, &["variant `tuned`"]);
     steered("sweep", &["--tune"]).refused(2, &["--split valid"]);
     steered("sweep", &["--grid", "conflict_threshold = [1.5]"]).refused(2, &["`conflict_threshold` is 1.5"]);
-    steered("sweep", &["--grid", "max_sterring = [1.0]"]).refused(2, &["max_sterring"]);
+    steered("sweep", &["--grid", "max_sterring = [1.0]"])
+        .refused(2, &["--grid, point 1: unknown field `max_sterring`"]);
+    let (list, router) = (folder.join("points.toml"), folder.join("router"));
+    std::fs::write(&list, "[[point]]\nmax_steering = 0.5\n[[point]]\nmax_steering = 1.5\n").unwrap();
+    steered("sweep", &["--list", list.to_str().unwrap()])
+        .refused(2, &["--list, point 2: `max_steering` is 1.5"]);
+    let alone = ["--variants", "shuffled_router", "--limit", "1", "--out", "/nowhere"];
+    let words = [&["--router", router.to_str().unwrap()], &alone[..]].concat();
+    chase("eval", folder, &words, &[]).refused(2, &["one clip is selected"]);
     let other = golden().join("../../full_prefixed/checkpoint");
-    let router = folder.join("router");
     let foreign = run([
         "chase".as_ref(),
         "eval".as_ref(),
@@ -452,4 +596,13 @@ fn a_prediction_is_steered_by_a_file() {
     predict("typo.toml", Some("conflict_treshold = 0.5")).refused(2, &["typo.toml", "conflict_treshold"]);
     predict("alone.toml", Some("preset = \"paper\"")).refused(2, &["needs a router"]);
     predict("labels.toml", Some("preset = \"oracle\"")).refused(2, &["needs labels"]);
+    predict("named.toml", Some("preset = \"tuned\""))
+        .refused(2, &["named.toml", "does not hold its settings"]);
+    let beyond = "preset = \"baseline\"\n[[intervention]]\ntokens = [90000, 90002]\nbias = 1\n";
+    let beyond = predict("beyond.toml", Some(beyond));
+    assert!(
+        beyond.stderr.contains("`intervention.tokens` is [90000, 90002], expected a start below"),
+        "{beyond}"
+    );
+    assert_ne!(beyond.code, Some(0), "{beyond}");
 }

@@ -140,7 +140,7 @@ fn positions_beyond_the_model_s_context_are_refused_and_no_reply_runs_beyond_it(
     };
     let free = ask(predictor(), 4).unwrap();
     let whole = predictor().predict(&clip(), &["T".parse().unwrap()], &RECORD).remove(0).unwrap();
-    let (tokens, positions) = (free.tokens.unwrap().total as usize, whole.tokens.unwrap().total as usize);
+    let (tokens, positions) = (free.tokens.unwrap().total, whole.tokens.unwrap().total);
     assert!(tokens + 4 < positions, "{tokens} {positions}");
     let error = ask(with_context(positions - 1), 4).unwrap_err();
     let expected = format!("the prompt has {positions} tokens, expected at most {}", positions - 1);

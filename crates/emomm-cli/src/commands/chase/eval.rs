@@ -161,7 +161,9 @@ pub(super) fn run_variants(
         printer.talk(&format!("warning: {warning}"));
     }
     let caveats = caveats(session, (router_folder, &router.1), &list, &samples.split);
-    caveats.iter().for_each(|caveat| printer.talk(&format!("warning: {caveat}")));
+    for caveat in &caveats {
+        printer.talk(&format!("warning: {caveat}"));
+    }
     let mut steerer = Steerer::new(list, Some(Arc::clone(router)))?;
     steerer.importances = Some(session.importances(router)?);
     let coalitions = in_order(&samples.coalitions);

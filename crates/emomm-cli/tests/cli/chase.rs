@@ -253,7 +253,7 @@ fn figures_on_the_split_that_the_router_was_trained_on_are_no_evidence() {
     let report = run(["report".as_ref(), out.as_os_str(), "--out".as_ref(), page.as_os_str()]);
     assert_eq!(report.code, Some(0), "{report}");
     let html = std::fs::read_to_string(page).unwrap();
-    assert!(html.contains("The router was trained on the train split of this benchmark"), "{report}");
+    assert!(html.contains("Caveat: the router was trained on the train split of this benchmark"), "{report}");
 }
 
 /// A file that cannot be read is a record of its own status, and the run goes on.

@@ -69,13 +69,6 @@ pub(crate) fn is_steered(run: &StudyRun) -> bool {
     run.run.records().iter().any(|r| r.steering.is_some())
 }
 
-/// A warning of a command as a sentence of the page: without marks of code, with a great letter.
-fn in_a_sentence(warning: &str) -> String {
-    let plain = warning.replace('`', "");
-    let mut letters = plain.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// The content of the page; `None` where no run was steered.
 pub fn chase_content(
     study: &Study,
@@ -114,7 +107,7 @@ pub fn chase_content(
             .to_owned(),
         format!("Differences are paired against {}, the first run.", study.runs.first().map_or("", |r| &r.name)),
     ];
-    words.extend(beside.caveats.iter().map(|caveat| format!("{}.", in_a_sentence(caveat))));
+    words.extend(beside.caveats.iter().map(|caveat| format!("Caveat: {}.", caveat.replace('`', ""))));
     let conflicts = study.clips.iter().filter(|c| c.is_conflict() == Some(true)).count();
     if conflicts < FEW_CONFLICTS {
         words.push(format!(

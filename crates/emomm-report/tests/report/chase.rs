@@ -224,7 +224,7 @@ fn caveats_of_the_variants_stand_on_the_page() {
     let words = words(&clips, &runs, &Beside::read(folder.path()).unwrap());
     let at = |begins: &str| words.iter().position(|w| w.starts_with(begins)).unwrap();
     assert!(
-        at("Tuned was chosen on the valid split: its figures are no evidence.") < at("tuned: "),
+        at("Caveat: tuned was chosen on the valid split: its figures are no evidence.") < at("tuned: "),
         "{words:?}"
     );
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use emomm_dataset::civil_date;
+use emomm_dataset::{civil_date, days_since_1970};
 use emomm_eval::ServedUsage;
 use serde::{Deserialize, Serialize};
 
@@ -179,10 +179,8 @@ fn read(text: &str) -> Result<Table, String> {
     let table: Table = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
     let dates = table.price.iter().filter_map(|p| p.until.as_ref()).chain([&table.as_of]);
     for date in dates {
-        // Days are compared as texts.
-        let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        if shape != "0000-00-00" {
-            return Err(format!("found the day `{date}`, expected YYYY-MM-DD"));
+        if !is_day(date) {
+            return Err(format!("found the day `{date}`, expected a day of the calendar as YYYY-MM-DD"));
         }
     }
     for price in &table.price {
@@ -194,6 +192,13 @@ fn read(text: &str) -> Result<Table, String> {
         }
     }
     Ok(table)
+}
+
+/// Whether a text is a day of the calendar, with leading zeros: days are compared as texts.
+fn is_day(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let number = |range: std::ops::Range<usize>| text[range].parse().unwrap_or(-1);
+    shape == "0000-00-00" && days_since_1970(number(0..4), number(5..7), number(8..10)).is_some()
 }
 
 /// The day, UTC.
@@ -274,6 +279,11 @@ mod tests {
         }
         let until = "as_of = '2026-01-01'\n[[price]]\nmodel = 'm'\ninput = 1\noutput = 0\nuntil = '2026-2-3'";
         assert!(read(until).unwrap_err().contains("YYYY-MM-DD"));
+        for day in ["2026-13-05", "2026-02-29", "2026-00-10", "2026-01-00", "2026-01-45"] {
+            let found = read(&format!("as_of = '{day}'")).unwrap_err();
+            assert!(found.contains(day) && found.contains("a day of the calendar"), "{found}");
+        }
+        assert!(read("as_of = '2024-02-29'").is_ok());
         assert!(read("as_of = 'yesterday'").unwrap_err().contains("yesterday"));
         assert!(read("as_of = '2026-01-01'\ncolour = 1").unwrap_err().contains("colour"));
         assert_eq!(

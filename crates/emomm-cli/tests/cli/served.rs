@@ -107,6 +107,26 @@ fn a_run_is_like_any_other_and_white_box_fields_are_null() {
     }
 }
 
+/// The benchmark has labels alone, so that no picture can be sent.
+#[test]
+fn the_bound_of_a_cost_holds_for_plans_of_which_parts_cannot_be_sent() {
+    let mock = Mock::new(Skills::default());
+    for (model, more) in forms(&mock) {
+        let folder = tempdir().unwrap();
+        let most = |coalitions: &str| {
+            let mut command = eval(&model, &folder.path().join("run"));
+            command.args(["--coalitions", coalitions, "--proxy", "off", "--dry-run", "--json", "--prices"]);
+            let plan = finish(command.arg(prices(folder.path())).args(&more));
+            plan.objects()[0]["cost"].clone()
+        };
+        let (text, both, none) = (most("T"), most("T,V"), most("V"));
+        assert!(text["most_usd"].as_f64().unwrap() > 0.0, "{text}");
+        assert_eq!(both["most_usd"], text["most_usd"], "what cannot be sent costs nothing");
+        assert_eq!((&none["most_usd"], &none["from_clips"]), (&Value::Null, &json!(0)));
+        assert_eq!(mock.questions().len(), 0);
+    }
+}
+
 #[test]
 fn a_run_killed_at_random_instants_pays_for_no_reply_twice() {
     for form in 0..2 {

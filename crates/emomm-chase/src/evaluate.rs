@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::{Clip, PredictError, Prediction};
+use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
 use emomm_models::ModelError;
 use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
@@ -124,14 +124,15 @@ impl Steerer {
         ModalitySet::ALL.into_iter().filter(|c| all.contains(c)).collect()
     }
 
-    /// Answers a clip under the coalitions that are asked: for each, one answer of every variant, in their order.
+    /// Answers a clip under the coalitions that are asked: for each, one answer of every variant, in their order. A variant
+    /// that needs what the clip lacks, labels for example, fails alone.
     pub fn run(
         &self,
         model: &mut dyn WhiteBox,
         clip: &Clip,
         asked: &[ModalitySet],
         knowledge: &ClipKnowledge<'_>,
-    ) -> Vec<(ModalitySet, Result<Vec<VariantAnswer>, PredictError>)> {
+    ) -> Vec<(ModalitySet, Result<Vec<Result<VariantAnswer, PredictError>>, PredictError>)> {
         let read = self.coalitions(asked);
         let mut seen: Vec<(ModalitySet, Answers)> = Vec::new();
         let mut clock = Instant::now();
@@ -199,7 +200,7 @@ impl Steerer {
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
         let (scope, sinks) = self.token_scope();
-        let (mut runs, mut owners) = (Vec::new(), Vec::new());
+        let (mut runs, mut owners, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (i, variant) in self.variants.iter().enumerate().filter(|(_, v)| !v.is_plain()) {
             let VariantKind::Steered(config) = &variant.kind else { continue };
             let source = self.importance_source(config, point)?;
@@ -221,10 +222,19 @@ impl Steerer {
                 mean_gate,
                 importance: importance.map(|values| (video.as_slice(), values)),
             };
-            runs.push(VariantRun::new(Arc::clone(config), &context)?);
-            owners.push(i);
+            match VariantRun::new(Arc::clone(config), &context) {
+                Ok(run) => {
+                    runs.push(run);
+                    owners.push(i);
+                }
+                // What the sample lacks for this variant, others do not need.
+                Err(lacking @ (ChaseError::Needs { .. } | ChaseError::Setting { .. })) => {
+                    failed.push((i, lacking));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Prepared { runs, owners, importances })
+        Ok(Prepared { runs, owners, failed, importances })
     }
 
     /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
@@ -239,7 +249,11 @@ impl Steerer {
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let clean = Features::read(point, &sets)?;
         let answers = self.read(clean)?;
-        let Prepared { mut runs, owners, .. } = self.prepare(point, clip, &sets, knowledge, &answers)?;
+        let Prepared { mut runs, owners, failed, .. } =
+            self.prepare(point, clip, &sets, knowledge, &answers)?;
+        if let Some((_, error)) = failed.into_iter().next() {
+            return Err(error);
+        }
         let Some(&owner) = owners.first() else { return Ok(None) };
         runs.truncate(1);
         let cell = TraceCell::default();
@@ -265,8 +279,12 @@ impl Steerer {
         knowledge: &ClipKnowledge<'_>,
         answers: &mut Answers,
     ) -> Result<()> {
-        let Prepared { runs, owners, mut importances } =
+        let Prepared { runs, owners, failed, mut importances } =
             self.prepare(point, clip, sets, knowledge, answers)?;
+        for (i, error) in failed {
+            let (kind, message) = (PredictErrorKind::Request, error.to_string());
+            answers.steered[i] = Some(Err(PredictError { kind, message, hint: error.hint() }));
+        }
         if runs.is_empty() {
             return Ok(());
         }
@@ -282,7 +300,7 @@ impl Steerer {
                 let own = importances.remove(&self.importance_source(run.config(), point)?).flatten();
                 trace.importance = own.map(|i| i.into_iter().map(rounded).collect());
             }
-            answers.steered[i] = Some(((logits, Some(mass)), trace));
+            answers.steered[i] = Some(Ok(((logits, Some(mass)), trace)));
         }
         Ok(())
     }
@@ -350,10 +368,11 @@ impl Steerer {
 /// Importances of the video tokens by where they come from.
 type Importances = BTreeMap<ImportanceSource, Option<Vec<f64>>>;
 
-/// Variants that act on a row, with their places in the list, and the importances.
+/// Variants that act on a row, with their places in the list, those that cannot, and the importances.
 struct Prepared {
     runs: Vec<VariantRun>,
     owners: Vec<usize>,
+    failed: Vec<(usize, ChaseError)>,
     importances: Importances,
 }
 

@@ -230,6 +230,34 @@ fn the_way_missing_modalities_are_kept_out_is_part_of_plan_and_keys() {
     assert_eq!(header["plan"]["settings"]["missing"], "mask");
 }
 
+/// A router of full clips knows no mean gate of masked copies: the variant that needs it fails there, and no other.
+#[test]
+fn what_one_variant_lacks_fails_that_one_alone() {
+    let folder = place();
+    let words = ["--epochs", "1", "--limit", "4", "--full-only", "--out"];
+    let trained = chase("train", folder, &words, &["full-router"]);
+    assert_eq!(trained.code, Some(0), "{trained}");
+    let (router, out) = (folder.join("full-router"), folder.join("lacking"));
+    let words = [
+        &["--router", router.to_str().unwrap(), "--limit", "2", "--coalitions", "TAV,TA"][..],
+        &["--variants", "paper,constant_gate", "--json", "--out", out.to_str().unwrap()],
+    ]
+    .concat();
+    let done = chase("eval", folder, &words, &[]);
+    assert_eq!(done.code, Some(1), "{done}");
+    let printed: Value = serde_json::from_str(done.stdout.trim()).unwrap();
+    let failed: Vec<_> =
+        printed["variants"].as_array().unwrap().iter().map(|v| v["n_failed"].as_u64()).collect();
+    assert_eq!(failed, [Some(0), Some(0), Some(2)], "{printed}");
+    let log = std::fs::read_to_string(out.join("constant_gate/log.jsonl")).unwrap();
+    for record in log.lines().skip(1).map(|l| serde_json::from_str::<Value>(l).unwrap()) {
+        let is_full = record["coalition"] == "TAV";
+        assert_eq!(record["status"], if is_full { "ok" } else { "error" }, "{record}");
+        let said = record["error"]["message"].as_str().unwrap_or_default();
+        assert!(is_full || said.contains("needs a mean gate from training"), "{record}");
+    }
+}
+
 /// What was learnt from is no evidence: the command warns, and the report's page says so, too.
 #[test]
 fn figures_on_the_split_that_the_router_was_trained_on_are_no_evidence() {

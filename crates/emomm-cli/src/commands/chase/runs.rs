@@ -95,9 +95,9 @@ pub(super) fn steer_all(
                     continue;
                 }
                 let (key, sample) = (wanted.key.clone(), clip.id.clone());
-                run.pending.push(match &result {
-                    Ok(answers) => {
-                        let answer = &answers[i];
+                let result = result.as_ref().map_or_else(Err, |answers| answers[i].as_ref());
+                run.pending.push(match result {
+                    Ok(answer) => {
                         let mut record = Record::of(key, sample, coalition, Ok(answer.prediction.clone()));
                         record.steering.clone_from(&answer.trace);
                         record

@@ -23,6 +23,9 @@ pub struct VariantAnswer {
     pub trace: Option<SteeringTrace>,
 }
 
+/// The answer of a variant, or what it lacked.
+pub type Answered = Result<VariantAnswer, PredictError>;
+
 /// What a decision row says of the letters; no mass for an answer that is made of answers.
 pub(crate) type LetterRead = ([f32; 5], Option<LetterMass>);
 
@@ -50,7 +53,7 @@ impl Answers {
         coalition: ModalitySet,
         plain: &dyn Fn(ModalitySet) -> Option<[f32; 5]>,
         hinted: Option<&Result<Prediction, PredictError>>,
-    ) -> Result<Vec<Result<VariantAnswer, PredictError>>, PredictError> {
+    ) -> Result<Vec<Answered>, PredictError> {
         let base = self.plain.clone().ok_or_else(missing)?;
         let with = |(logits, letter_mass): LetterRead| {
             let label = Sentiment::from_index(greatest(&logits));

@@ -11,7 +11,7 @@ use emomm_models::ModelError;
 use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
-use crate::answers::{Answers, VariantAnswer, hinted, missing};
+use crate::answers::{Answered, Answers, hinted, missing};
 use crate::config::SteeringConfig;
 use crate::error::{ChaseError, Result};
 use crate::features::Features;
@@ -132,7 +132,7 @@ impl Steerer {
         clip: &Clip,
         asked: &[ModalitySet],
         knowledge: &ClipKnowledge<'_>,
-    ) -> Vec<(ModalitySet, Result<Vec<Result<VariantAnswer, PredictError>>, PredictError>)> {
+    ) -> Vec<(ModalitySet, Result<Vec<Answered>, PredictError>)> {
         let read = self.coalitions(asked);
         let mut seen: Vec<(ModalitySet, Answers)> = Vec::new();
         let mut clock = Instant::now();

@@ -47,7 +47,7 @@ mod training_set;
 mod variant_run;
 
 pub use adamw::AdamW;
-pub use answers::VariantAnswer;
+pub use answers::{Answered, VariantAnswer};
 pub use bias::{HeadBias, head_bias, inter_bias, intra_bias};
 pub use calibration::{Calibration, brier, expected_calibration_error};
 pub use config::{

@@ -11,12 +11,17 @@ Needed packages: torch, torchvision, transformers, qwen-omni-utils, librosa, av.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import transformers
+from safetensors.torch import load_file
 
+# Golden data are made with these versions, and say so.
+VERSIONS = {"torch": "2.15.0", "transformers": "5.23.0"}
 COALITIONS = ("none", "T", "A", "V", "TA", "TV", "AV", "TAV")
 MODALITIES = ("text", "audio", "video")
 LETTERS = "ABCDE"
@@ -270,6 +275,21 @@ def attention_sums(attention: torch.Tensor, indices: dict[str, list[int]]):
         nmas[name] = attention[..., rows].mean(-1) if rows else None
         mass[name] = attention[..., rows].sum(-1) if rows else None
     return nmas, mass
+
+
+def pin() -> None:
+    """What every script that writes golden data begins with: the stated versions, one thread, the same numbers again."""
+    assert torch.__version__.split("+")[0] == VERSIONS["torch"], torch.__version__
+    assert transformers.__version__ == VERSIONS["transformers"], transformers.__version__
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    transformers.logging.set_verbosity_error()
+
+
+def golden_cases(folder: Path) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """The checkpoints of `tests/golden/qwen2_5_omni` by name, with what the reference made of them."""
+    for case in sorted(p.parent.name for p in folder.glob("*/case.json")):
+        yield case, load_file(folder / case / "expected.safetensors")
 
 
 def letter_ids(processor) -> list[int]:

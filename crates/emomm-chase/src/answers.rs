@@ -23,6 +23,9 @@ pub struct VariantAnswer {
     pub trace: Option<SteeringTrace>,
 }
 
+/// The answer of a variant, or what it lacked.
+pub type Answered = Result<VariantAnswer, PredictError>;
+
 /// What a decision row says of the letters; no mass for an answer that is made of answers.
 pub(crate) type LetterRead = ([f32; 5], Option<LetterMass>);
 
@@ -32,8 +35,8 @@ pub(crate) struct Answers {
     pub(crate) clean: Features,
     /// The router's outputs on it.
     pub(crate) reading: Option<CleanReading>,
-    /// Letters, their mass and trace of each variant that acted.
-    pub(crate) steered: Vec<Option<(LetterRead, SteeringTrace)>>,
+    /// Letters, their mass and trace of each variant that acted, or why it could not.
+    pub(crate) steered: Vec<Option<Result<(LetterRead, SteeringTrace), PredictError>>>,
     /// The plain answer.
     pub(crate) plain: Option<Prediction>,
     /// Milliseconds.
@@ -41,7 +44,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// One answer for each variant, in their order.
+    /// One answer for each variant, in their order. What one of them lacks fails that one alone.
     pub(crate) fn complete(
         &self,
         variants: &[Variant],
@@ -50,7 +53,7 @@ impl Answers {
         coalition: ModalitySet,
         plain: &dyn Fn(ModalitySet) -> Option<[f32; 5]>,
         hinted: Option<&Result<Prediction, PredictError>>,
-    ) -> Result<Vec<VariantAnswer>, PredictError> {
+    ) -> Result<Vec<Answered>, PredictError> {
         let base = self.plain.clone().ok_or_else(missing)?;
         let with = |(logits, letter_mass): LetterRead| {
             let label = Sentiment::from_index(greatest(&logits));
@@ -69,19 +72,21 @@ impl Answers {
                 (VariantKind::Fused(fusion), _) => {
                     let first = router.map_or(0, |r| r.1.first_layer.saturating_sub(1));
                     let gate = self.reading.as_ref().map(|r| r.mean(first).gate);
-                    let logits = fusion.logits(coalition, gate, plain).ok_or_else(missing)?;
-                    VariantAnswer { prediction: with((logits, None)), trace: None }
+                    let logits = fusion.logits(coalition, gate, plain).ok_or_else(missing);
+                    logits.map(|logits| VariantAnswer { prediction: with((logits, None)), trace: None })
                 }
-                (VariantKind::Hinted, _) => {
-                    VariantAnswer { prediction: hinted.cloned().ok_or_else(missing)??, trace: None }
+                (VariantKind::Hinted, _) => hinted
+                    .cloned()
+                    .unwrap_or_else(|| Err(missing()))
+                    .map(|prediction| VariantAnswer { prediction, trace: None }),
+                (VariantKind::Steered(_), Some(Ok((letters, trace)))) => {
+                    Ok(VariantAnswer { prediction: with(*letters), trace: Some(trace.clone()) })
                 }
-                (VariantKind::Steered(_), Some((letters, trace))) => {
-                    VariantAnswer { prediction: with(*letters), trace: Some(trace.clone()) }
-                }
-                (VariantKind::Steered(_), None) => VariantAnswer {
+                (VariantKind::Steered(_), Some(Err(error))) => Err(error.clone()),
+                (VariantKind::Steered(_), None) => Ok(VariantAnswer {
                     prediction: base.clone(),
                     trace: self.reading_trace(router, &variant.name),
-                },
+                }),
             });
         }
         Ok(all)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use emomm_models::ModelError;
+use emomm_models::decoder::HookError;
 use thiserror::Error;
 
 /// An error of this crate. The message says what was found, what was expected and where; [`ChaseError::hint`] says what to
@@ -54,14 +55,12 @@ pub enum ChaseError {
         source: std::io::Error,
     },
     /// A number that should be finite is not.
-    #[error("{what} is not finite in layer {layer}, head {head}")]
+    #[error("{place} is {found}, expected a finite number")]
     NotFinite {
-        /// Which number.
-        what: &'static str,
-        /// The layer, counted from 1.
-        layer: usize,
-        /// The head, counted from 0.
-        head: usize,
+        /// Which number, in which layer, counted from 1, and head, counted from 0.
+        place: String,
+        /// The number.
+        found: f32,
     },
     /// A variant needs what is not there: a router, a tuned file, labels, readings of other samples.
     #[error("variant `{variant}` needs {needs}")]
@@ -132,10 +131,19 @@ impl ChaseError {
     }
 }
 
+impl From<ChaseError> for HookError {
+    fn from(error: ChaseError) -> Self {
+        Self { message: error.to_string(), hint: error.hint() }
+    }
+}
+
 impl From<ChaseError> for candle_core::Error {
     /// For hooks, whose errors pass through the tensor engine.
     fn from(error: ChaseError) -> Self {
-        Self::Msg(error.to_string())
+        match error {
+            ChaseError::Engine(error) => error,
+            other => HookError::from(other).into(),
+        }
     }
 }
 

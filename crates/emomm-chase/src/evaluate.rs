@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::{Clip, PredictError, Prediction};
+use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
 use emomm_models::ModelError;
 use emomm_models::decoder::DecisionHook;
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
-use crate::answers::{Answers, VariantAnswer, hinted, missing};
+use crate::answers::{Answered, Answers, hinted, missing};
 use crate::config::SteeringConfig;
 use crate::error::{ChaseError, Result};
 use crate::features::Features;
@@ -48,10 +48,7 @@ pub struct Variant {
 impl Variant {
     /// A variant that leaves the row alone.
     pub fn is_plain(&self) -> bool {
-        let idle = |c: &SteeringConfig| {
-            let b = &c.static_bias;
-            !c.has_bias() && [b.text, b.audio, b.video].iter().all(|b| *b == 0.0) && c.intervention.is_empty()
-        };
+        let idle = |c: &SteeringConfig| !c.has_bias() && !c.has_static_bias() && c.intervention.is_empty();
         matches!(&self.kind, VariantKind::Steered(config) if idle(config))
     }
 }
@@ -127,14 +124,15 @@ impl Steerer {
         ModalitySet::ALL.into_iter().filter(|c| all.contains(c)).collect()
     }
 
-    /// Answers a clip under the coalitions that are asked: for each, one answer of every variant, in their order.
+    /// Answers a clip under the coalitions that are asked: for each, one answer of every variant, in their order. A variant
+    /// that needs what the clip lacks, labels for example, fails alone.
     pub fn run(
         &self,
         model: &mut dyn WhiteBox,
         clip: &Clip,
         asked: &[ModalitySet],
         knowledge: &ClipKnowledge<'_>,
-    ) -> Vec<(ModalitySet, Result<Vec<VariantAnswer>, PredictError>)> {
+    ) -> Vec<(ModalitySet, Result<Vec<Answered>, PredictError>)> {
         let read = self.coalitions(asked);
         let mut seen: Vec<(ModalitySet, Answers)> = Vec::new();
         let mut clock = Instant::now();
@@ -174,10 +172,6 @@ impl Steerer {
         let (scope, sinks) = self.token_scope();
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let (features, step) = Features::of_step(point, &sets)?;
-        if features.letter_logits.iter().any(|l| !l.is_finite()) {
-            let layer = features.layers.len();
-            return Err(ChaseError::NotFinite { what: "a letter's logit", layer, head: 0 });
-        }
         let mut answers = self.read(features)?;
         if is_asked {
             self.steer(point, clip, &sets, knowledge, &mut answers)?;
@@ -206,7 +200,7 @@ impl Steerer {
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
         let (scope, sinks) = self.token_scope();
-        let (mut runs, mut owners) = (Vec::new(), Vec::new());
+        let (mut runs, mut owners, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (i, variant) in self.variants.iter().enumerate().filter(|(_, v)| !v.is_plain()) {
             let VariantKind::Steered(config) = &variant.kind else { continue };
             let source = self.importance_source(config, point)?;
@@ -228,10 +222,19 @@ impl Steerer {
                 mean_gate,
                 importance: importance.map(|values| (video.as_slice(), values)),
             };
-            runs.push(VariantRun::new(Arc::clone(config), &context)?);
-            owners.push(i);
+            match VariantRun::new(Arc::clone(config), &context) {
+                Ok(run) => {
+                    runs.push(run);
+                    owners.push(i);
+                }
+                // What the sample lacks for this variant, others do not need.
+                Err(lacking @ (ChaseError::Needs { .. } | ChaseError::Setting { .. })) => {
+                    failed.push((i, lacking));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Prepared { runs, owners, importances })
+        Ok(Prepared { runs, owners, failed, importances })
     }
 
     /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
@@ -246,7 +249,11 @@ impl Steerer {
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let clean = Features::read(point, &sets)?;
         let answers = self.read(clean)?;
-        let Prepared { mut runs, owners, .. } = self.prepare(point, clip, &sets, knowledge, &answers)?;
+        let Prepared { mut runs, owners, failed, .. } =
+            self.prepare(point, clip, &sets, knowledge, &answers)?;
+        if let Some((_, error)) = failed.into_iter().next() {
+            return Err(error);
+        }
         let Some(&owner) = owners.first() else { return Ok(None) };
         runs.truncate(1);
         let cell = TraceCell::default();
@@ -272,8 +279,12 @@ impl Steerer {
         knowledge: &ClipKnowledge<'_>,
         answers: &mut Answers,
     ) -> Result<()> {
-        let Prepared { runs, owners, mut importances } =
+        let Prepared { runs, owners, failed, mut importances } =
             self.prepare(point, clip, sets, knowledge, answers)?;
+        for (i, error) in failed {
+            let (kind, message) = (PredictErrorKind::Request, error.to_string());
+            answers.steered[i] = Some(Err(PredictError { kind, message, hint: error.hint() }));
+        }
         if runs.is_empty() {
             return Ok(());
         }
@@ -289,13 +300,14 @@ impl Steerer {
                 let own = importances.remove(&self.importance_source(run.config(), point)?).flatten();
                 trace.importance = own.map(|i| i.into_iter().map(rounded).collect());
             }
-            answers.steered[i] = Some(((logits, Some(mass)), trace));
+            answers.steered[i] = Some(Ok(((logits, Some(mass)), trace)));
         }
         Ok(())
     }
 
     /// Importances of the video tokens that some variant may use: none without video, or where no clean p exceeds the
-    /// threshold of any such variant. A row that is never steered stays clean, so its later p are clean, too.
+    /// threshold of any such variant. A row that nothing else moves and that is never steered stays clean, so its later p
+    /// are clean, too.
     fn importances_of(
         &self,
         point: &DecisionPoint<'_>,
@@ -310,7 +322,8 @@ impl Steerer {
             let asks = config.needs_router() && config.intra_scope == crate::config::IntraScope::Steered;
             let is_routed = asks
                 && config.conflict == crate::config::ConflictSource::Router
-                && config.router_first_layer.is_none();
+                && config.router_first_layer.is_none()
+                && config.reads_clean_until_steered();
             match (&answers.reading, &self.router) {
                 (Some(reading), Some(loaded)) if is_routed => {
                     let first = loaded.1.first_layer.saturating_sub(1);
@@ -355,10 +368,11 @@ impl Steerer {
 /// Importances of the video tokens by where they come from.
 type Importances = BTreeMap<ImportanceSource, Option<Vec<f64>>>;
 
-/// Variants that act on a row, with their places in the list, and the importances.
+/// Variants that act on a row, with their places in the list, those that cannot, and the importances.
 struct Prepared {
     runs: Vec<VariantRun>,
     owners: Vec<usize>,
+    failed: Vec<(usize, ChaseError)>,
     importances: Importances,
 }
 
@@ -384,11 +398,11 @@ fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result
 pub fn model_error(error: ChaseError) -> ModelError {
     match error {
         ChaseError::Model(error) => error,
-        ChaseError::Engine(error) => ModelError::Engine(error),
+        ChaseError::Engine(error) => error.into(),
         // What the user asked for, found to be impossible once the model is there.
         ref asked @ (ChaseError::Setting { .. } | ChaseError::Needs { .. }) => {
             ModelError::Request { message: asked.to_string(), hint: asked.own_hint().unwrap_or_default() }
         }
-        other => ModelError::Engine(candle_core::Error::Msg(other.to_string())),
+        other => ModelError::Hook(other.into()),
     }
 }

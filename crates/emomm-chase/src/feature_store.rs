@@ -250,6 +250,12 @@ fn read_shard(path: &Path, key: &StoreKey) -> Result<Vec<StoredRecord>> {
     let (shape, hidden) = read("hidden", 4)?;
     let (head_shape, nmas) = read("nmas", 4)?;
     let (_, mass) = read("mass", 4)?;
+    for (name, values) in [("letter_logits", &letters), ("hidden", &hidden), ("nmas", &nmas), ("mass", &mass)]
+    {
+        if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
+            return Err(broken(format!("tensor `{name}` holds {bad}, expected finite numbers")));
+        }
+    }
     let (rows, layers, width, heads) = (shape[0], shape[1], shape[3], head_shape[2]);
     let fits = letter_shape == [description.records.len(), 5]
         && shape[2] == 4
@@ -354,6 +360,18 @@ mod tests {
         let mut read = 0;
         FeatureStore::open(parent.path(), key()).unwrap().for_each(|_| read += 1).unwrap();
         assert_eq!(read, 1);
+    }
+
+    #[test]
+    fn features_that_are_no_numbers_are_refused_by_their_file() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut store = FeatureStore::open(parent.path(), key()).unwrap();
+        let mut damaged = record("a", "TAV", true);
+        damaged.features.as_mut().unwrap().layers[1].query[2] = f32::NAN;
+        store.add(vec![damaged]).unwrap();
+        store.flush().unwrap();
+        let refused = read_shard(&store.shards[0], &key()).unwrap_err().to_string();
+        assert!(refused.contains("shard-") && refused.contains("tensor `hidden` holds NaN"), "{refused}");
     }
 
     #[test]

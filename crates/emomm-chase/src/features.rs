@@ -61,6 +61,7 @@ impl Features {
         let mut hook = FeatureHook::new(sets);
         let decision = point.decide(1, Some(&mut hook))?;
         let letter_logits = point.letter_logits(&decision)?[0];
+        check_logits(letter_logits)?;
         let this =
             Self { shown: point.coalition(), layers: hook.layers, letter_logits, n_keys: sets.n_keys() };
         Ok((this, decision))
@@ -97,17 +98,29 @@ impl DecisionHook for FeatureHook<'_> {
 pub(crate) fn pooled(layer: &DecisionLayer<'_>) -> candle_core::Result<[Option<Vec<f32>>; 3]> {
     let mut means: [Option<Vec<f32>>; 3] = [None, None, None];
     for (group, mean) in means.iter_mut().enumerate().take(layer.prefill.groups().len()) {
-        let pooled = layer.prefill.pooled(layer.layer, group);
-        let pooled = pooled.map_err(|e| candle_core::Error::Msg(e.to_string()))?;
-        *mean = pooled.map(|p| p.to_vec1()).transpose()?;
+        *mean = layer.prefill.pooled(layer.layer, group)?.map(|p| p.to_vec1()).transpose()?;
     }
     Ok(means)
 }
 
 /// Attention of every head must be numbers.
 pub(crate) fn check_finite(layer: usize, pattern: &[Vec<f32>]) -> Result<()> {
-    match pattern.iter().position(|row| row.iter().any(|a| !a.is_finite())) {
-        Some(head) => Err(ChaseError::NotFinite { what: "attention", layer: layer + 1, head }),
+    let heads = pattern.iter().enumerate();
+    match heads.flat_map(|(head, row)| row.iter().map(move |a| (head, *a))).find(|(_, a)| !a.is_finite()) {
+        Some((head, found)) => {
+            let place = format!("attention of the decision row in layer {}, head {head}", layer + 1);
+            Err(ChaseError::NotFinite { place, found })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Letters' logits must be numbers.
+pub(crate) fn check_logits(logits: [f32; 5]) -> Result<()> {
+    match logits.iter().zip('A'..='E').find(|(logit, _)| !logit.is_finite()) {
+        Some((found, letter)) => {
+            Err(ChaseError::NotFinite { place: format!("the logit of letter {letter}"), found: *found })
+        }
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Tensor};
 use candle_nn::ops::softmax_last_dim;
-use emomm_models::decoder::{DecisionHook, DecisionLayer};
+use emomm_models::decoder::{DecisionHook, DecisionLayer, HookError};
 
 use crate::error::Result;
 use crate::features::{check_finite, pooled};
@@ -88,8 +88,11 @@ impl DecisionHook for SteeringHook {
     fn attn_bias(&mut self, layer: &DecisionLayer<'_>) -> candle_core::Result<Option<Tensor>> {
         let (n_variants, n_heads, n_keys) = layer.attn_scores.dims3()?;
         if n_variants != self.variants.len() {
-            let message = format!("{n_variants} decision rows, expected {}", self.variants.len());
-            return Err(candle_core::Error::Msg(message));
+            let (layer, expected) = (layer.layer + 1, self.variants.len());
+            let message = format!(
+                "layer {layer}: {n_variants} decision rows, expected one for each of {expected} variants"
+            );
+            return Err(HookError { message, hint: None }.into());
         }
         let active: Vec<bool> = self.variants.iter().map(|v| v.acts_in(layer.layer)).collect();
         // With a lag the attention before the first layer read is looked at, too.
@@ -110,8 +113,11 @@ impl DecisionHook for SteeringHook {
             if let Some(pattern) = &pattern {
                 check_finite(layer.layer, pattern)?;
                 if let Some(v) = self.variants.get(i).filter(|v| !v.fits(n_keys)) {
-                    let message = format!("{n_keys} keys, expected the prompt's {}", v.sets().n_keys());
-                    return Err(candle_core::Error::Msg(message));
+                    let (layer, expected) = (layer.layer + 1, v.sets().n_keys());
+                    let message = format!(
+                        "layer {layer}: {n_keys} keys of the decision row, expected the prompt's {expected}"
+                    );
+                    return Err(HookError { message, hint: None }.into());
                 }
             }
             patterns.push(pattern);

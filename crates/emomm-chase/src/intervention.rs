@@ -88,8 +88,10 @@ impl<'de> Deserialize<'de> for BiasValue {
 impl Intervention {
     /// Checks what does not depend on a model.
     pub fn check(&self) -> Result<()> {
-        if self.bias.0.is_nan() || self.bias.0 == f64::INFINITY {
-            return Err(ChaseError::setting("intervention.bias", self.bias.0, "a finite number or \"-inf\""));
+        // Scores are f32: beyond its range a number is no number any more.
+        if self.bias.0 != f64::NEG_INFINITY && !(self.bias.0 as f32).is_finite() {
+            let expected = format!("a number from -{0:e} to {0:e}, or \"-inf\"", f32::MAX);
+            return Err(ChaseError::setting("intervention.bias", self.bias.0, expected));
         }
         match (self.modality, self.tokens) {
             (Some(_), None) => Ok(()),
@@ -114,13 +116,25 @@ impl Intervention {
         Ok(())
     }
 
+    /// Refuses a span of tokens that lies wholly beyond a prompt of `n_keys` tokens: it would do nothing without a word.
+    pub fn check_prompt(&self, n_keys: usize) -> Result<()> {
+        match self.tokens {
+            Some([start, end]) if start >= n_keys => Err(ChaseError::setting(
+                "intervention.tokens",
+                format!("[{start}, {end}]"),
+                format!("a start below {n_keys}, the tokens of the prompt"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it acts in a layer, counted from 0.
     pub fn acts_in(&self, layer: usize) -> bool {
         self.layers.is_empty() || self.layers.contains(&(layer + 1))
     }
 
-    /// Adds the bias to one variant's rows. The row's own key is never removed, so that a softmax remains; tokens beyond
-    /// the prompt are ignored.
+    /// Adds the bias to one variant's rows. The row's own key is never removed, so that a softmax remains; a span that
+    /// reaches beyond the prompt ends with it.
     ///
     /// # Shapes
     /// `rows [head · key]`
@@ -175,5 +189,28 @@ mod tests {
         let shape = DecoderShape { n_layers: 2, n_heads: 2, n_kv_heads: 1, hidden_size: 4 };
         let far = parse("layers = [3]\nmodality = \"text\"\nbias = 1").unwrap();
         assert!(far.check_model(shape).unwrap_err().to_string().contains("1 to 2"));
+    }
+
+    #[test]
+    fn a_bias_that_f32_cannot_hold_is_refused() {
+        for bad in ["1e39", "-1e39", "nan", "inf"] {
+            let error = parse(&format!("modality = \"text\"\nbias = {bad}")).unwrap().check().unwrap_err();
+            assert!(error.to_string().starts_with("`intervention.bias` is"), "{error}");
+        }
+        assert!(parse("modality = \"text\"\nbias = -3e38").unwrap().check().is_ok());
+    }
+
+    #[test]
+    fn a_span_beyond_the_prompt_is_refused_and_one_that_reaches_beyond_ends_with_it() {
+        let span = |text: &str| parse(&format!("tokens = {text}\nbias = 1")).unwrap();
+        let error = span("[12, 14]").check_prompt(12).unwrap_err().to_string();
+        assert!(error.contains("is [12, 14], expected a start below 12"), "{error}");
+        assert!(span("[11, 14]").check_prompt(12).is_ok());
+        let mut layout = emomm_models::layout::Layout::default();
+        layout.push(None, 12);
+        let sets = TokenSets::of(&layout, crate::token_sets::TextScope::Transcript, 0);
+        let mut rows = vec![0.0; 12];
+        span("[11, 14]").add_to(&mut rows, 12, &sets);
+        assert_eq!(rows.iter().filter(|b| **b > 0.0).count(), 1);
     }
 }

@@ -47,7 +47,7 @@ mod training_set;
 mod variant_run;
 
 pub use adamw::AdamW;
-pub use answers::VariantAnswer;
+pub use answers::{Answered, VariantAnswer};
 pub use bias::{HeadBias, head_bias, inter_bias, intra_bias};
 pub use calibration::{Calibration, brier, expected_calibration_error};
 pub use config::{
@@ -76,7 +76,7 @@ pub use rng::Rng;
 pub use router::{Router, RouterOutput};
 pub use router_file::{ROUTER_FILE, RouterCard, load_router, router_digest, save_router};
 pub use router_shape::{BlockNorm, RouterForm, RouterShape, RouterTiming};
-pub use significant::{percentile, significant_tokens};
+pub use significant::significant_tokens;
 pub use target::{LabelLevel, NeutralPolarity, NoneCorrect, Target, TargetKind, TargetRules};
 pub use token_sets::{TextScope, TokenSets};
 pub use trace::{KnockOut, TraceHook, TraceMode};

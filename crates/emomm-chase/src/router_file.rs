@@ -218,8 +218,11 @@ fn readme(card: &RouterCard) -> String {
     };
     let _ = writeln!(
         text,
-        "- Missing modalities: `{}`.\n- Targets: {targets}; conflict level {:?}, correctness level {:?}, ε = {}.",
-        card.missing, card.rules.conflict, card.rules.correctness, card.rules.epsilon
+        "- Missing modalities: `{}`.\n- Targets: {targets}; conflicts by {}, correctness by {}, ε = {}.",
+        card.missing,
+        card.rules.conflict.name(),
+        card.rules.correctness.name(),
+        card.rules.epsilon
     );
     let _ = writeln!(
         text,
@@ -292,7 +295,11 @@ pub(crate) mod tests {
         card.check_model(folder.path(), "abc").unwrap();
         let error = card.check_model(folder.path(), "xyz").unwrap_err();
         assert!(error.to_string().contains("trained on model abc, expected xyz"), "{error}");
-        assert!(fs::read_to_string(folder.path().join("README.md")).unwrap().contains("refused"));
+        let text = fs::read_to_string(folder.path().join("README.md")).unwrap();
+        assert!(
+            text.contains("refused") && text.contains("conflicts by class, correctness by class"),
+            "{text}"
+        );
     }
 
     #[test]

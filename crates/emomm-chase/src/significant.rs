@@ -1,14 +1,6 @@
 //! The significant video tokens S_v (Sec. 5.2, App. D.2): those whose normalised importance reaches a percentile.
 
-/// The p-th percentile, p in [0, 100], interpolated linearly between order statistics; `None` without values.
-pub fn percentile(values: &[f64], p: f64) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
-    let position = (p / 100.0).clamp(0.0, 1.0) * last as f64;
-    let (low, high) = (position.floor() as usize, position.ceil() as usize);
-    Some(sorted[low] + (sorted[high] - sorted[low]) * (position - low as f64))
-}
+use emomm_metrics::quantile;
 
 /// S_v = {k ∈ K_V : Î_k ≥ τ_P}, ascending. With `count` the so many tokens of the greatest importance instead; ties go to
 /// the earlier token. A percentile of 0 takes all.
@@ -23,7 +15,9 @@ pub fn significant_tokens(
     let chosen: Vec<usize> = if let Some(count) = count {
         crate::heads::ranked(importance).into_iter().take(count).collect()
     } else {
-        let threshold = percentile(importance, significant_percentile).unwrap_or(f64::INFINITY);
+        let mut ascending = importance.to_vec();
+        ascending.sort_by(f64::total_cmp);
+        let threshold = quantile(&ascending, significant_percentile / 100.0).unwrap_or(f64::INFINITY);
         (0..importance.len()).filter(|i| importance[*i] >= threshold).collect()
     };
     let mut places: Vec<usize> = chosen.into_iter().filter_map(|i| tokens.get(i).copied()).collect();
@@ -34,15 +28,6 @@ pub fn significant_tokens(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_interpolate() {
-        let values = [4.0, 1.0, 2.0];
-        assert_eq!(percentile(&values, 0.0), Some(1.0));
-        assert_eq!(percentile(&values, 75.0), Some(3.0));
-        assert_eq!(percentile(&values, 100.0), Some(4.0));
-        assert_eq!(percentile(&[], 50.0), None);
-    }
 
     #[test]
     fn the_top_tenth_of_ten_tokens_is_one() {

@@ -29,6 +29,17 @@ pub enum LabelLevel {
     Ordinal,
 }
 
+impl LabelLevel {
+    /// Its word in options and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Class => "class",
+            Self::Polarity => "polarity",
+            Self::Ordinal => "ordinal",
+        }
+    }
+}
+
 /// What Neutral is among polarities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

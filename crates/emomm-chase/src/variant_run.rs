@@ -71,6 +71,7 @@ impl VariantRun {
             return Err(needs("a router"));
         }
         let plan = config.layers(context.shape, card.map(|c| c.first_layer))?;
+        config.intervention.iter().try_for_each(|i| i.check_prompt(context.sets.n_keys()))?;
         let is_active = config.has_bias() && !context.sets.available().is_empty();
         let outputs = Outputs::of(&config, plan, context, is_active)?;
         let video = context.sets.of_modality(emomm_dataset::Modality::Video);
@@ -139,13 +140,8 @@ impl VariantRun {
     pub(crate) fn acts_in(&self, layer: usize) -> bool {
         let first = self.plan.router_first.min(self.plan.steer_first);
         let biased = self.config.has_bias() && layer >= first && !self.sets.available().is_empty();
-        let fixed = layer >= self.plan.steer_first && self.has_static_bias();
+        let fixed = layer >= self.plan.steer_first && self.config.has_static_bias();
         biased || fixed || self.config.intervention.iter().any(|i| i.acts_in(layer))
-    }
-
-    fn has_static_bias(&self) -> bool {
-        let b = &self.config.static_bias;
-        [b.text, b.audio, b.video].iter().any(|b| *b != 0.0)
     }
 
     fn is_steered(&self, layer: usize, conflict_prob: f64) -> bool {
@@ -228,7 +224,7 @@ impl VariantRun {
                 add(head, HeadBias { modality: [0.0; 3], significant }, &self.significant);
             }
         }
-        if layer >= self.plan.steer_first && self.has_static_bias() {
+        if layer >= self.plan.steer_first && self.config.has_static_bias() {
             let b = &config.static_bias;
             let bias = HeadBias { modality: [b.text, b.audio, b.video], significant: 0.0 };
             (0..pattern.len()).for_each(|head| add(head, bias, &[]));

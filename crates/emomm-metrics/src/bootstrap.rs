@@ -124,11 +124,11 @@ fn draw(clusters: &Clusters, rng: &mut Seeded, samples: &mut Vec<usize>) {
     }
 }
 
-/// The `p`-quantile of ascending numbers, interpolated linearly between order statistics (Hyndman and Fan's type 7,
-/// the default of numpy).
-fn quantile(ascending: &[f64], p: f64) -> Option<f64> {
+/// The `p`-quantile, p in [0, 1], of ascending numbers, interpolated linearly between order statistics (Hyndman and Fan's
+/// type 7, the default of numpy); `None` without numbers.
+pub fn quantile(ascending: &[f64], p: f64) -> Option<f64> {
     let last = ascending.len().checked_sub(1)?;
-    let position = p * last as f64;
+    let position = p.clamp(0.0, 1.0) * last as f64;
     let below = position.floor() as usize;
     let (low, high) = (ascending[below], ascending[(below + 1).min(last)]);
     Some(low + (high - low) * (position - below as f64))

@@ -38,7 +38,7 @@ mod ratings;
 mod score_error;
 mod statistics;
 
-pub use bootstrap::{BootstrapOptions, Estimate, cluster_bootstrap, cluster_bootstrap_many};
+pub use bootstrap::{BootstrapOptions, Estimate, cluster_bootstrap, cluster_bootstrap_many, quantile};
 pub use classification::{Acc2, Classification, binary, five_class, polarity};
 pub use clusters::Clusters;
 pub use confusion::{Answer, ClassAverage, ClassScore, Confusion};

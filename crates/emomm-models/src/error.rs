@@ -6,6 +6,8 @@ use emomm_eval::prompt::PromptError;
 use emomm_media::MediaError;
 use thiserror::Error;
 
+use crate::decoder::HookError;
+
 /// An error of this crate. The message says what was found, what was expected and where; [`ModelError::hint`]
 /// says what to do.
 #[derive(Debug, Error)]
@@ -98,13 +100,28 @@ pub enum ModelError {
         /// Logits of A to E.
         letter_logits: [f32; 5],
     },
+    /// What looks at the decision row, or steers it, found what it cannot act on.
+    #[error(transparent)]
+    Hook(HookError),
     /// The tensor engine failed.
     #[error("tensor engine: {}", first_line(.0))]
-    Engine(#[from] candle_core::Error),
+    Engine(candle_core::Error),
 }
 
-/// What to do about numbers that are none.
-const NOT_FINITE_HINT: &str = "compute in --dtype f32; if that fails too, the weights are damaged";
+impl From<candle_core::Error> for ModelError {
+    /// Errors of hooks come out of the engine as they went in.
+    fn from(error: candle_core::Error) -> Self {
+        match error {
+            candle_core::Error::WrappedContext { wrapped, context } => {
+                match wrapped.downcast::<HookError>() {
+                    Ok(found) => Self::Hook(*found),
+                    Err(wrapped) => Self::Engine(candle_core::Error::WrappedContext { wrapped, context }),
+                }
+            }
+            other => Self::Engine(other),
+        }
+    }
+}
 
 impl ModelError {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
@@ -160,9 +177,8 @@ impl ModelError {
             Self::Media(error) => return error.hint(),
             Self::Prompt(error) => return Some(error.hint()),
             Self::Request { hint, .. } => hint,
-            Self::NotFinite { .. } => NOT_FINITE_HINT,
-            // What hooks find passes through the engine as words.
-            Self::Engine(error) if error.to_string().contains("is not finite") => NOT_FINITE_HINT,
+            Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
+            Self::Hook(error) => return error.hint.clone(),
             Self::Engine(_) => return None,
         };
         Some(text.to_owned())

@@ -188,9 +188,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
         }
         let blank = || self.front_end.blank_token();
         let row = row.shown_to(coalition, laid_out, self.missing, blank).map_err(predict_error)?;
-        // Hidden tokens leave their positions behind.
-        let last = row.positions.as_slice().iter().flatten().max().map_or(0, |p| *p as usize + 1);
-        let (tokens, most) = (row.tokens.len().max(last), self.front_end.max_tokens());
+        let (tokens, most) = (row.reach(), self.front_end.max_tokens());
         if tokens > most {
             let message = format!(
                 "clip {}, coalition {coalition}: the prompt has {tokens} tokens, expected at most {most} \
@@ -282,7 +280,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
         mut hook: Option<&mut (dyn DecisionHook + 'static)>,
     ) -> Result<String> {
         let decoder = self.front_end.decoder();
-        let most = most.min(self.front_end.max_tokens().saturating_sub(row.tokens.len()).max(1));
+        let most = most.min(self.front_end.max_tokens().saturating_sub(row.reach()).max(1));
         let mut next_position = row.positions.max().map_or(0, |p| p + 1);
         let mut ids = Vec::new();
         let mut decision = first;

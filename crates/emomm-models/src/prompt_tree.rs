@@ -72,6 +72,12 @@ impl PromptRow {
         (0..shorter).take_while(|at| self.agrees(other, *at)).count()
     }
 
+    /// Tokens or positions, whichever are more: what must fit into `max_position_embeddings`. Hidden tokens leave their
+    /// positions behind, and a long video takes more positions than tokens.
+    pub(crate) fn reach(&self) -> usize {
+        self.tokens.len().max(self.positions.max().map_or(0, |last| last as usize + 1))
+    }
+
     /// The token whose logits are the answer.
     pub fn decision_token(&self) -> PromptToken {
         self.tokens[self.tokens.len() - 1]

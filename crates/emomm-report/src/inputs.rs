@@ -12,7 +12,7 @@ use crate::error::ReportError;
 use crate::study::{Study, origin_of};
 
 /// Names the variants of a folder.
-const CHASE_FILE: &str = "chase.json";
+pub(crate) const CHASE_FILE: &str = "chase.json";
 
 /// Opens runs and joins them to their benchmark: `bench`, or the folder that the first run's log names.
 pub fn open(paths: &[PathBuf], bench: Option<&Path>) -> Result<Study, ReportError> {

@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 
 HERE = Path(__file__).resolve().parent
@@ -27,8 +26,6 @@ sys.path.insert(0, str(HERE.parents[2] / "tools" / "reference"))
 
 import omni_reference as ref  # noqa: E402
 
-VERSIONS = {"torch": "2.15.0", "transformers": "5.23.0"}
-COALITIONS = ("none", "T", "A", "V", "TA", "TV", "AV", "TAV")
 LETTER = {"text": "T", "audio": "A", "video": "V"}
 
 
@@ -91,13 +88,8 @@ def last_logits(model, embeds, positions, hidden_keys):
 
 @torch.no_grad()
 def main() -> None:
-    assert torch.__version__.split("+")[0] == VERSIONS["torch"], torch.__version__
-    assert transformers.__version__ == VERSIONS["transformers"], transformers.__version__
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    transformers.logging.set_verbosity_error()
-    for case in sorted(p.parent.name for p in CASES.glob("*/case.json")):
-        known = load_file(CASES / case / "expected.safetensors")
+    ref.pin()
+    for case, known in ref.golden_cases(CASES):
         model, processor = ref.load(CASES / case / "checkpoint")
         places = evidence_tokens(processor, case, known)
         video, audio = blank_media(model, processor, case, known)
@@ -112,7 +104,7 @@ def main() -> None:
             "blank_token": torch.tensor([space]),
             "text_tokens": torch.tensor(places["text"]),
         }
-        for coalition in COALITIONS:
+        for coalition in ref.COALITIONS:
             withheld = [m for m, letter in LETTER.items() if letter not in coalition]
             hidden = [key for m in withheld for key in places[m]]
             masked = last_logits(model, whole, positions, hidden)

@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers, trainers
@@ -36,8 +35,6 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[2] / "tools" / "reference"))
 
 import omni_reference as ref  # noqa: E402
-
-VERSIONS = {"torch": "2.15.0", "transformers": "5.23.0"}
 
 PRETOKENIZE = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -692,7 +689,7 @@ def export_case(case: Case) -> None:
     tensors: dict[str, torch.Tensor] = {}
     tensors["pixels_stage1"] = pixels
     summary: dict[str, Any] = {
-        "versions": VERSIONS,
+        "versions": ref.VERSIONS,
         "letter_ids": ref.letter_ids(processor),
         "ids": {
             "audio": processor.audio_token_id,
@@ -1139,7 +1136,7 @@ def export_rope_index() -> None:
                 "rope_delta": int(delta.reshape(-1)[0]),
             }
         )
-    body = {"versions": VERSIONS, "ids": ROPE_IDS, "merge_size": 2, "position_id_per_seconds": 25}
+    body = {"versions": ref.VERSIONS, "ids": ROPE_IDS, "merge_size": 2, "position_id_per_seconds": 25}
     write_compact(HERE / "rope_index.json", {**body, "seconds_per_chunk": 2}, "prompts", out)
 
 
@@ -1217,7 +1214,7 @@ def export_smart_resize() -> None:
                     out.append(row)
     finally:
         transforms.functional.resize = resize
-    write_compact(HERE / "smart_resize.json", {"versions": VERSIONS, "factor": 28}, "sizes", out)
+    write_compact(HERE / "smart_resize.json", {"versions": ref.VERSIONS, "factor": 28}, "sizes", out)
 
 
 class Sized:
@@ -1255,11 +1252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="*", choices=[[], *names], default=[])
     wanted = parser.parse_args().what or names
-    assert torch.__version__.split("+")[0] == VERSIONS["torch"], torch.__version__
-    assert transformers.__version__ == VERSIONS["transformers"], transformers.__version__
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    transformers.logging.set_verbosity_error()
+    ref.pin()
     for case in CASES:
         if case.name in wanted:
             print("case", case.name, file=sys.stderr)

@@ -15,8 +15,7 @@ import sys
 from pathlib import Path
 
 import torch
-import transformers
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 HERE = Path(__file__).resolve().parent
 CASES = HERE.parent / "qwen2_5_omni"
@@ -24,7 +23,6 @@ sys.path.insert(0, str(HERE.parents[2] / "tools" / "reference"))
 
 import omni_reference as ref  # noqa: E402
 
-VERSIONS = {"torch": "2.15.0", "transformers": "5.23.0"}
 COALITIONS = ("V", "TV", "AV", "TAV")
 EPS = 1e-8  # of Eq. (25)
 STRIDE = 8  # every eighth video token's gradient is written
@@ -57,13 +55,8 @@ def gradients(model, embeds, positions, letters):
 
 
 def main() -> None:
-    assert torch.__version__.split("+")[0] == VERSIONS["torch"], torch.__version__
-    assert transformers.__version__ == VERSIONS["transformers"], transformers.__version__
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    transformers.logging.set_verbosity_error()
-    for case in sorted(p.parent.name for p in CASES.glob("*/case.json")):
-        known = load_file(CASES / case / "expected.safetensors")
+    ref.pin()
+    for case, known in ref.golden_cases(CASES):
         tensors: dict[str, torch.Tensor] = {}
         for dtype in (torch.float32, torch.float64):
             model, processor = ref.load(CASES / case / "checkpoint", dtype)

@@ -149,6 +149,12 @@ impl SteeringConfig {
         gated || self.intra_strength > 0.0
     }
 
+    /// Whether some modality has a bias of its own, conflict or not.
+    pub fn has_static_bias(&self) -> bool {
+        let b = &self.static_bias;
+        [b.text, b.audio, b.video].iter().any(|b| *b != 0.0)
+    }
+
     /// Whether a router must be there.
     pub fn needs_router(&self) -> bool {
         if !self.has_bias() {
@@ -165,6 +171,15 @@ impl SteeringConfig {
     /// Whether the importance of video tokens is needed.
     pub fn needs_importance(&self) -> bool {
         self.intra_strength > 0.0 && (self.significant_percentile > 0.0 || self.significant_count.is_some())
+    }
+
+    /// Whether the router, where it is read in the steered step itself, reads a clean row as long as Eq. (13) and (14) have
+    /// not acted: no bias of the user's own moves it before, and no later row is read, too.
+    pub(crate) fn reads_clean_until_steered(&self) -> bool {
+        let is_alone = !self.has_static_bias()
+            && self.intervention.is_empty()
+            && self.steer_scope == SteerScope::DecisionOnly;
+        self.router_read != RouterRead::Online || is_alone
     }
 
     /// Whether router outputs of other samples are needed.

@@ -57,7 +57,7 @@ impl SteeringConfig {
             return Err(ChaseError::setting("significant_count", 0, "at least 1"));
         }
         let biases = [self.static_bias.text, self.static_bias.audio, self.static_bias.video];
-        if let Some(bad) = biases.iter().find(|b| !b.is_finite()) {
+        if let Some(bad) = biases.iter().find(|b| !(**b as f32).is_finite()) {
             return Err(ChaseError::setting("static_bias", bad, "finite numbers"));
         }
         if self.threshold_scope == ThresholdScope::Sample && self.router_read == RouterRead::Online {

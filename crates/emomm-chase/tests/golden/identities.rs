@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use emomm_chase::{
-    AllHeads, GateSource, HeadCount, PreferenceOptions, SteeringConfig, SteeringHook, TextScope, TokenSets,
-    preference, preset, with_overrides,
+    AllHeads, CleanReading, ClipKnowledge, Features, GateSource, HeadCount, PreferenceOptions, Steerer,
+    SteeringConfig, SteeringHook, TextScope, TokenSets, Variant, VariantKind, preference, preset,
+    with_overrides,
 };
-use emomm_dataset::{Modality, ModalitySet};
+use emomm_dataset::{Corpus, Modality, ModalitySet};
+use emomm_eval::Clip;
+use emomm_models::ModelError;
 use emomm_models::decoder::{DecisionHook, DecisionLayer};
 use emomm_models::white_box::DecisionPoint;
 
@@ -16,7 +19,7 @@ use super::case::{Case, worst};
 /// Sums in another order: a batch of rows against a single one.
 const SAME: f32 = 1e-5;
 
-fn full(name: &'static str, check: impl Fn(&Case, &DecisionPoint<'_>)) {
+fn full(name: &'static str, mut check: impl FnMut(&Case, &DecisionPoint<'_>)) {
     let case = Case::open(name);
     case.visit(|point| {
         if point.coalition() == ModalitySet::FULL {
@@ -198,9 +201,52 @@ fn an_attention_that_is_no_number_is_an_error() {
             attn_scores: &scores,
             prefill: point.prefill(),
         };
-        let error = hook.attn_bias(&layer).unwrap_err().to_string();
-        assert!(error.contains("attention is not finite in layer 3, head 3"), "{error}");
+        // What failed is named, and the engine is not blamed for it.
+        let error = ModelError::from(hook.attn_bias(&layer).unwrap_err());
+        let expected = "attention of the decision row in layer 3, head 3 is NaN, expected a finite number";
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().is_some_and(|hint| hint.contains("--dtype f32")), "{:?}", error.hint());
+        let two = Tensor::zeros((2, 4, keys), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let error =
+            ModelError::from(hook.attn_bias(&DecisionLayer { attn_scores: &two, ..layer }).unwrap_err());
+        assert_eq!(error.to_string(), "layer 3: 2 decision rows, expected one for each of 1 variants");
     });
+}
+
+/// A bias of the user's own moves what the router reads: clean p that stay below τ do not mean that nothing is steered.
+#[test]
+fn a_layer_that_only_an_intervention_makes_a_conflict_gets_its_intra_modality_bias() {
+    let mut n_steered = 0;
+    full("gqa", |case, point| {
+        let router = case.router(TextScope::Transcript, 0);
+        let sets = TokenSets::of(point.layout(), TextScope::Transcript, 0);
+        let clean = CleanReading::of(&Features::read(point, &sets).unwrap(), &router.0, &router.1).unwrap();
+        let read = &clean.layers[router.1.first_layer - 1..];
+        let above_all = read.iter().map(|l| l.conflict_prob).fold(0.0, f64::max) + 1e-6;
+        let text = Some("words".to_owned());
+        let clip = Clip { id: "clip".to_owned(), text, audio: None, video: None, corpus: Corpus::ChSims };
+        let knowledge = ClipKnowledge { target: &|_| None, other: &|_| None };
+        for (modality, bias) in
+            ["text", "audio", "video"].into_iter().flat_map(|m| [-8, -4, 4, 8].map(|b| (m, b)))
+        {
+            let overrides = format!(
+                "conflict_threshold = {above_all}\ntarget_mass = 0.9\nn_heads_steered = 2\n[[intervention]]\n\
+                 layers = [1]\nmodality = \"{modality}\"\nbias = {bias}"
+            );
+            let kind = VariantKind::Steered(Arc::new(with("paper", &overrides)));
+            let variant = Variant { name: "own".to_owned(), kind };
+            let steerer = Steerer::new(vec![variant], Some(Arc::clone(&router))).unwrap();
+            let (mut hook, trace) = steerer.hook(point, &clip, &knowledge).unwrap().unwrap();
+            point.decide(1, Some(hook.as_mut())).unwrap();
+            let trace = trace.lock().unwrap().take().unwrap();
+            for layer in trace.layers.iter().filter(|l| l.steered) {
+                n_steered += 1;
+                let n = layer.heads_below_target;
+                assert!(n.is_some_and(|n| n > 0), "{modality} {bias}, layer {}: {n:?}", layer.layer);
+            }
+        }
+    });
+    assert!(n_steered > 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::media;
 use crate::process::{Outcome, run};
 
 /// A benchmark whose clips all show the same film, and a router trained on it.
-fn place() -> &'static Path {
+pub(super) fn place() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chase-{}", std::process::id()));
@@ -61,7 +61,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs a command with model, benchmark and cache, then words, then paths under the folder.
-fn chase(command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
+pub(super) fn chase(command: &str, folder: &Path, words: &[&str], paths: &[&str]) -> Outcome {
     chase_with(&golden(), command, folder, words, paths)
 }
 
@@ -75,7 +75,7 @@ fn chase_with(model: &Path, command: &str, folder: &Path, words: &[&str], paths:
     run(all)
 }
 
-fn steered(command: &str, words: &[&str]) -> Outcome {
+pub(super) fn steered(command: &str, words: &[&str]) -> Outcome {
     let folder = place();
     let router = folder.join("router");
     let words = [&["--router", router.to_str().unwrap(), "--limit", "2"], words].concat();
@@ -230,6 +230,118 @@ fn the_way_missing_modalities_are_kept_out_is_part_of_plan_and_keys() {
     assert_eq!(header["plan"]["settings"]["missing"], "mask");
 }
 
+/// A router of full clips knows no mean gate of masked copies: the variant that needs it fails there, and no other.
+#[test]
+fn what_one_variant_lacks_fails_that_one_alone() {
+    let folder = place();
+    let words = ["--epochs", "1", "--limit", "4", "--full-only", "--out"];
+    let trained = chase("train", folder, &words, &["full-router"]);
+    assert_eq!(trained.code, Some(0), "{trained}");
+    let (router, out) = (folder.join("full-router"), folder.join("lacking"));
+    let words = [
+        &["--router", router.to_str().unwrap(), "--limit", "2", "--coalitions", "TAV,TA"][..],
+        &["--variants", "paper,constant_gate", "--json", "--out", out.to_str().unwrap()],
+    ]
+    .concat();
+    let done = chase("eval", folder, &words, &[]);
+    assert_eq!(done.code, Some(1), "{done}");
+    let printed: Value = serde_json::from_str(done.stdout.trim()).unwrap();
+    let failed: Vec<_> =
+        printed["variants"].as_array().unwrap().iter().map(|v| v["n_failed"].as_u64()).collect();
+    assert_eq!(failed, [Some(0), Some(0), Some(2)], "{printed}");
+    let log = std::fs::read_to_string(out.join("constant_gate/log.jsonl")).unwrap();
+    for record in log.lines().skip(1).map(|l| serde_json::from_str::<Value>(l).unwrap()) {
+        let is_full = record["coalition"] == "TAV";
+        assert_eq!(record["status"], if is_full { "ok" } else { "error" }, "{record}");
+        let said = record["error"]["message"].as_str().unwrap_or_default();
+        assert!(is_full || said.contains("needs a mean gate from training"), "{record}");
+    }
+}
+
+/// What was learnt from is no evidence: the command warns, and the report's page says so, too.
+#[test]
+fn figures_on_the_split_that_the_router_was_trained_on_are_no_evidence() {
+    let eval = |split: &str| {
+        let out = place().join(format!("on-{split}"));
+        let done = steered(
+            "eval",
+            &["--variants", "paper", "--split", split, "--json", "--out", out.to_str().unwrap()],
+        );
+        let index: Value = serde_json::from_slice(&std::fs::read(out.join("chase.json")).unwrap()).unwrap();
+        (done, index["caveats"].as_array().unwrap().clone(), out)
+    };
+    let (test, caveats, _) = eval("test");
+    assert!(!test.stderr.contains("no evidence") && caveats.is_empty(), "{test}");
+    let (train, caveats, out) = eval("train");
+    let said =
+        "the router was trained on the train split of this benchmark: its figures here are no evidence";
+    assert!(train.stderr.contains(&format!("warning: {said}")), "{train}");
+    assert_eq!(caveats, [said]);
+    let page = out.join("report.html");
+    let report = run(["report".as_ref(), out.as_os_str(), "--out".as_ref(), page.as_os_str()]);
+    assert_eq!(report.code, Some(0), "{report}");
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.contains("Caveat: the router was trained on the train split of this benchmark"), "{report}");
+}
+
+/// A file that cannot be read is a record of its own status, and the run goes on.
+#[test]
+fn a_medium_that_cannot_be_read_is_a_media_error_of_its_clip() {
+    let folder = place().join("damaged");
+    let bench = folder.join("bench");
+    std::fs::create_dir_all(&bench).unwrap();
+    for file in std::fs::read_dir(place().join("bench")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), bench.join(file.file_name())).unwrap();
+    }
+    // The same corpus, one film of which is no film.
+    let manifest = run(["stats".as_ref(), bench.as_os_str(), "--json".as_ref()]);
+    assert_eq!(manifest.code, Some(0), "{manifest}");
+    let (from, to) = (place().join("corpus"), folder.join("corpus"));
+    for path in walk(&from) {
+        let copy = to.join(path.strip_prefix(&from).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::write(
+            copy,
+            if path.extension().is_some_and(|e| e == "mp4") {
+                b"no film".to_vec()
+            } else {
+                std::fs::read(path).unwrap()
+            },
+        )
+        .unwrap();
+    }
+    let roots = std::fs::read_to_string(bench.join("roots.json")).unwrap();
+    let (old, new) = (from.to_str().unwrap(), to.to_str().unwrap());
+    assert!(roots.contains(old), "{roots}");
+    std::fs::write(bench.join("roots.json"), roots.replace(old, new)).unwrap();
+    let router = place().join("router");
+    let words = [
+        "--router",
+        router.to_str().unwrap(),
+        "--limit",
+        "1",
+        "--variants",
+        "paper",
+        "--cache",
+        "off",
+        "--json",
+        "--out",
+    ];
+    let done = chase("eval", &folder, &words, &["run"]);
+    assert_eq!(done.code, Some(1), "{done}");
+    let log = std::fs::read_to_string(folder.join("run/paper/log.jsonl")).unwrap();
+    let records: Vec<Value> = log.lines().skip(1).map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(!records.is_empty());
+    for record in records {
+        assert_eq!(
+            (record["status"].as_str(), record["error"]["kind"].as_str()),
+            (Some("media_error"), Some("media")),
+            "{record}"
+        );
+    }
+}
+
 #[test]
 fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     let grid = ["--grid", "conflict_threshold = [0.0, 0.5]; n_heads_steered = [1, \"all\"]", "--json"];
@@ -241,6 +353,16 @@ fn sweeps_ablations_diagnoses_and_traces_print_what_the_contract_says() {
     let ablate = steered("ablate", &["--json", "--out", out.to_str().unwrap()]).objects().remove(0);
     assert_eq!(ablate["variants"].as_array().unwrap().len(), 9);
     assert!(!ablate["without_router"].as_array().unwrap().is_empty());
+
+    // A file of one's own has the same ablations.
+    let (file, out) = (place().join("mine.toml"), place().join("ablate-mine"));
+    std::fs::write(&file, "preset = \"two_pass\"\nconflict_threshold = 0.0\n").unwrap();
+    let words =
+        ["--base", file.to_str().unwrap(), "--json", "--out", out.to_str().unwrap(), "--coalitions", "TAV"];
+    let own = steered("ablate", &words).objects().remove(0);
+    let names: Vec<&str> =
+        own["variants"].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..5], ["baseline", "mine", "mine+no_inter", "mine+no_intra", "mine+no_router@1"]);
 
     let diagnose =
         steered("diagnose", &["--split", "test", "--threshold", "0.5", "--json"]).objects().remove(0);
@@ -279,109 +401,22 @@ fn a_static_bias_is_chosen_on_the_validation_split_and_measuring_there_is_warned
 }
 
 #[test]
-fn a_decision_row_can_be_had_in_full() {
-    let folder = place();
-    let file = folder.join("row.safetensors");
-    let steer = folder.join("hide.toml");
-    std::fs::write(
-        &steer,
-        "preset = \"baseline\"\n[[intervention]]\nmodality = \"video\"\nbias = \"-inf\"\n",
-    )
-    .unwrap();
-    let clip = media::file("clip.mp4");
-    let row = |words: &[&str]| {
-        let fixed = ["predict", "--model", golden().to_str().unwrap(), "--video", clip.to_str().unwrap()]
-            .map(str::to_owned);
-        let more = ["--text", "hello", "--json", "--decision-out", file.to_str().unwrap()].map(str::to_owned);
-        let words = words.iter().map(|w| (*w).to_owned());
-        let answer = run(fixed.into_iter().chain(more).chain(words).collect::<Vec<_>>()).objects().remove(0);
-        let bytes = std::fs::read(&file).unwrap();
-        // Safetensors by hand: length of the header, header, data.
-        let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
-        let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
-        let header: Value = serde_json::from_slice(header).unwrap();
-        assert_eq!(header["__metadata__"]["coalition"], "TV");
-        let tensor = |name: &str| -> (Vec<usize>, &[u8]) {
-            let numbers = |key: &str| -> Vec<usize> {
-                header[name][key].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
-            };
-            let place = numbers("data_offsets");
-            (numbers("shape"), &data[place[0]..place[1]])
-        };
-        let floats = |name: &str| -> (Vec<usize>, Vec<f32>) {
-            let (shape, data) = tensor(name);
-            (shape, data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-        };
-        let classes = tensor("token_classes").1.to_vec();
-        (answer, floats("attention"), floats("letter_logits"), floats("residuals").0, classes)
-    };
-    let video_mass = |(shape, values): &(Vec<usize>, Vec<f32>), classes: &[u8]| -> f32 {
-        let n = shape[2];
-        values.iter().enumerate().filter(|(i, _)| classes[i % n] == 2).map(|(_, v)| v).sum()
-    };
-    for (words, sees) in [(&[][..], true), (&["--steer", steer.to_str().unwrap()][..], false)] {
-        let (answer, attention, letters, residuals, classes) = row(words);
-        assert_eq!(attention.0[0] + 1, letters.0[0]);
-        assert_eq!((letters.0[1], residuals[0], classes.len()), (5, letters.0[0], attention.0[2]));
-        // Every head's row sums to 1; the last letters are those of the answer.
-        for row in attention.1.chunks(attention.0[2]) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-        }
-        for (i, letter) in ["A", "B", "C", "D", "E"].iter().enumerate() {
-            let last = letters.1[letters.1.len() - 5 + i];
-            let said = answer["letter_logits"][letter].as_f64().unwrap() as f32;
-            assert!((last - said).abs() < 1e-4, "{last} {said}");
-        }
-        assert_eq!(video_mass(&attention, &classes) > 0.0, sees);
-    }
-}
-
-#[test]
-fn a_steered_run_is_retried_with_its_router() {
-    let folder = place();
-    let (steer, out) = (folder.join("retry.toml"), folder.join("steered-run"));
-    std::fs::write(&steer, "conflict_threshold = 0.0\n").unwrap();
-    let under = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let mut words = vec!["eval".to_owned(), "--model".to_owned(), golden().to_str().unwrap().to_owned()];
-    words.extend(["--bench".to_owned(), under("bench"), "--out".to_owned(), under("steered-run")]);
-    words.extend(["--steer".to_owned(), under("retry.toml"), "--router".to_owned(), under("router")]);
-    words.extend(["--limit", "1", "--coalitions", "TV", "--cache", "off"].map(str::to_owned));
-    let done = run(words);
-    assert_eq!(done.code, Some(0), "{done}");
-    // The one answer is made an error.
-    let log = out.join("log.jsonl");
-    let text = std::fs::read_to_string(&log).unwrap();
-    let (header, record) = text.trim_end().split_once('\n').unwrap();
-    let record: Value = serde_json::from_str(record).unwrap();
-    let mut failed = record.clone();
-    failed["status"] = Value::from("error");
-    failed["letter_logits"] = Value::Null;
-    std::fs::write(&log, format!("{header}\n{failed}\n")).unwrap();
-    let retry = |router: Option<&str>| {
-        let mut words = vec!["retry".to_owned(), under("steered-run")];
-        words.extend(router.into_iter().flat_map(|r| ["--router".to_owned(), under(r)]));
-        run(words)
-    };
-    retry(None).refused(2, &["expected --router"]);
-    retry(Some("nowhere")).refused(3, &["nowhere"]);
-    let again = retry(Some("router"));
-    assert_eq!(again.code, Some(0), "{again}");
-    let text = std::fs::read_to_string(&log).unwrap();
-    let last: Value = serde_json::from_str(text.trim_end().lines().last().unwrap()).unwrap();
-    assert_eq!(last["letter_logits"], record["letter_logits"]);
-    assert_eq!(last["steering"], record["steering"]);
-}
-
-#[test]
 fn what_does_not_fit_is_refused() {
     let folder = place();
     steered("eval", &["--variants", "nonsense", "--out", "/nowhere"]).refused(2, &["--variants nonsense"]);
     steered("eval", &["--variants", "tuned", "--out", "/nowhere"]).refused(2, &["variant `tuned`"]);
     steered("sweep", &["--tune"]).refused(2, &["--split valid"]);
     steered("sweep", &["--grid", "conflict_threshold = [1.5]"]).refused(2, &["`conflict_threshold` is 1.5"]);
-    steered("sweep", &["--grid", "max_sterring = [1.0]"]).refused(2, &["max_sterring"]);
+    steered("sweep", &["--grid", "max_sterring = [1.0]"])
+        .refused(2, &["--grid, point 1: unknown field `max_sterring`"]);
+    let (list, router) = (folder.join("points.toml"), folder.join("router"));
+    std::fs::write(&list, "[[point]]\nmax_steering = 0.5\n[[point]]\nmax_steering = 1.5\n").unwrap();
+    steered("sweep", &["--list", list.to_str().unwrap()])
+        .refused(2, &["--list, point 2: `max_steering` is 1.5"]);
+    let alone = ["--variants", "shuffled_router", "--limit", "1", "--out", "/nowhere"];
+    let words = [&["--router", router.to_str().unwrap()], &alone[..]].concat();
+    chase("eval", folder, &words, &[]).refused(2, &["one clip is selected"]);
     let other = golden().join("../../full_prefixed/checkpoint");
-    let router = folder.join("router");
     let foreign = run([
         "chase".as_ref(),
         "eval".as_ref(),
@@ -411,45 +446,4 @@ fn what_does_not_fit_is_refused() {
         let words = ["predict", "--text", "hello", "--model", model.to_str().unwrap(), "--steer"];
         run(words.into_iter().chain([file.to_str().unwrap()])).refused(2, &[said]);
     }
-}
-
-#[test]
-fn a_prediction_is_steered_by_a_file() {
-    let folder = place();
-    let predict = |name: &str, file: Option<&str>| {
-        let path = folder.join(name);
-        if let Some(text) = file {
-            std::fs::write(&path, text).unwrap();
-        }
-        let clip = media::file("clip.mp4");
-        let mut words = vec![
-            "predict".to_owned(),
-            "--model".to_owned(),
-            golden().to_str().unwrap().to_owned(),
-            "--video".to_owned(),
-            clip.to_str().unwrap().to_owned(),
-            "--text".to_owned(),
-            "hello".to_owned(),
-            "--json".to_owned(),
-        ];
-        if file.is_some() {
-            words.extend(["--steer".to_owned(), path.to_str().unwrap().to_owned()]);
-        }
-        run(words)
-    };
-    let plain = predict("none", None).objects().remove(0);
-    assert!(plain.get("steering").is_none());
-    let nothing = predict("nothing.toml", Some("preset = \"baseline\"")).objects().remove(0);
-    assert_eq!(nothing["letter_logits"], plain["letter_logits"]);
-    let hidden = "preset = \"baseline\"\n[[intervention]]\nmodality = \"video\"\nbias = \"-inf\"\n";
-    let hidden = predict("hidden.toml", Some(hidden)).objects().remove(0);
-    assert_ne!(hidden["letter_logits"], plain["letter_logits"]);
-    assert_eq!(hidden["steering"]["layers"].as_array().unwrap().len(), 4);
-    let steered = "router = \"router\"\nconflict_threshold = 0.0\n";
-    let steered = predict("steered.toml", Some(steered)).objects().remove(0);
-    assert_ne!(steered["letter_logits"], plain["letter_logits"]);
-    assert_eq!(steered["steering"]["layers"][0]["steered"], true);
-    predict("typo.toml", Some("conflict_treshold = 0.5")).refused(2, &["typo.toml", "conflict_treshold"]);
-    predict("alone.toml", Some("preset = \"paper\"")).refused(2, &["needs a router"]);
-    predict("labels.toml", Some("preset = \"oracle\"")).refused(2, &["needs labels"]);
 }

@@ -10,6 +10,7 @@ mod bad_tokenizer;
 mod bad_weights;
 mod bench_commands;
 mod chase;
+mod chase_steer;
 mod checkpoint;
 mod commands;
 mod eval_cache;

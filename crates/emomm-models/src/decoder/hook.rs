@@ -3,6 +3,7 @@
 //! Capture and control share it: a recorder, a feature collector and a steering method are three implementors.
 
 use candle_core::{Result, Tensor};
+use thiserror::Error;
 
 use super::prefill::Prefill;
 
@@ -18,6 +19,23 @@ pub struct DecisionLayer<'a> {
     pub attn_scores: &'a Tensor,
     /// The prefix that the row decides on, with its groups and pooled summaries.
     pub prefill: &'a Prefill,
+}
+
+/// What a hook found and cannot act on. It passes through the engine as it is, so that the engine is not blamed for it:
+/// [`crate::ModelError::Hook`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct HookError {
+    /// What was found, what was expected, in which layer and head.
+    pub message: String,
+    /// What to do about it, where something can be said.
+    pub hint: Option<String>,
+}
+
+impl From<HookError> for candle_core::Error {
+    fn from(error: HookError) -> Self {
+        Self::WrappedContext { wrapped: Box::new(error), context: "a hook of the decision row".to_owned() }
+    }
 }
 
 /// Called once in every layer of a decode step.

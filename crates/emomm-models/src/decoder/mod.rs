@@ -20,7 +20,7 @@ use candle_core::{DType, Device, Tensor};
 pub(crate) use attention::{attend_batched, attend_equal_segments, attend_segments_of};
 pub use config::DecoderConfig;
 pub use gradient::{GradientPlace, InputGradient, Keep, TargetLogit};
-pub use hook::{DecisionHook, DecisionLayer};
+pub use hook::{DecisionHook, DecisionLayer, HookError};
 use layer::Layer;
 pub use prefill::Prefill;
 use prefill::{LayerCache, LayerInputs};

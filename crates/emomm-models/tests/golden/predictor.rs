@@ -2,7 +2,9 @@
 
 use candle_core::{Device, Result, Tensor};
 use emomm_dataset::{Corpus, Modality, ModalitySet};
-use emomm_eval::{AttentionDetail, Clip, PredictError, PredictOptions, Prediction, Predictor, in_order};
+use emomm_eval::{
+    AttentionDetail, Clip, Missingness, PredictError, PredictOptions, Prediction, Predictor, in_order,
+};
 use emomm_media::{DecodeLimits, SamplingMode};
 use emomm_models::decoder::{DecisionHook, DecisionLayer};
 use emomm_models::front_end::MediaReader;
@@ -110,6 +112,44 @@ fn a_prompt_beyond_the_model_s_context_is_refused() {
     let results = predictor().predict(&long, &["T".parse().unwrap()], &PredictOptions::default());
     let error = results[0].as_ref().unwrap_err();
     assert!(error.message.contains("expected at most 32768"), "{error}");
+}
+
+/// The checkpoint with another `max_position_embeddings`.
+fn with_context(most: usize) -> ClipPredictor<Omni> {
+    let (from, to) = (golden_folder().join("gqa/checkpoint"), tempfile::tempdir().unwrap());
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.path().join(file.file_name())).unwrap();
+    }
+    let path = to.path().join("config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config["text_config"]["max_position_embeddings"] = most.into();
+    std::fs::write(&path, config.to_string()).unwrap();
+    let model = Omni::load(to.path(), &Device::Cpu, candle_core::DType::F32).unwrap();
+    ClipPredictor::new(model, MediaReader::new(SamplingMode::Qwen, DecodeLimits::default()))
+}
+
+/// A masked transcript leaves its positions behind: they must fit, not only the tokens that are left.
+#[test]
+fn positions_beyond_the_model_s_context_are_refused_and_no_reply_runs_beyond_it() {
+    let none = [ModalitySet::default()];
+    let ask = |mut model: ClipPredictor<Omni>, max_new_tokens: usize| {
+        model.set_missing(Missingness::Mask);
+        let options = PredictOptions { max_new_tokens, ..RECORD };
+        model.predict(&clip(), &none, &options).remove(0)
+    };
+    let free = ask(predictor(), 4).unwrap();
+    let whole = predictor().predict(&clip(), &["T".parse().unwrap()], &RECORD).remove(0).unwrap();
+    let (tokens, positions) = (free.tokens.unwrap().total, whole.tokens.unwrap().total);
+    assert!(tokens + 4 < positions, "{tokens} {positions}");
+    let error = ask(with_context(positions - 1), 4).unwrap_err();
+    let expected = format!("the prompt has {positions} tokens, expected at most {}", positions - 1);
+    assert!(error.message.contains(&expected), "{error}");
+    // Two positions are left, so that the reply is that of two tokens.
+    let reply = |p: Prediction| p.reply.unwrap().reply;
+    let (two, four) = (reply(ask(predictor(), 2).unwrap()), reply(free));
+    assert_ne!(two, four);
+    assert_eq!(reply(ask(with_context(positions + 2), 4).unwrap()), two);
 }
 
 /// One visit of a clip serves plain and steered rows: variants of one batch, on the prefix that a prediction reads.

@@ -3,14 +3,15 @@
 //! Tolerance: 1e-4 of the greatest value of a prompt. Both sides compute in f32; the reference in f64 is up to 7.1e-6 away
 //! (`tests/golden/saliency/README.md`), and two orders of summation may differ by a few times that.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use emomm_dataset::{Modality, ModalitySet};
 use emomm_models::decoder::{Decoder, DecoderConfig, GradientPlace, Keep, Prefill, TargetLogit};
-use emomm_models::importance::{token_importance, token_importance_after};
-use emomm_models::prompt_tree::{embed, walk_from};
+use emomm_models::importance::{TokenImportance, token_importance, token_importance_after};
+use emomm_models::prompt_tree::{MediaEmbeddings, PromptRow, embed, walk_from};
 use emomm_models::weights::Weights;
 
 use super::cases::{Case, device, max_difference, worst_difference};
@@ -25,7 +26,7 @@ const KEEPS: [Keep; 3] = [
     Keep::EveryNthInput(NonZeroUsize::new(64).unwrap()),
 ];
 
-fn reference(case: &str) -> std::collections::HashMap<String, Tensor> {
+fn reference(case: &str) -> HashMap<String, Tensor> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/saliency");
     candle_core::safetensors::load(folder.join(format!("{case}.safetensors")), &device()).unwrap()
 }
@@ -35,47 +36,75 @@ fn greatest(values: &Tensor) -> f32 {
     values.into_iter().fold(0.0, |most, x| most.max(x.abs()))
 }
 
+/// One coalition of a case with what the reference makes of it.
+struct Shown<'a> {
+    case: &'a Case,
+    coalition: ModalitySet,
+    row: &'a PromptRow,
+    media: &'a MediaEmbeddings,
+    expected: &'a HashMap<String, Tensor>,
+    label: String,
+}
+
+impl Shown<'_> {
+    fn theirs(&self, what: &str) -> &Tensor {
+        &self.expected[&format!("{}.{what}", self.coalition)]
+    }
+
+    fn importance(&self, layer: usize, keep: Keep) -> Option<TokenImportance> {
+        let (decoder, letters) = (&self.case.model.decoder, &self.case.model.tokenizer.letters);
+        token_importance(decoder, letters, self.row, self.media, Modality::Video, (layer, keep)).unwrap()
+    }
+
+    /// Holds the gradient at the video tokens' input of a layer against the reference's, which has every [`STRIDE`]th.
+    fn check_gradient(&self, layer: usize, target: TargetLogit<'_>, what: &str) {
+        let decoder = &self.case.model.decoder;
+        let rows = self.row.layout.spans(Modality::Video)[0].clone();
+        let every: Vec<u32> = (0..rows.len() as u32).step_by(STRIDE).collect();
+        let every = Tensor::new(every.as_slice(), decoder.device()).unwrap();
+        let all = embed(decoder, &self.row.tokens, self.media).unwrap();
+        let (place, positions) = (GradientPlace { layer, rows }, self.row.positions.as_slice());
+        let got = decoder.input_gradient(&all, positions, target, &place, Keep::LayerInputs).unwrap();
+        let ours = got.gradient.index_select(&every, 0).unwrap();
+        let theirs = self.theirs(what);
+        let difference = max_difference(&ours, theirs) / greatest(theirs);
+        assert!(difference < RELATIVE, "{}: the gradient differs by {difference}", self.label);
+    }
+}
+
+fn every_coalition(mut check: impl FnMut(&Shown<'_>)) {
+    for case in Case::all() {
+        let (expected, media) = (reference(case.name), case.reference_media());
+        let (_, shape) = case.media();
+        for (coalition, row) in ModalitySet::ALL.into_iter().zip(case.rows(&shape)) {
+            let label = format!("{} {coalition}", case.name);
+            check(&Shown { case: &case, coalition, row: &row, media: &media, expected: &expected, label });
+        }
+    }
+}
+
 #[test]
 fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
     let mut compared = 0;
-    for case in Case::all() {
-        let expected = reference(case.name);
-        let (_, shape) = case.media();
-        let media = case.reference_media();
-        let (decoder, letters) = (&case.model.decoder, &case.model.tokenizer.letters);
-        for (coalition, row) in ModalitySet::ALL.into_iter().zip(case.rows(&shape)) {
-            let label = format!("{} {coalition}", case.name);
-            let keep = Keep::LayerInputs;
-            let found = token_importance(decoder, letters, &row, &media, Modality::Video, (0, keep)).unwrap();
-            assert_eq!(found.is_some(), coalition.contains(Modality::Video), "{label}");
-            let Some(found) = found else { continue };
-            let theirs = |what: &str| &expected[&format!("{coalition}.{what}")];
-
-            let token: Vec<i64> = theirs("token").to_vec1().unwrap();
-            assert_eq!(i64::from(letters[found.letter.index()]), token[0], "{label}");
-            assert_eq!(found.tokens, row.layout.spans(Modality::Video)[0].clone().collect::<Vec<_>>());
-            for (ours, what) in [(&found.raw, "importance"), (&found.normalised, "importance_normalised")] {
-                let ours = Tensor::new(ours.as_slice(), &Device::Cpu).unwrap();
-                let difference = max_difference(&ours, theirs(what)) / greatest(theirs(what));
-                assert!(difference < RELATIVE, "{label}: {what} differs by {difference}");
-            }
-            let sum: f32 = found.normalised.iter().sum();
-            assert!((sum - 1.0).abs() < 1e-5, "{label}: {sum}");
-
-            let rows = row.layout.spans(Modality::Video)[0].clone();
-            let all = embed(decoder, &row.tokens, &media).unwrap();
-            let count = rows.len();
-            let target = TargetLogit::Token(token[0] as u32);
-            let place = GradientPlace::embeddings(rows);
-            let got = decoder.input_gradient(&all, row.positions.as_slice(), target, &place, keep).unwrap();
-            let every: Vec<u32> = (0..count as u32).step_by(STRIDE).collect();
-            let every = Tensor::new(every.as_slice(), decoder.device()).unwrap();
-            let ours = got.gradient.index_select(&every, 0).unwrap();
-            let difference = max_difference(&ours, theirs("gradient")) / greatest(theirs("gradient"));
-            assert!(difference < RELATIVE, "{label}: the gradient differs by {difference}");
-            compared += 1;
+    every_coalition(|shown| {
+        let (label, letters) = (&shown.label, &shown.case.model.tokenizer.letters);
+        let found = shown.importance(0, Keep::LayerInputs);
+        assert_eq!(found.is_some(), shown.coalition.contains(Modality::Video), "{label}");
+        let Some(found) = found else { return };
+        let token: Vec<i64> = shown.theirs("token").to_vec1().unwrap();
+        assert_eq!(i64::from(letters[found.letter.index()]), token[0], "{label}");
+        assert_eq!(found.tokens, shown.row.layout.spans(Modality::Video)[0].clone().collect::<Vec<_>>());
+        for (ours, what) in [(&found.raw, "importance"), (&found.normalised, "importance_normalised")] {
+            let ours = Tensor::new(ours.as_slice(), &Device::Cpu).unwrap();
+            let theirs = shown.theirs(what);
+            let difference = max_difference(&ours, theirs) / greatest(theirs);
+            assert!(difference < RELATIVE, "{label}: {what} differs by {difference}");
         }
-    }
+        let sum: f32 = found.normalised.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{label}: {sum}");
+        shown.check_gradient(0, TargetLogit::Token(token[0] as u32), "gradient");
+        compared += 1;
+    });
     assert_eq!(compared, 16);
 }
 
@@ -85,46 +114,26 @@ fn gradients_and_importance_equal_autograd_s_for_every_coalition_with_video() {
 #[test]
 fn importance_at_every_layer_s_input_equals_autograd_s() {
     let mut compared = 0;
-    for case in Case::all() {
-        let expected = reference(case.name);
-        let (_, shape) = case.media();
-        let media = case.reference_media();
-        let (decoder, letters) = (&case.model.decoder, &case.model.tokenizer.letters);
-        let n_layers = decoder.config().n_layers;
-        for (coalition, row) in ModalitySet::ALL.into_iter().zip(case.rows(&shape)) {
-            if !coalition.contains(Modality::Video) {
-                continue;
-            }
-            let label = format!("{} {coalition}", case.name);
-            let theirs = &expected[&format!("{coalition}.layer_importance")];
-            assert_eq!(theirs.dim(0).unwrap(), n_layers, "{label}");
-            let size = greatest(&theirs.get(0).unwrap());
-            for (layer, keep) in (0..n_layers).flat_map(|layer| KEEPS.map(|keep| (layer, keep))) {
-                let found =
-                    token_importance(decoder, letters, &row, &media, Modality::Video, (layer, keep)).unwrap();
-                let ours = Tensor::new(found.unwrap().raw.as_slice(), &Device::Cpu).unwrap();
-                let theirs = theirs.get(layer).unwrap();
-                let difference = max_difference(&ours, &theirs) / size;
-                assert!(difference < RELATIVE, "{label} layer {layer} {keep:?}: {difference}");
-                let share = greatest(&ours) / size;
-                assert_eq!(share > 1e-3, layer + 1 < n_layers, "{label} layer {layer}: {share}");
-                compared += 1;
-            }
-            let rows = row.layout.spans(Modality::Video)[0].clone();
-            let every: Vec<u32> = (0..rows.len() as u32).step_by(STRIDE).collect();
-            let every = Tensor::new(every.as_slice(), decoder.device()).unwrap();
-            let all = embed(decoder, &row.tokens, &media).unwrap();
-            let place = GradientPlace { layer: 1, rows };
-            let target = TargetLogit::Greatest(letters);
-            let got = decoder
-                .input_gradient(&all, row.positions.as_slice(), target, &place, Keep::LayerInputs)
-                .unwrap();
-            let ours = got.gradient.index_select(&every, 0).unwrap();
-            let theirs = &expected[&format!("{coalition}.layer_gradient")];
-            let difference = max_difference(&ours, theirs) / greatest(theirs);
-            assert!(difference < RELATIVE, "{label}: the gradient differs by {difference}");
+    every_coalition(|shown| {
+        if !shown.coalition.contains(Modality::Video) {
+            return;
         }
-    }
+        let (label, n_layers) = (&shown.label, shown.case.model.decoder.config().n_layers);
+        let theirs = shown.theirs("layer_importance");
+        assert_eq!(theirs.dim(0).unwrap(), n_layers, "{label}");
+        let size = greatest(&theirs.get(0).unwrap());
+        for (layer, keep) in (0..n_layers).flat_map(|layer| KEEPS.map(|keep| (layer, keep))) {
+            let found = shown.importance(layer, keep).unwrap();
+            let ours = Tensor::new(found.raw.as_slice(), &Device::Cpu).unwrap();
+            let difference = max_difference(&ours, &theirs.get(layer).unwrap()) / size;
+            assert!(difference < RELATIVE, "{label} layer {layer} {keep:?}: {difference}");
+            let share = greatest(&ours) / size;
+            assert_eq!(share > 1e-3, layer + 1 < n_layers, "{label} layer {layer}: {share}");
+            compared += 1;
+        }
+        let letters = &shown.case.model.tokenizer.letters;
+        shown.check_gradient(1, TargetLogit::Greatest(letters), "layer_gradient");
+    });
     // Four coalitions, three ways to keep, 4 + 3 + 3 + 2 layers.
     assert_eq!(compared, 4 * 3 * 12);
 }

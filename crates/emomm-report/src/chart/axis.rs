@@ -45,7 +45,7 @@ pub(crate) fn ticks(low: f64, high: f64, step: f64) -> Vec<f64> {
 
 /// Decimals that tell ticks apart.
 pub(crate) fn decimals(step: f64, unit: Unit) -> usize {
-    let step = if unit == Unit::Percent { step * 100.0 } else { step };
+    let step = if unit.is_of_shares() { step * 100.0 } else { step };
     (0..6).find(|d| (step * 10_f64.powi(*d as i32)).fract().abs() < 1e-6).unwrap_or(6)
 }
 

@@ -150,7 +150,7 @@ impl Bars {
 
     fn title_of(&self, group: &str, series: &BarSeries, bar: &Bar) -> String {
         let words =
-            |v: f64| self.unit.words(v, 4_usize.saturating_sub(2 * usize::from(self.unit == Unit::Percent)));
+            |v: f64| self.unit.words(v, 4_usize.saturating_sub(2 * usize::from(self.unit.is_of_shares())));
         let mut title = format!("{group}, {}: ", series.name);
         title.push_str(&bar.value.map_or("no value".to_owned(), words));
         if let Some((low, high)) = bar.interval {

@@ -47,14 +47,22 @@ pub enum Unit {
     Plain,
     /// Times 100, with a percent sign.
     Percent,
+    /// Times 100, without a sign: differences of shares.
+    Points,
 }
 
 impl Unit {
+    /// Whether values are shares of 1.
+    pub(crate) fn is_of_shares(self) -> bool {
+        self != Self::Plain
+    }
+
     /// The value as words, with `decimals` places.
     pub fn words(self, value: f64, decimals: usize) -> String {
         let text = match self {
             Self::Plain => format!("{value:.decimals$}"),
             Self::Percent => format!("{:.decimals$} %", 100.0 * value),
+            Self::Points => format!("{:.decimals$}", 100.0 * value),
         };
         // A negative zero is a zero.
         let is_zero = text.trim_start_matches('-').chars().all(|c| !c.is_ascii_digit() || c == '0');

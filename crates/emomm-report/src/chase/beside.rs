@@ -1,4 +1,4 @@
-//! What lies beside the variants: sweeps (`sweep*.json`), knock-out traces (`trace*.json`), learning curves
+//! What lies beside the variants: caveats of `emomm chase eval` (`chase.json`), sweeps (`sweep*.json`), knock-out traces (`trace*.json`), learning curves
 //! (`curve*.json`) and diagnoses (`diagnose*.json`) of other commands, and frames of clips, where they may be shown.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::ReportError;
+use crate::inputs::CHASE_FILE;
 
 /// The files of a folder of variants, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Beside {
     pub learning: Vec<(String, Value)>,
     /// What `emomm chase diagnose --out` wrote.
     pub diagnoses: Vec<(String, Value)>,
+    /// What `emomm chase eval` says of splits that the router or settings were made on.
+    pub caveats: Vec<String>,
     /// Some frames of clips by id, evenly spaced, as data URLs.
     pub frames: BTreeMap<String, Vec<String>>,
 }
@@ -40,6 +43,16 @@ impl Beside {
         paths.sort();
         for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "json") && p.is_file()) {
             let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let read = || -> Result<Value, ReportError> {
+                let bytes = fs::read(path).map_err(|e| failed(path, e))?;
+                serde_json::from_slice(&bytes).map_err(|e| failed(path, e.into()))
+            };
+            if path.file_name().is_some_and(|n| n == CHASE_FILE) {
+                let index = read()?;
+                let told = index["caveats"].as_array().into_iter().flatten();
+                found.caveats = told.filter_map(|c| c.as_str().map(str::to_owned)).collect();
+                continue;
+            }
             let list = if name.starts_with("sweep") {
                 &mut found.sweeps
             } else if name.starts_with("trace") {
@@ -51,9 +64,7 @@ impl Beside {
             } else {
                 continue;
             };
-            let bytes = fs::read(path).map_err(|e| failed(path, e))?;
-            let value = serde_json::from_slice(&bytes).map_err(|e| failed(path, e.into()))?;
-            list.push((name, value));
+            list.push((name, read()?));
         }
         Ok(found)
     }

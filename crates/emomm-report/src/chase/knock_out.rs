@@ -73,10 +73,13 @@ pub(super) fn knock_out(name: &str, trace: &Value) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let what = if mode == "restore" {
-        "is hidden everywhere but in the window"
+    let (what, reading) = if mode == "restore" {
+        (
+            "is hidden everywhere but in the window",
+            "Near 0: what the row sees in the window alone is enough. Negative: what it sees elsewhere held the right letter up.",
+        )
     } else {
-        "is hidden in the window alone"
+        ("is hidden in the window alone", "Negative: the modality held the right letter up there.")
     };
     let width = match trace["window"].as_u64().unwrap_or(1) {
         1 => "each window is one layer".to_owned(),
@@ -88,7 +91,7 @@ pub(super) fn knock_out(name: &str, trace: &Value) -> Option<Figure> {
         alt: told.join("; ") + ".",
         note: format!(
             "Mean change of the right letter's margin over the best other letter where a modality {what} from the decision \
-             row. Negative: the modality held the right letter up there. Darker: the greater change; {width}."
+             row. {reading} The stronger the colour, the greater the change; {width}."
         ),
         panels,
         data,
@@ -158,6 +161,17 @@ mod tests {
             figure.alt
         );
         assert!(figure.data.csv().contains("TAV conflict,4,audio,1,1,-1,-2"), "{}", figure.data.csv());
+        assert!(figure.note.contains("the modality held the right letter up there"), "{}", figure.note);
+        // Where all else is hidden, a loss is what the window does not give.
+        let restored =
+            knock_out("trace", &json!({ "mode": "restore", "window": 1, "groups": trace["groups"] }));
+        let note = restored.unwrap().note;
+        assert!(
+            note.contains("what it sees elsewhere held the right letter up") && !note.contains("up there"),
+            "{note}"
+        );
+        // In a dark theme the greatest change is the lightest.
+        assert!(!note.contains("Darker"), "{note}");
         assert!(knock_out("trace", &json!({ "groups": [] })).is_none());
     }
 }

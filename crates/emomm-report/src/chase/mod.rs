@@ -107,6 +107,7 @@ pub fn chase_content(
             .to_owned(),
         format!("Differences are paired against {}, the first run.", study.runs.first().map_or("", |r| &r.name)),
     ];
+    words.extend(beside.caveats.iter().map(|caveat| format!("Caveat: {}.", caveat.replace('`', ""))));
     let conflicts = study.clips.iter().filter(|c| c.is_conflict() == Some(true)).count();
     if conflicts < FEW_CONFLICTS {
         words.push(format!(

@@ -206,7 +206,7 @@ fn figure(found: &[Gain]) -> Option<Figure> {
         let chart = Intervals {
             title: title.to_owned(),
             label: "Accuracy against the first run, points".to_owned(),
-            unit: Unit::Percent,
+            unit: Unit::Points,
             rows: shown.iter().filter_map(row).collect(),
             width: 300.0,
         };

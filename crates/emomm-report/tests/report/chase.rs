@@ -7,7 +7,7 @@ use emomm_report::chase::{Beside, chase_content};
 use emomm_report::table::Table;
 
 use crate::by_hand::{always_right, first_shown, options};
-use crate::made_up::{study, ten_clips};
+use crate::made_up::{MadeUp, study, ten_clips};
 
 /// A layer with a gate, steered or not.
 fn layer(number: usize, gate: [f64; 3], steered: bool) -> SteeredLayer {
@@ -141,6 +141,91 @@ fn what_holds_and_what_does_not_is_said_in_words() {
     assert!(
         csv.lines().any(|l| l.ends_with(",1,1,1,0.75")) && csv.lines().any(|l| l.ends_with(",2,1,1,0.25")),
         "{csv}"
+    );
+}
+
+/// So many times ten clips, five of them aligned, each ten in groups of their own.
+fn many(times: usize) -> Vec<MadeUp> {
+    let copy =
+        |i: usize| ten_clips().into_iter().map(move |c| MadeUp { group: format!("{}-{i}", c.group), ..c });
+    (0..times).flat_map(copy).collect()
+}
+
+fn words(clips: &[MadeUp], runs: &[(&str, Vec<Record>)], beside: &Beside) -> Vec<String> {
+    let study = study(clips, runs);
+    let analysis = Analysis::of(&study, options()).unwrap();
+    chase_content(&study, &analysis, &options(), beside).unwrap().unwrap().words
+}
+
+/// An interval of no width on few clips is no proof: none of 200 put wrong goes together with two in a hundred.
+#[test]
+fn a_loss_is_excluded_only_by_as_many_clips_as_that_takes() {
+    for (times, expected) in [
+        (
+            40,
+            "On 200 aligned clips 0.0 points [0.0, 0.0]: fewer than 368 cannot exclude a loss of more than 1 point",
+        ),
+        (80, "On 400 aligned clips 0.0 points [0.0, 0.0]: a loss of more than 1 point is excluded."),
+    ] {
+        let clips = many(times);
+        let runs = [("baseline", first_shown(&clips)), ("paper", steered(always_right(&clips)))];
+        let words = words(&clips, &runs, &Beside::default());
+        assert!(words.iter().any(|w| w.contains(expected)), "{words:?}");
+    }
+}
+
+/// Where all heads are steered, random ones are the same: there was no choice, and no placebo.
+#[test]
+fn random_heads_that_are_the_same_heads_are_no_placebo() {
+    let clips = ten_clips();
+    let with_heads = |heads: &[usize]| -> Vec<Record> {
+        let mut records = steered(always_right(&clips));
+        for layer in records.iter_mut().filter_map(|r| r.steering.as_mut()).flat_map(|s| &mut s.layers) {
+            layer.heads = heads.to_vec();
+        }
+        records
+    };
+    let told = |random: Vec<Record>| {
+        let runs =
+            [("baseline", first_shown(&clips)), ("paper", with_heads(&[0, 2])), ("random_heads", random)];
+        words(&clips, &runs, &Beside::default()).into_iter().find(|w| w.starts_with("paper: ")).unwrap()
+    };
+    let same = told(with_heads(&[0, 2]));
+    assert!(same.contains("Random heads are no placebo for it") && !same.contains("random heads"), "{same}");
+    let other = told(with_heads(&[1, 3]));
+    assert!(
+        !other.contains("no placebo") && other.contains("does not stand out from: random heads"),
+        "{other}"
+    );
+    assert!(other.contains("not shown to come from the choice of heads"), "{other}");
+    // One clip with other heads is a choice.
+    let mut once = with_heads(&[0, 2]);
+    let first = once.iter_mut().find_map(|r| r.steering.as_mut()).unwrap();
+    first.layers[0].heads = vec![1];
+    assert!(!told(once).contains("no placebo"));
+    // Nobody was steered: nothing is said of heads that were the same.
+    let mut idle = with_heads(&[0, 2]);
+    idle.iter_mut()
+        .filter_map(|r| r.steering.as_mut())
+        .flat_map(|s| &mut s.layers)
+        .for_each(|l| l.steered = false);
+    let runs = [("baseline", first_shown(&clips)), ("paper", idle.clone()), ("random_heads", idle)];
+    assert!(words(&clips, &runs, &Beside::default()).iter().all(|w| !w.contains("no placebo")));
+}
+
+/// What the command warned of stands on the page, before the verdicts.
+#[test]
+fn caveats_of_the_variants_stand_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = r#"{"variants": [], "caveats": ["`tuned` was chosen on the valid split: its figures are no evidence"]}"#;
+    std::fs::write(folder.path().join("chase.json"), index).unwrap();
+    let clips = ten_clips();
+    let runs = [("baseline", first_shown(&clips)), ("tuned", steered(always_right(&clips)))];
+    let words = words(&clips, &runs, &Beside::read(folder.path()).unwrap());
+    let at = |begins: &str| words.iter().position(|w| w.starts_with(begins)).unwrap();
+    assert!(
+        at("Caveat: tuned was chosen on the valid split: its figures are no evidence.") < at("tuned: "),
+        "{words:?}"
     );
 }
 

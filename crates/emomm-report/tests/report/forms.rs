@@ -193,7 +193,7 @@ fn figures_agree(folder: &Path) -> usize {
                 let is_percent = values
                     .split_once(word)
                     .is_some_and(|(_, rest)| rest.trim_start_matches([']', ' ']).starts_with('%'));
-                let factor = if is_percent { 100.0 } else { 1.0 };
+                let factor = if is_percent || words.contains(&"points") { 100.0 } else { 1.0 };
                 // "1 of 4, 25.0 %": the share of two numbers, of which the data hold the first.
                 let share = match (number(0), words.get(1), number(2)) {
                     (Some(part), Some(&"of"), Some(whole)) if at == 3 => Some(part / whole),

@@ -25,7 +25,7 @@ pub(crate) struct AblateArgs {
     /// Router folder that `emomm chase train` wrote
     #[arg(long, value_name = "ROUTER")]
     pub(crate) router: PathBuf,
-    /// The full method: a preset
+    /// The full method: a preset or a steering file
     #[arg(long, value_name = "NAME", default_value = "paper")]
     pub(crate) base: String,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &AblateArgs, printer: &Printer) -> Result<ExitStatus, Fa
 
 /// Mean accuracy of random steering by subset.
 fn mean_of_seeds(figures: &[VariantFigures]) -> Vec<(&'static str, f64)> {
-    let random: Vec<&VariantFigures> = figures.iter().filter(|f| f.name.contains("no_router")).collect();
+    let random: Vec<&VariantFigures> = figures.iter().filter(|f| f.name.contains("+no_router@")).collect();
     let Some(first) = random.first() else { return Vec::new() };
     let mean = |subset: &&'static str| {
         let acc: Vec<f64> = random.iter().filter_map(|f| f.subsets.get(subset)?.acc).collect();

@@ -92,32 +92,43 @@ pub(super) fn warn_of_missing(folder: &Path, card: &RouterCard, asked: Missingne
     }
 }
 
-/// Says where settings were chosen on the very samples that are measured now.
-fn warn_of_tuning(
+/// Where the router was trained, or settings were chosen, on the very samples that are measured now.
+fn caveats(
     session: &Session,
-    router_folder: &Path,
+    (router_folder, card): (&Path, &RouterCard),
     list: &[Variant],
     splits: &[Split],
-    printer: &Printer,
-) {
-    let used = |what: &Tuned| list.iter().any(|v| v.name.split('+').next() == Some(what.name()));
+) -> Vec<String> {
+    let bench = &session.manifest.header.parquet_sha256;
+    let mut told = Vec::new();
+    // Without names it is all corpora.
+    let (asked, learnt) = (&session.args.corpus, &card.corpora);
+    let shares = asked.is_empty() || learnt.is_empty() || asked.iter().any(|c| learnt.contains(c));
+    if card.manifest_sha256 == *bench && shares && splits.contains(&Split::Train) {
+        told.push(
+            "the router was trained on the train split of this benchmark: its figures here are no evidence"
+                .to_owned(),
+        );
+    }
+    let used = |what: &Tuned| list.iter().any(|v| Tuned::of_word(&v.name) == Some(*what));
     for what in [Tuned::Settings, Tuned::StaticBias].iter().filter(|w| used(w)) {
         let search = std::fs::read(router_folder.join(what.search_file())).unwrap_or_default();
         let search: Value = serde_json::from_slice(&search).unwrap_or_default();
-        let same = search["manifest_sha256"].as_str() == Some(&session.manifest.header.parquet_sha256);
+        let same = search["manifest_sha256"].as_str() == Some(bench);
         let chosen_on = |split: &&Split| {
             search["splits"]
                 .as_array()
                 .is_some_and(|all| all.iter().any(|s| s.as_str() == Some(split.name())))
         };
         if let Some(split) = splits.iter().find(chosen_on).filter(|_| same) {
-            printer.talk(&format!(
-                "warning: `{}` was chosen on the {} split of this benchmark: its figures here are no evidence",
+            told.push(format!(
+                "`{}` was chosen on the {} split of this benchmark: its figures here are no evidence",
                 what.name(),
                 split.name()
             ));
         }
     }
+    told
 }
 
 /// Where variants are written.
@@ -149,11 +160,19 @@ pub(super) fn run_variants(
     for warning in &warnings {
         printer.talk(&format!("warning: {warning}"));
     }
-    warn_of_tuning(session, router_folder, &list, &samples.split, printer);
+    let caveats = caveats(session, (router_folder, &router.1), &list, &samples.split);
+    for caveat in &caveats {
+        printer.talk(&format!("warning: {caveat}"));
+    }
     let mut steerer = Steerer::new(list, Some(Arc::clone(router)))?;
     steerer.importances = Some(session.importances(router)?);
     let coalitions = in_order(&samples.coalitions);
     let chosen = session.clips(&samples.split, &coalitions)?;
+    if steerer.needs_shuffled() && chosen.len() < 2 {
+        let message = "one clip is selected, and a variant needs the router's outputs for another";
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("select more clips, or leave the shuffled variants out"));
+    }
     let others = if steerer.needs_shuffled() {
         shuffled(
             session,
@@ -202,10 +221,13 @@ pub(super) fn run_variants(
             pending: Vec::new(),
         });
     }
-    write_index(out, &steerer, session, router_folder, &digest, samples, None)?;
+    let index = |session: &Session, figures: Option<&[VariantFigures]>| {
+        write_index(out, &steerer, session, (router_folder, &digest), (samples, &caveats), figures)
+    };
+    index(session, None)?;
     steer_all(session, &steerer, router, &mut runs, &others, printer)?;
     let figures = read_back(session, &steerer, runs, samples.seed)?;
-    write_index(out, &steerer, session, router_folder, &digest, samples, Some(&figures))?;
+    index(session, Some(&figures))?;
     Ok(figures)
 }
 
@@ -221,9 +243,8 @@ fn write_index(
     out: &Path,
     steerer: &Steerer,
     session: &Session,
-    router_folder: &Path,
-    digest: &str,
-    samples: &SampleArgs,
+    (router_folder, digest): (&Path, &str),
+    (samples, caveats): (&SampleArgs, &[String]),
     figures: Option<&[VariantFigures]>,
 ) -> Result<(), Failure> {
     let shape = session.white_box.shape();
@@ -244,6 +265,7 @@ fn write_index(
         "seed": samples.seed,
         "baseline": "baseline",
         "variants": variants,
+        "caveats": caveats,
         "figures": figures.map(as_json),
     });
     write_json(&out.join(CHASE_FILE), &index)

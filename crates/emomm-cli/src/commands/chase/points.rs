@@ -1,7 +1,7 @@
 //! The points of a sweep: every combination of a grid, the entries of a list, or the searches behind `tuned` and
 //! `static_bias`.
 
-use emomm_chase::{SteeringConfig, with_overrides};
+use emomm_chase::{ChaseError, SteeringConfig, preset, with_overrides};
 
 use super::sweep::SweepArgs;
 use super::variants::Tuned;
@@ -80,16 +80,35 @@ pub(super) fn points(
         let message = format!("{} points, expected 1 to {MAX_POINTS}", tables.len());
         return Err(Failure::new(ExitStatus::Usage, message));
     }
+    let option = if args.list.is_some() { "--list" } else { "--grid" };
     tables
         .into_iter()
-        .map(|mut overrides| {
-            if overrides.get("steer_first_layer").and_then(toml::Value::as_str) == Some(ROUTERS_LAYER) {
-                overrides.remove("steer_first_layer");
-            }
-            let config = with_overrides(base, &overrides)?;
-            Ok(Point { overrides, config })
+        .enumerate()
+        .map(|(at, overrides)| {
+            point(base, overrides).map_err(|error| {
+                // A steering file is named by what it is here.
+                let message = match &error {
+                    ChaseError::SteeringFile { message, .. } => message.clone(),
+                    other => other.to_string(),
+                };
+                let failure = Failure::from(error);
+                Failure { message: format!("{option}, point {}: {message}", at + 1), ..failure }
+            })
         })
         .collect()
+}
+
+/// A point over the base, or over the preset that it names, which then begins it as it begins a steering file.
+fn point(base: &SteeringConfig, mut overrides: toml::Table) -> Result<Point, ChaseError> {
+    if overrides.get("steer_first_layer").and_then(toml::Value::as_str) == Some(ROUTERS_LAYER) {
+        overrides.remove("steer_first_layer");
+    }
+    let begun = match overrides.get("preset").and_then(toml::Value::as_str) {
+        Some(name) => &SteeringConfig { seed: base.seed, ..preset(name)? },
+        None => base,
+    };
+    let config = with_overrides(begun, &overrides)?;
+    Ok(Point { overrides, config })
 }
 
 /// The combinations of the search behind `tuned`. Clean readings may steer before the router's first layer, which online ones
@@ -159,6 +178,23 @@ mod tests {
         assert_eq!(all.len(), 6);
         assert!(all.iter().all(|t| t["c"].as_float() == Some(0.5) && t["heads"].as_array().is_some()));
         assert_eq!(combinations(&static_grid().parse().unwrap()).len(), 250);
+    }
+
+    /// A preset begins a point; its name alone would leave the base's settings under another name.
+    #[test]
+    fn a_point_that_names_a_preset_begins_with_its_settings() {
+        let base = SteeringConfig { seed: 4, ..preset("paper").unwrap() };
+        let of = |text: &str| point(&base, text.parse().unwrap());
+        let found = of("preset = \"two_pass\"\nconflict_threshold = 0.1").unwrap().config;
+        let two_pass = preset("two_pass").unwrap();
+        assert_eq!(found, SteeringConfig { conflict_threshold: 0.1, seed: 4, ..two_pass });
+        assert_eq!(
+            of("max_steering = 0.5").unwrap().config,
+            SteeringConfig { max_steering: 0.5, ..base.clone() }
+        );
+        for bad in ["preset = \"tuned\"", "preset = \"nonsense\"", "preset = 3"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

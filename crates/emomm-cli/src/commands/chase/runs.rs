@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use emomm_chase::{CleanReading, ClipKnowledge, LoadedRouter, Rng, Steerer, by_subset};
 use emomm_dataset::{ModalitySet, Sentiment};
-use emomm_eval::run::{LogWriter, Record, RecordError, RecordStatus, Run};
+use emomm_eval::run::{LogWriter, Record, RecordStatus, Run};
 use emomm_eval::runner::WorkItem;
 
 use super::figures::{VariantFigures, metric};
@@ -95,17 +95,14 @@ pub(super) fn steer_all(
                     continue;
                 }
                 let (key, sample) = (wanted.key.clone(), clip.id.clone());
-                run.pending.push(match &result {
-                    Ok(answers) => {
-                        let answer = &answers[i];
+                let result = result.as_ref().map_or_else(Err, |answers| answers[i].as_ref());
+                run.pending.push(match result {
+                    Ok(answer) => {
                         let mut record = Record::of(key, sample, coalition, Ok(answer.prediction.clone()));
                         record.steering.clone_from(&answer.trace);
                         record
                     }
-                    Err(error) => {
-                        let error = RecordError::from(error.clone());
-                        Record::failed(key, sample, coalition, RecordStatus::Error, error)
-                    }
+                    Err(error) => Record::of(key, sample, coalition, Err(error.clone())),
                 });
             }
         }
@@ -179,7 +176,8 @@ pub(super) fn shuffled(
     for (coalition, mut list) in readings {
         list.sort_by(|a, b| a.0.cmp(&b.0));
         Rng::named(samples.seed, &format!("shuffle/{coalition}")).shuffle(&mut list);
-        for (at, (id, _)) in list.iter().enumerate() {
+        // A lone clip has no other: its own outputs would be no placebo.
+        for (at, (id, _)) in list.iter().enumerate().filter(|_| list.len() > 1) {
             let other = Arc::clone(&list[(at + 1) % list.len()].1);
             others.insert((coalition, id.clone()), other);
         }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use emomm_chase::{
-    ChaseError, FeatureStore, Features, ImportanceCache, JudgedSample, LoadedRouter, StoreKey, StoredRecord,
-    TextScope, TokenSets, model_error,
+    FeatureStore, Features, ImportanceCache, JudgedSample, LoadedRouter, StoreKey, StoredRecord, TextScope,
+    TokenSets, model_error,
 };
 use emomm_dataset::build::Split;
 use emomm_dataset::manifest::{Manifest, ManifestRow};
@@ -268,11 +268,6 @@ impl Session {
             let sets = TokenSets::of(point.layout(), scope, sinks);
             let features = Features::read(point, &sets).map_err(model_error)?;
             let letter_logits = features.letter_logits;
-            if letter_logits.iter().any(|l| !l.is_finite()) {
-                let error =
-                    ChaseError::NotFinite { what: "a letter's logit", layer: features.layers.len(), head: 0 };
-                return Err(model_error(error));
-            }
             records.push(StoredRecord {
                 sample: candidate.clip.id.clone(),
                 coalition,

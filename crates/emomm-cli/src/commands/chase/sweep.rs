@@ -159,7 +159,8 @@ fn steer(
         for (coalition, result) in
             steerer.run(session.white_box.as_mut(), &candidate.clip, &candidate.coalitions, &knowledge)
         {
-            match result {
+            let answered = result.and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>());
+            match answered {
                 Ok(results) => {
                     judged.push(session.judged(id, coalition));
                     for (list, answer) in answers.iter_mut().zip(results) {

@@ -42,8 +42,8 @@ impl Tuned {
     }
 
     /// What a word names, the part before `+` counted.
-    fn of_word(word: &str) -> Option<Self> {
-        let base = word.split('+').next();
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let base = word.split(['+', '@']).next();
         [Self::Settings, Self::StaticBias].into_iter().find(|t| base == Some(t.name()))
     }
 }
@@ -83,11 +83,18 @@ pub(super) fn variant(
     if let Some(fusion) = Fusion::of_name(word) {
         return Ok(Variant { name: word.to_owned(), kind: VariantKind::Fused(fusion) });
     }
-    let is_file = Path::new(word).extension().is_some_and(|e| e == "toml");
-    let (name, mut config) = if is_file {
-        let path = Path::new(word);
-        let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        (name, read_file(path)?.0)
+    let (name, mut config) = if let Some((path, rest)) = of_file(word) {
+        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        check_stem(word, &stem)?;
+        let config = read_file(path)?.0;
+        match rest {
+            None => (stem, config),
+            Some(rest) => {
+                let name = format!("{stem}+{rest}");
+                let config = placed_on(&config, &name, (rest, seed), word)?;
+                (name, config)
+            }
+        }
     } else if let Some(tuned) = Tuned::of_word(word) {
         let name = tuned.name();
         let Some((folder, _)) = router else {
@@ -99,18 +106,9 @@ pub(super) fn variant(
             return Err(Failure::new(ExitStatus::Usage, message)
                 .with_hint("`emomm chase sweep --tune --router ROUTER` writes it, on the validation split"));
         }
-        let mut config = read_file(&path)?.0;
-        let (rest, own_seed) = match word.split_once('@') {
-            Some((rest, number)) => (rest, number.parse().ok()),
-            None => (word, Some(seed)),
-        };
-        if let Some(rest) = rest.strip_prefix(name).and_then(|r| r.strip_prefix('+')) {
-            config = on_base(&config, rest)?;
-        }
-        config.seed = own_seed.ok_or_else(|| {
-            Failure::new(ExitStatus::Usage, format!("--variants {word}: expected NAME@SEED"))
-        })?;
-        word.clone_into(&mut config.preset);
+        let rest = word.strip_prefix(name).unwrap_or_default();
+        let config =
+            placed_on(&read_file(&path)?.0, word, (rest.strip_prefix('+').unwrap_or(rest), seed), word)?;
         (word.to_owned(), config)
     } else {
         let mut config = preset(word).map_err(|e| {
@@ -138,6 +136,47 @@ pub(super) fn variant(
     }
     config.check()?;
     Ok(Variant { name, kind: VariantKind::Steered(Arc::new(config)) })
+}
+
+/// A steering file, alone or as `FILE.toml+NAME`, with what stands behind it.
+fn of_file(word: &str) -> Option<(&Path, Option<&str>)> {
+    if Path::new(word).extension().is_some_and(|e| e == "toml") {
+        return Some((Path::new(word), None));
+    }
+    let end = word.rfind(".toml+")? + ".toml".len();
+    Some((Path::new(&word[..end]), Some(&word[end + 1..])))
+}
+
+/// Refuses a steering file whose variant would bear the name of another: a report would take it for that one, for a placebo
+/// or a bound, say. `tuned` and `static_bias` are files themselves.
+fn check_stem(word: &str, stem: &str) -> Result<(), Failure> {
+    let is_known = preset(stem).is_ok() || Fusion::of_name(stem).is_some() || stem == PROMPT_HINT;
+    if is_known || stem.contains(['+', '@']) {
+        let message = format!(
+            "--variants {word}: the variant would be named `{stem}`, as one that is known or made of known ones"
+        );
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("give the steering file another name, without + and @"));
+    }
+    Ok(())
+}
+
+/// Settings with `NAME`, `NAME@SEED`, `@SEED` or nothing put on them, under the name of the whole.
+fn placed_on(
+    base: &SteeringConfig,
+    name: &str,
+    (rest, seed): (&str, u64),
+    word: &str,
+) -> Result<SteeringConfig, Failure> {
+    let (part, seed) = match rest.split_once('@') {
+        Some((part, number)) => (part, number.parse().ok()),
+        None => (rest, Some(seed)),
+    };
+    let mut config = if part.is_empty() { base.clone() } else { on_base(base, part)? };
+    config.seed = seed
+        .ok_or_else(|| Failure::new(ExitStatus::Usage, format!("--variants {word}: expected NAME@SEED")))?;
+    name.clone_into(&mut config.preset);
+    Ok(config)
 }
 
 /// Puts a preset's changes on another base: what the preset changes of the paper's settings.
@@ -169,11 +208,20 @@ pub(super) fn read_file(path: &Path) -> Result<(SteeringConfig, Option<std::path
         .map(|r| path.parent().map_or_else(|| r.clone().into(), |folder| folder.join(&r)));
     let base = match word(&mut table, "preset")?.as_deref() {
         None => preset("paper")?,
-        // Written whole by `sweep --tune`.
+        // Written whole by `sweep --tune`: the name alone stands for no settings.
         Some(name @ ("tuned" | "static_bias")) => {
-            let mut config = preset("paper")?;
-            name.clone_into(&mut config.preset);
-            config
+            table.insert("preset".to_owned(), name.into());
+            let config: SteeringConfig = table.try_into().map_err(|e: toml::de::Error| {
+                failed(format!(
+                    "preset = \"{name}\", but the file does not hold its settings: {}",
+                    e.message()
+                ))
+                .with_hint(format!(
+                    "give {name}.toml itself, which `emomm chase sweep --tune` wrote beside the router"
+                ))
+            })?;
+            config.check()?;
+            return Ok((config, router));
         }
         Some(name) => preset(name)?,
     };
@@ -186,4 +234,71 @@ pub(super) fn read_file(path: &Path) -> Result<(SteeringConfig, Option<std::path
         })
     })?;
     Ok((config, router))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(name: &str, text: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        (folder, path.to_str().unwrap().to_owned())
+    }
+
+    fn steering(word: &str) -> Result<(String, SteeringConfig), String> {
+        let variant = variant(word, None, 7).map_err(|e| e.message)?;
+        match &variant.kind {
+            VariantKind::Steered(config) => Ok((variant.name, config.as_ref().clone())),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_has_placebos_and_ablations_as_presets_have() {
+        let (_folder, file) =
+            written("mine.toml", "preset = \"two_pass\"\nconflict_threshold = 0.2\nseed = 3\n");
+        let (name, own) = steering(&file).unwrap();
+        assert_eq!((name.as_str(), own.seed), ("mine", 3));
+        let (name, placebo) = steering(&format!("{file}+random_gate@5")).unwrap();
+        let expected = SteeringConfig {
+            preset: "mine+random_gate@5".to_owned(),
+            gate: emomm_chase::GateSource::Random,
+            seed: 5,
+            ..own.clone()
+        };
+        assert_eq!((name.as_str(), &placebo), ("mine+random_gate@5", &expected));
+        let (_, ablated) = steering(&format!("{file}+no_intra")).unwrap();
+        assert_eq!((ablated.intra_strength.to_bits(), ablated.seed), (0, 7));
+        for bad in ["+nonsense", "+random_gate@x"] {
+            assert!(steering(&format!("{file}{bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_not_pass_for_another_variant() {
+        for name in
+            ["random_gate.toml", "paper.toml", "late_fusion.toml", "prompt_hint.toml", "a+random_gate.toml"]
+        {
+            let (_folder, file) = written(name, "conflict_threshold = 0.2\n");
+            let error = steering(&file).unwrap_err();
+            assert!(error.contains("would be named"), "{error}");
+        }
+    }
+
+    /// `tuned` is no preset with settings of its own: a file that only names it would silently steer as the paper does.
+    #[test]
+    fn a_file_that_names_tuned_must_hold_its_settings() {
+        let (_folder, file) = written("mine.toml", "preset = \"tuned\"\nconflict_threshold = 0.2\n");
+        let error = steering(&file).unwrap_err();
+        assert!(error.contains("does not hold its settings") && error.contains("missing field"), "{error}");
+        let whole = SteeringConfig {
+            preset: "tuned".to_owned(),
+            conflict_threshold: 0.25,
+            ..preset("two_pass").unwrap()
+        };
+        let (_folder, file) = written("tuned.toml", &toml::to_string(&whole).unwrap());
+        assert_eq!(steering(&file).unwrap(), ("tuned".to_owned(), whole));
+    }
 }

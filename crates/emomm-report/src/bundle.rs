@@ -77,6 +77,9 @@ fn write_split(
     for name in ["data", "figures", "tables"] {
         make_folder(&folder.join(name))?;
     }
+    // The page that stands there still names the files of the report that it belongs to.
+    let earlier =
+        fs::read_to_string(page_file).map_or_else(|_| BTreeSet::new(), |html| linked(&html, prefix, folder));
     let mut own = content.tables.clone();
     own.extend(parts_of(&content.tables));
     let mark = content.study.mark();
@@ -87,10 +90,14 @@ fn write_split(
     }
     let mut n_files = names.len();
     forget_partial(folder, &names)?;
+    for path in earlier.difference(&names).filter(|path| path.is_file()) {
+        fs::remove_file(path).map_err(|source| ReportError::Io { path: path.clone(), source })?;
+    }
     for (number, chunk) in split.chunks.iter().enumerate() {
         put(&folder.join("data").join(format!("chunk-{number}.js")), chunk.as_bytes())?;
         n_files += 1;
     }
+    forget_chunks(&folder.join("data"), split.chunks.len())?;
     // The page comes last: it never stands there without its files.
     put(page_file, split.html.as_bytes())?;
     Ok(Written { page: page_file.to_owned(), page_bytes: split.html.len(), n_files, notes: Vec::new() })
@@ -138,6 +145,32 @@ fn forget_partial(folder: &Path, written: &BTreeSet<PathBuf>) -> Result<(), Repo
             if (is_partial || twins.contains(&path)) && !written.contains(&path) {
                 fs::remove_file(&path).map_err(failed)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// The files of tables and figures that a page links to.
+fn linked(html: &str, prefix: &str, folder: &Path) -> BTreeSet<PathBuf> {
+    let hrefs = html.split("href=\"").skip(1).filter_map(|part| part.split_once('"'));
+    hrefs
+        .filter_map(|(href, _)| {
+            let (place, name) = href.strip_prefix(prefix)?.split_once('/')?;
+            let is_ours = ["tables", "figures"].contains(&place) && !name.contains(['/', '\\']);
+            is_ours.then(|| folder.join(place).join(name))
+        })
+        .collect()
+}
+
+/// Removes the chunks of an earlier report that had more of them.
+fn forget_chunks(data: &Path, n_chunks: usize) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Io { path: data.to_owned(), source };
+    for entry in fs::read_dir(data).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let number = name.strip_prefix("chunk-").and_then(|n| n.strip_suffix(".js")).map(str::parse::<usize>);
+        if number.is_some_and(|n| n.is_ok_and(|n| n >= n_chunks)) {
+            fs::remove_file(&path).map_err(failed)?;
         }
     }
     Ok(())

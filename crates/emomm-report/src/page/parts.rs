@@ -7,6 +7,13 @@ use super::Content;
 use super::sample_links::percent_encoded;
 use crate::table::{Cell, Table};
 
+/// Tables whose parts stand on the pages of subsets.
+const OF_SUBSETS: [&str; 7] =
+    ["scores", "gtar", "psmv", "spatial", "tests-coalitions", "tests-runs", "tests-runs-figures"];
+
+/// Tables whose parts stand on the pages of modalities.
+const OF_MODALITIES: [&str; 3] = ["psmv", "gtar", "attention"];
+
 /// What each subset is, and its part of figures and tables.
 pub(super) fn subset_pages(
     content: &Content<'_>,
@@ -42,11 +49,10 @@ pub(super) fn subset_pages(
     PAGES
         .iter()
         .map(|(name, title, words, figures)| {
-            let kept = ["scores", "gtar", "psmv", "spatial", "tests-coalitions", "tests-runs"];
             let tables: Vec<Value> = content
                 .tables
                 .iter()
-                .filter(|t| kept.contains(&t.name.as_str()))
+                .filter(|t| OF_SUBSETS.contains(&t.name.as_str()))
                 .filter_map(|t| part(t, "subset", name))
                 .map(|t| table(&t))
                 .collect();
@@ -67,7 +73,7 @@ pub(super) fn modality_pages(content: &Content<'_>, table: &impl Fn(&Table) -> V
     Modality::ALL
         .iter()
         .map(|m| {
-            let mut tables: Vec<Value> = ["psmv", "gtar", "attention"]
+            let mut tables: Vec<Value> = OF_MODALITIES
                 .iter()
                 .filter_map(|n| content.tables.iter().find(|t| t.name == **n))
                 .filter_map(|t| part(t, "modality", m.name()))
@@ -116,11 +122,15 @@ fn part_where(table: &Table, key: &str, name: &str, keep: impl Fn(&str) -> bool)
 pub(crate) fn parts_of(tables: &[Table]) -> Vec<Table> {
     let mut parts = Vec::new();
     for table in tables {
-        for name in ["align", "conflict", "missing-align", "missing-conflict"] {
-            parts.extend(part(table, "subset", name));
+        if OF_SUBSETS.contains(&table.name.as_str()) {
+            for name in ["align", "conflict", "missing-align", "missing-conflict"] {
+                parts.extend(part(table, "subset", name));
+            }
         }
         for m in Modality::ALL {
-            parts.extend(part(table, "modality", m.name()));
+            if OF_MODALITIES.contains(&table.name.as_str()) {
+                parts.extend(part(table, "modality", m.name()));
+            }
             let shown: Vec<String> =
                 ModalitySet::ALL.iter().filter(|s| s.contains(m)).map(ToString::to_string).collect();
             if table.name == "coalitions" {

@@ -70,6 +70,31 @@ fn element(html: &str, id: &str) -> Value {
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
 
+/// What an earlier report into the same folder wrote, and this one does not, is gone: its figures are of other runs.
+#[test]
+fn an_earlier_report_leaves_no_files() {
+    let (clips, runs) = two_runs();
+    let folder = tempfile::tempdir().unwrap();
+    let files = || {
+        let of = |name: &str| std::fs::read_dir(folder.path().join(name)).unwrap().map(|e| e.unwrap().path());
+        ["tables", "figures", "data"].into_iter().flat_map(of).collect::<std::collections::BTreeSet<_>>()
+    };
+    written(&study(&clips, &runs[..1]), folder.path());
+    let alone = files();
+    written(&study(&clips, &runs), folder.path());
+    let both = files();
+    assert!(both.len() > alone.len() + 10, "{} and {}", both.len(), alone.len());
+    // What others put there stays.
+    let foreign = folder.path().join("tables/mine.csv");
+    std::fs::write(&foreign, "mine").unwrap();
+    std::fs::write(folder.path().join("data/chunk-7.js"), "of a larger report").unwrap();
+    written(&study(&clips, &runs[..1]), folder.path());
+    let mut expected = alone;
+    expected.insert(foreign);
+    let after = files();
+    assert_eq!(after.symmetric_difference(&expected).collect::<Vec<_>>(), Vec::<&std::path::PathBuf>::new());
+}
+
 #[test]
 fn a_folder_holds_every_table_in_four_forms_and_every_figure_in_three() {
     let (clips, runs) = two_runs();
@@ -84,6 +109,13 @@ fn a_folder_holds_every_table_in_four_forms_and_every_figure_in_three() {
         }
     }
     assert!(n_links > 100, "{n_links}");
+    // And no file that no page leads to.
+    for place in ["tables", "figures"] {
+        for entry in std::fs::read_dir(folder.path().join(place)).unwrap() {
+            let name = format!("{place}/{}", entry.unwrap().file_name().to_str().unwrap());
+            assert!(html.contains(&format!("href=\"{name}\"")), "{name}");
+        }
+    }
     assert!(folder.path().join("data/chunk-0.js").is_file());
     assert!(!html.contains("id=\"chunk-0\""));
 }

@@ -1,5 +1,6 @@
 //! Figures 6 to 8: distributions of the five classes by source, and C_ij between sources, of a benchmark.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use emomm_dataset::Source;
@@ -16,19 +17,21 @@ pub const CLASSES: [&str; 5] = ["N", "WN", "Neu", "WP", "P"];
 /// One figure for all corpora together (Figure 6) and one for each of several corpora (Figures 7 and 8).
 pub fn figures(statistics: &[(String, Statistics)]) -> Vec<Figure> {
     let n_corpora = statistics.iter().filter(|(name, _)| name != ALL_CORPORA).count();
-    let all_first = statistics.iter().filter(|(name, _)| name == ALL_CORPORA);
-    let corpora = statistics.iter().filter(|(name, _)| name != ALL_CORPORA && n_corpora > 1);
-    all_first.chain(corpora).map(|(name, s)| figure(name, s)).collect()
+    let words = file_words(statistics.iter().map(|(name, _)| name.as_str()));
+    let named = || statistics.iter().zip(&words);
+    let all_first = named().filter(|((name, _), _)| name == ALL_CORPORA);
+    let corpora = named().filter(|((name, _), _)| name != ALL_CORPORA && n_corpora > 1);
+    all_first.chain(corpora).map(|((name, s), word)| figure(name, word, s)).collect()
 }
 
-fn figure(corpus: &str, statistics: &Statistics) -> Figure {
+fn figure(corpus: &str, word: &str, statistics: &Statistics) -> Figure {
     let (number, words) = match corpus {
         ALL_CORPORA => (Some(6), "All corpora".to_owned()),
         "cmu-mosi" => (Some(7), "CMU-MOSI".to_owned()),
         "ch-sims" => (Some(8), "CH-SIMS v2.0".to_owned()),
         other => (None, other.to_owned()),
     };
-    let name = number.map_or_else(|| format!("corpus-{}", file_word(corpus)), |n| format!("fig{n}"));
+    let name = number.map_or_else(|| format!("corpus-{word}"), |n| format!("fig{n}"));
     Figure {
         name: name.clone(),
         title: format!("{words}: labels by class and their agreement"),
@@ -132,11 +135,25 @@ fn alt(words: &str, statistics: &Statistics) -> String {
     out
 }
 
-/// A corpus's name as part of a file's name: letters, digits, `-` and `_` stay, all else becomes `-`.
-pub(crate) fn file_word(name: &str) -> String {
+/// A name as part of a file's name: letters, digits, `-` and `_` stay, all else becomes `-`.
+fn file_word(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
     let word: String = name.chars().map(safe).take(60).collect();
     if word.is_empty() { "unnamed".to_owned() } else { word }
+}
+
+/// Names as parts of names of files that lie in one folder: each of them once, whatever the case of its letters.
+pub(crate) fn file_words<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    names
+        .into_iter()
+        .map(|name| {
+            let word = file_word(name);
+            let numbered = (2..).map(|n: usize| format!("{word}-{n}"));
+            let mut free = std::iter::once(word.clone()).chain(numbered);
+            free.find(|word| taken.insert(word.to_lowercase())).unwrap_or_default()
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -201,5 +218,11 @@ mod tests {
             [sample("a", Sentiment::Neutral, None), sample("<b onload=\"x\">", Sentiment::Neutral, None)];
         let svg = of(&samples)[1].svg();
         assert!(!svg.contains("<b ") && svg.contains("&lt;b onload"), "{svg}");
+    }
+
+    #[test]
+    fn files_of_names_that_look_alike_are_kept_apart() {
+        let names = ["a b", "a+b", "A-b", "a-b-2", "\u{6f22}", "\u{5b57}", "c"];
+        assert_eq!(file_words(names), ["a-b", "a-b-2", "A-b-3", "a-b-2-2", "-", "--2", "c"]);
     }
 }

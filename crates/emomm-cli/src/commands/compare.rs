@@ -53,7 +53,8 @@ pub(crate) struct CompareArgs {
 
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let (a, b) = (Run::open(&args.a)?, Run::open(&args.b)?);
-    let manifest = manifest_of(&a, args.bench.as_deref())?;
+    let manifest = manifest_of(&a, args.bench.as_deref(), printer)?;
+    tell_of_other_labels(&b, &manifest, printer);
     let answers = |run: &Run| -> Result<Answers, Failure> {
         let answers = score::of_run(run, &manifest, args.answer)?;
         for note in &answers.notes {
@@ -62,7 +63,9 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<ExitStatus, F
         Ok(answers)
     };
     let (of_a, of_b) = (answers(&a)?, answers(&b)?);
-    if of_a.answer_column != of_b.answer_column {
+    let is_answered = |answers: &Answers| answers.rows.iter().any(|row| row.answer.is_some());
+    // Answers that are not there are of no column.
+    if of_a.answer_column != of_b.answer_column && is_answered(&of_a) && is_answered(&of_b) {
         let message = format!(
             "answers of the first run are {}, of the second {}",
             of_a.answer_column, of_b.answer_column
@@ -93,12 +96,30 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<ExitStatus, F
     Ok(ExitStatus::Done)
 }
 
-/// The benchmark that is named, or the one that a run names.
-pub(crate) fn manifest_of(run: &Run, bench: Option<&Path>) -> Result<Manifest, Failure> {
-    read_benchmark(bench.unwrap_or(&run.header().places.bench)).map_err(|failure| {
+/// The benchmark that is named, or the one that a run names. Where it is not the one that the run was made with, a note says so.
+pub(crate) fn manifest_of(run: &Run, bench: Option<&Path>, printer: &Printer) -> Result<Manifest, Failure> {
+    let manifest = read_benchmark(bench.unwrap_or(&run.header().places.bench)).map_err(|failure| {
         let hint = "name the folder of the run's benchmark with --bench";
         if bench.is_none() { failure.with_hint(hint) } else { failure }
-    })
+    })?;
+    tell_of_other_labels(run, &manifest, printer);
+    Ok(manifest)
+}
+
+/// Says that the labels of a run are taken from another benchmark than its own, which may have been built again.
+fn tell_of_other_labels(run: &Run, manifest: &Manifest, printer: &Printer) {
+    let (own, found) = (&run.header().plan.bench.manifest_sha256, &manifest.header.parquet_sha256);
+    if own.is_empty() || found.is_empty() || own == found {
+        return;
+    }
+    let short = |digest: &str| digest.chars().take(12).collect::<String>();
+    printer.talk(&format!(
+        "note: {}: the run was made with a benchmark of digest {}, its labels are taken from one of digest {}: figures may not \
+         be those that the run had",
+        run.folder().display(),
+        short(own),
+        short(found)
+    ));
 }
 
 impl From<CompareError> for Failure {

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use clap::{Args, Subcommand};
 use emomm_dataset::manifest::Manifest;
 use emomm_eval::import::{self, ImportError, ImportFormat};
-use emomm_eval::run::{ExportedRun, LOG_FILE, LogWriter, METADATA_FILE, RecordStatus, Run};
+use emomm_eval::run::{ExportedRun, LOG_FILE, LogWriter, METADATA_FILE, RecordStatus, Run, write_whole};
 use serde_json::json;
 
 use super::compare::manifest_of;
@@ -115,8 +115,9 @@ fn import(args: &ImportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let stem = args.source.file_stem().map(|s| s.to_string_lossy().into_owned());
     let name = args.name.clone().or(stem).unwrap_or_default();
     let imported = import::import(&args.source, format, args.docs.as_deref(), &name, &manifest, &args.bench)?;
-    let mut writer = LogWriter::create(&args.out, &imported.header)?;
-    writer.append(&imported.records)?;
+    write_whole(&args.out, |growing| {
+        LogWriter::create(growing, &imported.header)?.append(&imported.records)
+    })?;
     let n_answered = imported.records.iter().filter(|r| r.status == RecordStatus::Ok).count();
     let n_records = imported.records.len();
     if args.json {
@@ -136,7 +137,7 @@ fn import(args: &ImportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
 
 fn export(args: &ExportArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let run = Run::open(&args.run)?;
-    let manifest = manifest_of(&run, args.bench.as_deref())?;
+    let manifest = manifest_of(&run, args.bench.as_deref(), printer)?;
     let exported = ExportedRun::new(&run, &manifest);
     if !run.is_complete() {
         printer.talk(&format!("note: the run is not complete: {}", run.n_of_n()));

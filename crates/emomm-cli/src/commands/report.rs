@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use emomm_eval::score::{ClusterBy, ScoreOptions};
+use emomm_eval::score::{ClusterBy, EmptyValue, ScoreOptions};
 use emomm_media::Ffmpeg;
 use emomm_metrics::{Acc2, BootstrapOptions, ConflictReading, Unparsed};
 use emomm_report::chase::Beside;
@@ -49,6 +49,9 @@ pub(crate) struct ReportArgs {
     /// Conflicts that enter GTAR: exactly-one or at-least-one modality disagrees
     #[arg(long, value_name = "READING", default_value = "exactly-one", value_parser = word::<ConflictReading>)]
     pub(crate) gtar: ConflictReading,
+    /// What V(∅) of PSMV is: run (the answers without evidence), majority (share of the commonest class) or chance (one in five)
+    #[arg(long, value_name = "RULE", default_value = "run", value_parser = word::<EmptyValue>)]
+    pub(crate) empty_value: EmptyValue,
     /// Resamples behind each interval
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) resamples: u32,
@@ -79,9 +82,9 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Fa
             unparsed: args.unparsed,
             acc2: args.acc2,
             gtar: args.gtar,
+            empty_value: args.empty_value,
             cluster: ClusterBy::Group,
             bootstrap,
-            ..ScoreOptions::default()
         },
         force: args.force,
         version: env!("CARGO_PKG_VERSION").to_owned(),

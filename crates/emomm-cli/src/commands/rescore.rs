@@ -43,7 +43,7 @@ pub(crate) fn run(args: &RescoreArgs, printer: &Printer) -> Result<ExitStatus, F
 
 fn again(args: &RescoreArgs, path: &Path, printer: &Printer) -> Result<(), Failure> {
     let run = Run::open(path)?;
-    let manifest = manifest_of(&run, args.bench.as_deref())?;
+    let manifest = manifest_of(&run, args.bench.as_deref(), printer)?;
     let maps: BTreeMap<&str, Corpus> =
         manifest.header.corpora.iter().map(|c| (c.name.as_str(), c.class_map)).collect();
     let corpus = |r: &Record| r.sample.split('/').next().and_then(|name| maps.get(name)).copied();

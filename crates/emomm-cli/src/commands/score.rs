@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ScoreArgs, printer: &Printer) -> Result<ExitStatus, Fai
         off_grid: args.off_grid,
     };
     let answers = match &args.bench {
-        _ if is_run(&args.file) => answers_of_run(args)?,
+        _ if is_run(&args.file) => answers_of_run(args, printer)?,
         None => score::read(&args.file, &reading)?,
         Some(bench) => {
             let truth = BenchTruth::of(&read_benchmark(bench)?);
@@ -67,9 +67,9 @@ fn is_run(path: &Path) -> bool {
 }
 
 /// The records of a run beside the benchmark that it names.
-fn answers_of_run(args: &ScoreArgs) -> Result<Answers, Failure> {
+fn answers_of_run(args: &ScoreArgs, printer: &Printer) -> Result<Answers, Failure> {
     let run = Run::open(&args.file)?;
-    let manifest = manifest_of(&run, args.bench.as_deref())?;
+    let manifest = manifest_of(&run, args.bench.as_deref(), printer)?;
     let column = match args.answer {
         AnswerColumn::Letter => RecordColumn::Letter,
         AnswerColumn::ReplyLetter => RecordColumn::ReplyLetter,

@@ -93,6 +93,9 @@ fn what_cannot_be_selected_is_refused() {
     finish(&mut eval("fake:panik=1", &run)).refused(2, &["panik=1"]);
     finish(eval("fake:", &run).args(["--missing", "mask"])).refused(2, &["--missing mask", "made up"]);
     finish(eval("fake:", &run).args(["--missing", "zero"])).misused("omit, blank or mask");
+    // Copies show pairs: without one of them a part of what was asked for would be left out in silence.
+    finish(eval("fake:", &run).args(["--subset", "conflict,missing-align", "--coalitions", "T,TAV"]))
+        .refused(2, &["missing-align: masked copies show two", "asked for are T, TAV", "TA, TV or AV"]);
     finish(emomm().args(["eval", "--model", "fake:", "--out", "x"])).refused(2, &["--bench is missing"]);
     finish(emomm().args(["eval", "--model", "fake:", "--bench"]).arg(folder.path()).args(["--out", "x"]))
         .refused(3, &["manifest.json"]);

@@ -42,6 +42,10 @@ fn two_runs_are_compared_on_the_rows_of_the_benchmark() {
     let same = on_runs("compare", &[&a, &a], &["--json"]);
     assert_eq!(same.objects()[0]["acc"]["delta"], json!(0.0));
     assert!(on_runs("compare", &[&a, &b], &[]).stdout.contains("conflict"));
+    // A run without any answer goes beside answers of either kind.
+    let none = run_of(&folder, "none", "fake:media=/", &["--no-preflight"]);
+    let report = on_runs("compare", &[&none, &a], &["--json"]);
+    assert_eq!(report.objects()[0]["acc"]["a"], json!(0.0), "{report}");
 }
 
 #[test]
@@ -53,6 +57,34 @@ fn runs_on_other_samples_are_refused() {
     let common = on_runs("compare", &[&a, &b], &["--json", "--common"]);
     assert_eq!(common.objects()[0]["n"], json!(20), "{common}");
     on_runs("compare", &[&a, folder.path()], &[]).refused(3, &["log.jsonl"]);
+}
+
+/// A benchmark that was built again under the same name has other labels, and figures that the run never had.
+#[test]
+fn labels_of_another_benchmark_are_told() {
+    let folder = tempdir().unwrap();
+    let run = run_of(&folder, "run", "fake:", &["--limit", "3"]);
+    let told =
+        "the run was made with a benchmark of digest 000000000000, its labels are taken from one of digest";
+    let commands = [("score", vec![&run]), ("rescore", vec![&run]), ("compare", vec![&run, &run])];
+    let said = |command: &str, runs: &[&PathBuf]| {
+        let runs: Vec<&Path> = runs.iter().map(|run| run.as_path()).collect();
+        let done = on_runs(command, &runs, &["--json"]);
+        assert_eq!((done.code, done.objects().len()), (Some(0), 1), "{done}");
+        done.stderr.matches(told).count()
+    };
+    for (command, runs) in &commands {
+        assert_eq!(said(command, runs), 0, "{command}");
+    }
+    let path = run.join("log.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let own = log(&run)[0]["plan"]["bench"]["manifest_sha256"].as_str().unwrap().to_owned();
+    fs::write(&path, text.replacen(&own, &"0".repeat(own.len()), 1)).unwrap();
+    for (command, runs) in &commands {
+        assert_eq!(said(command, runs), runs.len(), "{command}");
+    }
+    let export = finish(emomm().args(["log", "export", "--csv"]).arg(&run));
+    assert!(export.code == Some(0) && export.stderr.contains(told), "{export}");
 }
 
 #[test]
@@ -148,6 +180,30 @@ fn shards_are_merged_into_what_one_run_would_be() {
     let cut: Vec<&str> = text.lines().take(3).collect();
     fs::write(&log_of_second, format!("{}\n", cut.join("\n"))).unwrap();
     merge(&[&first, &second, &third], &folder.path().join("other")).refused(3, &["gaps", "2 of"]);
+}
+
+/// Few clips in many shards: one without any clip is a whole run of nothing, so that an array of jobs ends well and can be merged.
+#[test]
+fn a_shard_may_hold_no_clip() {
+    let folder = tempdir().unwrap();
+    let shards: Vec<PathBuf> = (1..=6)
+        .map(|i| {
+            let run = folder.path().join(format!("shard-{i}"));
+            let done =
+                finish(eval("fake:", &run).args(["--limit", "2", "--shard", &format!("{i}/6"), "--json"]));
+            assert_eq!(done.code, Some(0), "{done}");
+            assert_eq!(done.objects()[0]["is_complete"], json!(true), "{done}");
+            run
+        })
+        .collect();
+    let empty: Vec<&PathBuf> = shards.iter().filter(|run| records(run).is_empty()).collect();
+    assert!((4..6).contains(&empty.len()), "{} of 6 are empty", empty.len());
+    assert_eq!(on_runs("errors", &[empty[0]], &["--json"]).objects()[0]["n_total"], json!(0));
+    let out = folder.path().join("merged");
+    let done = finish(emomm().arg("merge").args(&shards).arg("--out").arg(&out).arg("--json"));
+    assert_eq!(done.objects()[0]["n_records"], json!(16), "{done}");
+    // Without a shard an empty selection stays a mistake.
+    finish(eval("fake:", &folder.path().join("none")).args(["--limit", "0"])).refused(2, &["no clip"]);
 }
 
 /// What is exported scores as the run does, in either form.

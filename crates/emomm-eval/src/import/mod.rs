@@ -37,6 +37,9 @@ use crate::served::{Served, ServedEnd, ServedRepeat};
 use documents::Documents;
 use place::Clips;
 
+/// What an imported run has as the device of its model: there is no model to ask.
+pub const IMPORTED_DEVICE: &str = "elsewhere";
+
 /// Noted where the letter is not read from a text.
 pub(crate) const LETTER_OF_SOURCE: &str = "the letter is the source's; none was read from the text";
 
@@ -138,11 +141,11 @@ impl ImportError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { .. } | Self::Empty { .. } => {
-                Some("say with --format what the source is: lmms-eval, inspect, folder or table".to_owned())
+                Some("give an existing source, and say with --format what it is: lmms-eval, inspect, folder or table".to_owned())
             }
             Self::Table(error) => Some(error.hint()),
             Self::Row { .. } => {
-                Some("ids are those of the benchmark's clips, corpus/video/clip; see `emomm log` in docs/contract.md".to_owned())
+                Some("ids are those of the benchmark's clips, corpus/video/clip, answers as the message says; see `emomm log` in docs/contract.md".to_owned())
             }
         }
     }
@@ -243,7 +246,7 @@ pub fn import(
                 name: name.to_owned(),
                 model_type: "imported".to_owned(),
                 sha256: sha256.clone(),
-                device: "elsewhere".to_owned(),
+                device: IMPORTED_DEVICE.to_owned(),
                 dtype: "unknown".to_owned(),
             },
             media: [("imported".to_owned(), json!({ "format": format.name(), "sha256": sha256 }))].into(),

@@ -1,7 +1,7 @@
 //! Shards of one plan become one run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use thiserror::Error;
@@ -10,6 +10,7 @@ use super::error::RunError;
 use super::folder::{ATTENTION_FOLDER, Run};
 use super::header::{Plan, RunHeader};
 use super::record::Record;
+use super::whole::write_whole;
 use super::writer::LogWriter;
 use crate::runner::Shard;
 
@@ -68,7 +69,8 @@ impl MergeError {
     }
 }
 
-/// Writes the run of all shards into `out`; gives its number of records.
+/// Writes the run of all shards into `out`; gives its number of records. What a merge that was cut off has left there is
+/// written again.
 pub fn merge(runs: &[Run], out: &Path) -> Result<usize, MergeError> {
     let (plan, header) = whole_plan(runs)?;
     let mut owners: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -82,7 +84,12 @@ pub fn merge(runs: &[Run], out: &Path) -> Result<usize, MergeError> {
         }
     }
     let header = RunHeader { plan, left_out: Vec::new(), ..header };
-    let mut writer = LogWriter::create(out, &header)?;
+    write_whole(out, |growing| Ok(grown(runs, out, growing, &header)?))
+}
+
+/// Writes the log into the folder `growing` and the tensors into that of `out`; gives the number of records.
+fn grown(runs: &[Run], out: &Path, growing: &Path, header: &RunHeader) -> Result<usize, RunError> {
+    let mut writer = LogWriter::create(growing, header)?;
     let mut n = 0;
     for (at, run) in runs.iter().enumerate() {
         let records = with_tensors(run, at + 1, out)?;
@@ -165,7 +172,9 @@ fn with_tensors(run: &Run, number: usize, out: &Path) -> Result<Vec<Record>, Run
     for file in files {
         fs::create_dir_all(&folder).map_err(|e| RunError::io(&folder, e))?;
         let from = run.folder().join(ATTENTION_FOLDER).join(&file);
-        fs::copy(&from, folder.join(renamed(&file))).map_err(|e| RunError::io(&from, e))?;
+        let to = folder.join(renamed(&file));
+        fs::copy(&from, &to).map_err(|e| RunError::io(&from, e))?;
+        File::open(&to).and_then(|copy| copy.sync_all()).map_err(|e| RunError::io(&to, e))?;
     }
     Ok(records)
 }

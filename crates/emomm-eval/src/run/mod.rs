@@ -40,6 +40,7 @@ mod repeats;
 mod rescore;
 mod sink;
 mod tensors;
+mod whole;
 mod writer;
 
 pub use attention::{LayerAttention, RegionAttention, SpatialAttention};
@@ -61,4 +62,5 @@ pub use repeats::{RepeatFigures, repeat_figures};
 pub use rescore::reparsed;
 pub use sink::RecordSink;
 pub use tensors::KeptAttention;
+pub use whole::write_whole;
 pub use writer::LogWriter;

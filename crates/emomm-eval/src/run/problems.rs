@@ -74,7 +74,9 @@ fn general(message: &str, sample: &str) -> String {
         if core.contains('/') || core.contains('\\') {
             return format!("FILE{tail}");
         }
-        if core.parse::<ModalitySet>().is_ok() && core != "none" {
+        // As coalitions are printed: `a` and `at` are words.
+        if core != "none" && core.parse::<ModalitySet>().is_ok_and(|coalition| coalition.to_string() == core)
+        {
             return format!("COALITION{tail}");
         }
         let mut out = String::new();
@@ -103,6 +105,13 @@ fn split_mark(word: &str) -> (&str, &str) {
 mod tests {
     use super::*;
     use crate::run::RecordError;
+
+    #[test]
+    fn short_words_are_no_coalitions() {
+        let message = "expected a media file at `/data/c/1.mp4`, found nothing; coalitions TA, at V";
+        let expected = "expected a media file at FILE, found nothing; coalitions COALITION, at COALITION";
+        assert_eq!(general(message, "c/v/1"), expected);
+    }
 
     #[test]
     fn messages_that_differ_in_clip_and_numbers_only_are_one_group() {

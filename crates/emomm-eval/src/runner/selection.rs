@@ -50,6 +50,14 @@ pub enum SelectError {
     /// The benchmark names a corpus without a root.
     #[error("{ROOTS} names no folder for the corpus {0}")]
     NoRoot(String),
+    /// Masked copies are asked for, and none of the coalitions that they show.
+    #[error("{subsets}: masked copies show two modalities, and the coalitions asked for are {coalitions}")]
+    NoPair {
+        /// The subsets of copies.
+        subsets: String,
+        /// The coalitions that are asked for.
+        coalitions: String,
+    },
     /// The selection is empty.
     #[error("no clip of the benchmark is selected: {0}")]
     Nothing(String),
@@ -65,12 +73,15 @@ impl SelectError {
                 "ids are those of full clips in the manifest: corpus/video/clip".to_owned()
             }
             Self::NoRoot(corpus) => format!("add the folder of {corpus} to {ROOTS} beside the manifest"),
+            Self::NoPair { .. } => {
+                "ask for TA, TV or AV in --coalitions, or leave out --coalitions or these subsets".to_owned()
+            }
             Self::Nothing(_) => "see `emomm stats` for what there is".to_owned(),
         }
     }
 }
 
-/// The clips that are asked for, in the order of the manifest.
+/// The clips that are asked for, in the order of the manifest. A shard may hold none of them.
 pub fn candidates(
     manifest: &Manifest,
     roots: &BTreeMap<String, PathBuf>,
@@ -78,6 +89,7 @@ pub fn candidates(
     coalitions: &[ModalitySet],
 ) -> Result<Vec<Candidate>, SelectError> {
     check_ids(manifest, &wanted.sample_ids)?;
+    check_pairs(&wanted.subsets, coalitions)?;
     // The coalitions of each clip, found by its id; rows of a clip follow each other.
     let mut chosen: Vec<(&ManifestRow, Vec<ModalitySet>)> = Vec::new();
     let mut rows = manifest.rows.iter().peekable();
@@ -99,13 +111,13 @@ pub fn candidates(
         }
     }
     chosen.truncate(wanted.limit.unwrap_or(usize::MAX));
-    chosen.retain(|(row, _)| wanted.shard.is_none_or(|shard| shard.holds(&row.id)));
     if chosen.is_empty() {
         return Err(SelectError::Nothing(format!(
             "{} rows, none of what was asked for",
             manifest.rows.len()
         )));
     }
+    chosen.retain(|(row, _)| wanted.shard.is_none_or(|shard| shard.holds(&row.id)));
     chosen.into_iter().map(|(row, coalitions)| candidate(manifest, roots, row, coalitions)).collect()
 }
 
@@ -118,6 +130,16 @@ fn check_ids(manifest: &Manifest, ids: &[String]) -> Result<(), SelectError> {
     let known: BTreeSet<&str> = manifest.rows.iter().filter(|r| r.is_full()).map(|r| r.id.as_str()).collect();
     let unknown: Vec<String> = ids.iter().filter(|id| !known.contains(id.as_str())).cloned().collect();
     if unknown.is_empty() { Ok(()) } else { Err(SelectError::UnknownSamples(unknown)) }
+}
+
+fn check_pairs(subsets: &[Subset], coalitions: &[ModalitySet]) -> Result<(), SelectError> {
+    let is_of_copies = |s: &&Subset| matches!(s, Subset::MissingAlign | Subset::MissingConflict);
+    let of_copies: Vec<&str> = subsets.iter().filter(is_of_copies).map(|s| s.name()).collect();
+    if of_copies.is_empty() || coalitions.iter().any(|c| c.len() == 2) {
+        return Ok(());
+    }
+    let coalitions: Vec<String> = coalitions.iter().map(ToString::to_string).collect();
+    Err(SelectError::NoPair { subsets: of_copies.join(" and "), coalitions: coalitions.join(", ") })
 }
 
 fn candidate(

@@ -93,15 +93,17 @@ pub(super) fn report(rows: &[AnswerRow], options: &ScoreOptions) -> (Option<Psmv
         let shown = ModalitySet::ALL.iter().filter(|s| rows.iter().any(|row| row.coalition == **s));
         let shown: Vec<String> = shown.map(ToString::to_string).collect();
         let shown = shown.join(", ");
-        let note = format!("no PSMV: no clip has rows for all eight coalitions; the file has {shown}");
+        let needed = needed(options.empty_value);
+        let note = format!("no PSMV: no clip has rows for {needed}; the file has {shown}");
         return (None, vec![note]);
     }
     let mut notes = Vec::new();
     let lacking = clips.len() - complete.len();
     if lacking > 0 {
         notes.push(format!(
-            "PSMV is of the {} clips that have all eight coalitions; {lacking} lack some",
-            complete.len()
+            "PSMV is of the {} clips that have {}; {lacking} lack some",
+            complete.len(),
+            needed(options.empty_value)
         ));
     }
     if options.unparsed == Unparsed::Excluded {
@@ -124,6 +126,14 @@ pub(super) fn report(rows: &[AnswerRow], options: &ScoreOptions) -> (Option<Psmv
         .map(|name| (name.to_owned(), serde_json::json!(chosen(&|full| full.corpus.name == name))))
         .collect();
     (Some(PsmvReport { all, subsets, corpora }), notes)
+}
+
+/// The coalitions that a clip must have rows for.
+fn needed(empty: EmptyValue) -> &'static str {
+    match empty {
+        EmptyValue::Run => "all eight coalitions",
+        EmptyValue::Majority | EmptyValue::Chance => "the seven coalitions with evidence",
+    }
 }
 
 /// The rows of a clip. Where V(∅) is not run, another row stands for the one without evidence, and is not looked at.

@@ -3,3 +3,4 @@
 mod disks;
 mod folders;
 mod made_up;
+mod merging;

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use emomm_eval::score::{ReadOptions, ScoreOptions, score};
+use emomm_eval::score::{EmptyValue, ReadOptions, ScoreOptions, score};
 use emomm_metrics::Unparsed;
 
 use crate::{answers, read_as, row, scored};
@@ -87,6 +87,21 @@ fn psmv_of_a_model_that_reads_only() {
     assert!(
         report.notes.iter().any(|n| n.contains("the 2 clips that have all eight coalitions; 1 lack some"))
     );
+}
+
+/// Without rows of no evidence the notes ask for seven coalitions where seven are enough.
+#[test]
+fn notes_on_psmv_name_the_coalitions_that_are_needed() {
+    let file = "id,coalition,label,ground_truth\nx,T,E,E\nx,TAV,E,E\n";
+    let notes = |empty_value| {
+        let options = ScoreOptions { empty_value, ..ScoreOptions::default() };
+        score(&answers("few.csv", file), &options).unwrap().notes.join("\n")
+    };
+    assert!(notes(EmptyValue::Run).contains("all eight coalitions"));
+    for empty in [EmptyValue::Majority, EmptyValue::Chance] {
+        let notes = notes(empty);
+        assert!(notes.contains("the seven coalitions with evidence") && !notes.contains("eight"), "{notes}");
+    }
 }
 
 /// "Overall" is the full clip with its three masked copies; single modalities stay out.

@@ -3,8 +3,9 @@
 //! Align and Conflict are those of the whole clip, so that every coalition is judged on the same clips.
 
 use emomm_dataset::ModalitySet;
-use emomm_eval::score::Interval;
-use emomm_metrics::BootstrapOptions;
+use emomm_eval::run::RecordStatus;
+use emomm_eval::score::{Interval, ScoreOptions};
+use emomm_metrics::Unparsed;
 
 use super::sums::{ByCluster, add_fields, intervals, share};
 use crate::error::ReportError;
@@ -35,7 +36,7 @@ add_fields!(Hits, right, n);
 pub fn coalition_accuracies(
     study: &Study,
     run: &StudyRun,
-    options: BootstrapOptions,
+    options: &ScoreOptions,
 ) -> Result<Vec<CoalitionAccuracy>, ReportError> {
     let mut found = Vec::new();
     for coalition in ModalitySet::ALL {
@@ -44,6 +45,9 @@ pub fn coalition_accuracies(
             let (Some(record), Some(conflict)) = (run.record(index, coalition), clip.is_conflict()) else {
                 continue;
             };
+            if options.unparsed == Unparsed::Excluded && record.status != RecordStatus::Ok {
+                continue;
+            }
             let sum = sums.of(clip);
             let at = usize::from(conflict);
             sum.n[at] += 1;
@@ -53,13 +57,14 @@ pub fn coalition_accuracies(
         if clusters.is_empty() {
             continue;
         }
-        let [align, conflict, drop] = intervals(&clusters, options, "accuracy by coalition", |h: &Hits| {
-            let [align, conflict] = [0, 1].map(|i| share(h.right[i] as f64, h.n[i]));
-            let drop = align
-                .zip(conflict)
-                .map(|(a, c)| emomm_metrics::Figure { value: a.value - c.value, n: a.n + c.n });
-            [align, conflict, drop]
-        })?;
+        let [align, conflict, drop] =
+            intervals(&clusters, options.bootstrap, "accuracy by coalition", |h: &Hits| {
+                let [align, conflict] = [0, 1].map(|i| share(h.right[i] as f64, h.n[i]));
+                let drop = align
+                    .zip(conflict)
+                    .map(|(a, c)| emomm_metrics::Figure { value: a.value - c.value, n: a.n + c.n });
+                [align, conflict, drop]
+            })?;
         found.push(CoalitionAccuracy { coalition, align, conflict, drop });
     }
     Ok(found)

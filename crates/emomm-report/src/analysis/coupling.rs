@@ -1,17 +1,18 @@
 //! Figure 3, right: is a modality that gets more attention per token also followed more often when it is right?
 //!
 //! A point is a modality under one missing pattern in one corpus (and, in the table, one band of layers): nMAS averaged over
-//! the target-conflict samples, against GTAR over the same samples. The rank correlation's interval draws whole clusters
+//! the target-conflict samples, against GTAR over the same samples, by the reading that the scores have. The rank correlation's interval draws whole clusters
 //! and computes all points again.
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_metrics::{BootstrapOptions, Figure, pearson};
+use emomm_eval::run::RecordStatus;
+use emomm_metrics::{Figure, Gtar, GtarOptions, GtarSample, pearson};
 
 use super::attention::{attention_of, n_layers};
 use super::sums::{ByCluster, intervals};
 use crate::error::ReportError;
-use crate::study::{Study, StudyRun, has_right_polarity};
-use emomm_eval::score::Interval;
+use crate::study::{Study, StudyRun};
+use emomm_eval::score::{Interval, ScoreOptions};
 
 /// Fewer points say little about a correlation.
 pub const FEW_POINTS: usize = 10;
@@ -109,11 +110,7 @@ impl std::ops::AddAssign<&Sums> for Sums {
 }
 
 /// The points of all bands; empty where there is no attention.
-pub fn coupling(
-    study: &Study,
-    run: &StudyRun,
-    options: BootstrapOptions,
-) -> Result<Vec<Coupling>, ReportError> {
+pub fn coupling(study: &Study, run: &StudyRun, options: &ScoreOptions) -> Result<Vec<Coupling>, ReportError> {
     let mut corpora: Vec<&str> = study.clips.iter().map(|c| c.corpus.name.as_str()).collect();
     corpora.dedup();
     let shown: Vec<ModalitySet> = SHOWN.iter().filter_map(|s| s.parse().ok()).collect();
@@ -123,7 +120,8 @@ pub fn coupling(
         .collect();
     let mut found = Vec::new();
     for band in Band::ALL {
-        let clusters = sums(study, run, band, &keys, &shown);
+        let reading = GtarOptions { reading: options.gtar, unparsed: options.unparsed };
+        let clusters = sums(study, run, (band, reading), &keys, &shown);
         let mut all = Sums::default();
         for cluster in &clusters {
             all += cluster;
@@ -147,10 +145,11 @@ pub fn coupling(
         if points.is_empty() {
             continue;
         }
-        let [spearman, pearson] = intervals(&clusters, options, "nMAS against GTAR", |s: &Sums| {
-            let places: Vec<(f64, f64)> = s.points.iter().filter_map(place).collect();
-            [spearman_of(&places), pearson(&places).ok().flatten()]
-        })?;
+        let [spearman, pearson] =
+            intervals(&clusters, options.bootstrap, "nMAS against GTAR", |s: &Sums| {
+                let places: Vec<(f64, f64)> = s.points.iter().filter_map(place).collect();
+                [spearman_of(&places), pearson(&places).ok().flatten()]
+            })?;
         found.push(Coupling { band, points, spearman, pearson });
     }
     Ok(found)
@@ -164,15 +163,20 @@ fn place(sum: &[f64; 4]) -> Option<(f64, f64)> {
 fn sums(
     study: &Study,
     run: &StudyRun,
-    band: Band,
+    (band, reading): (Band, GtarOptions),
     keys: &[(&str, ModalitySet, Modality)],
     shown: &[ModalitySet],
 ) -> Vec<Sums> {
     let mut clusters: ByCluster<'_, Sums> = ByCluster::default();
     for (index, clip) in study.clips.iter().enumerate() {
         for coalition in shown {
-            let Some(wrong) = clip.target_conflict(*coalition) else { continue };
             let Some(record) = run.record(index, *coalition) else { continue };
+            let predicted = record.label.filter(|_| record.status == RecordStatus::Ok);
+            let sample = GtarSample { available: *coalition, labels: clip.labels, predicted };
+            let followed = Gtar::of([sample], reading);
+            if followed.n_conflict == 0 {
+                continue;
+            }
             let Some(attention) = attention_of(record) else { continue };
             let layers = band.range(n_layers(attention));
             if layers.is_empty() {
@@ -189,10 +193,9 @@ fn sums(
                 let point = &mut sum.points[at];
                 point[0] += nmas.iter().sum::<f64>() / nmas.len() as f64;
                 point[1] += 1.0;
-                if m != wrong {
-                    point[2] += f64::from(u8::from(has_right_polarity(clip, record)));
-                    point[3] += 1.0;
-                }
+                let rate = followed.rates.get(m);
+                point[2] += rate.numerator as f64;
+                point[3] += rate.denominator as f64;
             }
         }
     }

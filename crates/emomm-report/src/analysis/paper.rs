@@ -65,8 +65,24 @@ pub const TABLE_6: [(&str, [f64; 3]); 2] =
 /// Accuracy lost by T, A and V alone between Align and Conflict (Sec. 4.2), in percent.
 pub const DROP_OF_SINGLES: [f64; 3] = [10.4, 9.8, 16.0];
 
+/// What the paper prints as percent with two decimals at most, as a share: the double nearest to it.
+pub fn share(percent: f64) -> f64 {
+    (percent * 100.0).round() / 10_000.0
+}
+
 /// Share of the video in PSMV on Align and on Conflict (Sec. 4.2).
 pub const VIDEO_SHARE: [f64; 2] = [0.333, 0.208];
 
 /// GTAR of T and V that the text states (App. C.1): Missing-Conflict, then Conflict.
 pub const GTAR: [[f64; 2]; 2] = [[0.806, 0.578], [0.857, 0.706]];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_the_digits_that_are_printed() {
+        let words = [22.46, 38.30, 39.76, 10.4, 100.0].map(|percent| share(percent).to_string());
+        assert_eq!(words, ["0.2246", "0.383", "0.3976", "0.104", "1"]);
+    }
+}

@@ -97,7 +97,12 @@ impl Bars {
         // Room for values above the highest bar.
         let room = if self.values.is_some() { (high.max(0.0) - low.min(0.0)) * 0.06 } else { 0.0 };
         let bottom = if low < 0.0 { low - room } else { 0.0 };
-        let range = (bottom, (high.max(0.0) + room).min(self.greatest.unwrap_or(f64::INFINITY)));
+        let top = match high.max(0.0) + room {
+            // Nothing but zeros: no axis below what bars can be.
+            0.0 if low >= 0.0 => self.greatest.unwrap_or(0.1),
+            top => top.min(self.greatest.unwrap_or(f64::INFINITY)),
+        };
+        let range = (bottom, top);
         let left = vertical_space(range, self.unit, &self.label);
         let mut top = 6.0;
         if self.series.len() > 1 || !self.reference.is_empty() {
@@ -268,6 +273,18 @@ mod tests {
         );
         assert!(panel.body.contains("<title>T, Align: 50.00 % [40.00 %, 60.00 %]</title>"));
         assert!(panel.body.contains("<title>A, Align: no value</title></g>"));
+    }
+
+    /// An accuracy of 0 everywhere stands on an axis of accuracies, not on one that goes below 0.
+    #[test]
+    fn zeros_have_no_axis_below_zero() {
+        let mut chart = bars();
+        chart.series[0].bars = vec![Bar { value: Some(0.0), interval: None, reference: None }; 2];
+        for (greatest, top) in [(Some(1.0), ">100 %<"), (None, ">10 %<")] {
+            chart.greatest = greatest;
+            let body = chart.panel().body;
+            assert!(body.contains(top) && !body.contains("\u{2212}"), "{body}");
+        }
     }
 
     #[test]

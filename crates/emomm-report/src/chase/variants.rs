@@ -141,7 +141,7 @@ pub fn variants(study: &Study, analysis: &Analysis) -> (Table, Option<Figure>) {
     }
     for (name, [acc, f1, mae]) in paper::TABLE_2 {
         let mut cells = vec![Cell::text(name), Cell::text("paper"), Cell::text("conflict"), Cell::Absent];
-        cells.extend([acc / 100.0, f1 / 100.0, mae].map(|v| Cell::interval(Some(v), None, None)));
+        cells.extend([paper::share(acc), paper::share(f1), mae].map(|v| Cell::interval(Some(v), None, None)));
         cells.extend(std::array::from_fn::<Cell, 6, _>(|_| Cell::Absent));
         table.push(cells);
     }

@@ -2,7 +2,7 @@
 
 use super::percent;
 use crate::analysis::{PartConfusion, flips};
-use crate::benchmark_figures::{CLASSES, file_word};
+use crate::benchmark_figures::CLASSES;
 use crate::chart::palette::Ink;
 use crate::chart::{Flow, HeatCell, HeatMap};
 use crate::figure::Figure;
@@ -73,9 +73,10 @@ pub(super) fn confusion(found: &[PartConfusion], suffix: &str, words: &str) -> O
     })
 }
 
-pub(super) fn flow(study: &Study, first: &StudyRun, second: &StudyRun) -> Figure {
+/// What became of the answers of `first`; `word` stands for the second run in the names of files.
+pub(super) fn flow(study: &Study, first: &StudyRun, second: &StudyRun, word: &str) -> Figure {
     let counts = flips(study, first, second);
-    let name = format!("flips-{}", file_word(&second.name));
+    let name = format!("flips-{word}");
     let title = format!("Answers that changed: {} to {}", first.name, second.name);
     let columns = ["first", "second", "n"].map(|key| Column::plain(key, key)).to_vec();
     let mut table = Table::new(&name, title.clone(), columns);

@@ -1,11 +1,12 @@
 //! Figures of accuracy by what is shown: Figure 3 left and middle, Figure 11.
 
 use emomm_dataset::Modality;
-use emomm_eval::score::{Interval, PsmvFigures};
+use emomm_eval::score::{Interval, PsmvFigures, ScoreOptions};
 
 use super::figures::{bar, data, row, stated_row};
 use super::percent;
-use crate::analysis::{CoalitionAccuracy, RunAnalysis, RunDeltaV};
+use super::readings::{coalitions_of_psmv, without_evidence};
+use crate::analysis::{CoalitionAccuracy, RunAnalysis, RunDeltaV, paper};
 use crate::chart::palette::Ink;
 use crate::chart::{Bar, BarSeries, Bars, ShareRow, Shares, Unit};
 use crate::figure::Figure;
@@ -14,7 +15,7 @@ use crate::table::Form;
 /// What a modality alone loses from Align to Conflict in the paper.
 fn stated_drop(found: &CoalitionAccuracy) -> Option<f64> {
     let alone = found.coalition.iter().next().filter(|_| found.coalition.len() == 1);
-    alone.map(|m| crate::analysis::paper::DROP_OF_SINGLES[m.index()] / 100.0)
+    alone.map(|m| paper::share(paper::DROP_OF_SINGLES[m.index()]))
 }
 
 pub(super) fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str) -> Option<Figure> {
@@ -94,7 +95,7 @@ pub(super) fn coalitions(found: &[CoalitionAccuracy], suffix: &str, words: &str)
     })
 }
 
-pub(super) fn psmv(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figure> {
+pub(super) fn psmv(run: &RunAnalysis, options: &ScoreOptions, suffix: &str, words: &str) -> Option<Figure> {
     let report = run.scores.psmv.as_ref()?;
     let parts: Vec<(&str, &PsmvFigures)> = [
         ("Align", report.subsets.align.as_ref()),
@@ -162,10 +163,13 @@ pub(super) fn psmv(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figur
         title,
         alt: format!("PSMV by modality. {}.", told.join(". ")),
         note: format!(
-            "Figure 3, middle. PSMV (Eq. 2): mean gain in accuracy by adding the modality, over all orders, from {} clips with all \
-             eight coalitions. Shares exist only where all three values are positive. In the paper the video's share falls from \
-             33.3 % to 20.8 %.",
-            report.all.n
+            "Figure 3, middle. PSMV (Eq. 2): mean gain in accuracy by adding the modality, over all orders, from {} clip{} with \
+             {}. {} Shares exist only where all three values are positive. In the paper the video's share falls from 33.3 % to \
+             20.8 %.",
+            report.all.n,
+            if report.all.n == 1 { "" } else { "s" },
+            coalitions_of_psmv(options),
+            without_evidence(options)
         ),
         panels: vec![values.panel(), shares.panel()],
         data: table,

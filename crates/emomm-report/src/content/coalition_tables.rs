@@ -2,7 +2,9 @@
 
 use emomm_dataset::Modality;
 use emomm_eval::score::{Interval, PsmvFigures};
+use emomm_metrics::Unparsed;
 
+use super::readings::{coalitions_of_psmv, without_evidence};
 use super::tables::{SHARE, interval_cell, name};
 use crate::analysis::{Analysis, paper};
 use crate::study::Study;
@@ -35,7 +37,7 @@ pub(super) fn coalitions(study: &Study, analysis: &Analysis) -> Table {
                 n(c.conflict),
                 interval_cell(c.conflict),
                 interval_cell(c.drop),
-                Cell::number(single.map(|m| paper::DROP_OF_SINGLES[m.index()] / 100.0)),
+                Cell::number(single.map(|m| paper::share(paper::DROP_OF_SINGLES[m.index()]))),
             ]);
         }
     }
@@ -53,8 +55,17 @@ pub(super) fn psmv(study: &Study, analysis: &Analysis) -> Table {
         Column::interval("positive_share", "Share of the positive part %", SHARE),
         Column::number("paper_share", "Share in the paper %", SHARE),
     ];
-    let note = "PSMV (Eq. 2) of accuracy over all eight coalitions, the empty one included. Shares exist only where all three \
-                values are positive. The paper states the video's share (Sec. 4.2).";
+    let options = &analysis.options;
+    let wrong = match options.unparsed {
+        Unparsed::Wrong => "",
+        Unparsed::Excluded => " A missing answer is wrong here: all values must be of the same clips.",
+    };
+    let note = format!(
+        "PSMV (Eq. 2) of accuracy over clips with {}. {} Shares exist only where all three values are positive, and their \
+         intervals are of the resamples in which they exist. The paper states the video's share (Sec. 4.2).{wrong}",
+        coalitions_of_psmv(options),
+        without_evidence(options)
+    );
     let mut table =
         Table::new("psmv", "Contribution of each modality (Figure 3, middle)", columns).with_note(note);
     for run in &analysis.runs {
@@ -101,7 +112,8 @@ pub(super) fn delta_v(analysis: &Analysis) -> Table {
         Column::interval("macro_f1", "ΔV of F1 in points", SHARE),
     ];
     let note = "ΔV (Eq. 18): performance with TAV less that with TA on the same clips in Conflict. Tokens are means of a clip under \
-                TAV; those of the whole picture and of the person are known where the person was looked for.";
+                TAV; those of the whole picture and of the person are known where the person was looked for. Macro F1 is of the \
+                classes that occur as truth or as answer, which may be others with and without the picture.";
     let mut table = Table::new("delta-v", "What the picture adds (Figure 11)", columns).with_note(note);
     for d in analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()) {
         table.push(vec![

@@ -1,14 +1,14 @@
 //! The figures of a report, in the order of the pages, and what they have in common.
 
 use emomm_dataset::ModalitySet;
-use emomm_eval::score::Interval;
+use emomm_eval::score::{Interval, ScoreOptions};
 
 use super::answer_figures::{confusion, flow};
 use super::attention_figures::{attention_pairs, attention_three};
 use super::coalition_figures::{coalitions, delta_v, psmv};
 use super::following_figures::{coupling, gtar};
 use crate::analysis::{Analysis, Condition, RunAnalysis, RunDeltaV};
-use crate::benchmark_figures::file_word;
+use crate::benchmark_figures::file_words;
 use crate::chart::Bar;
 use crate::figure::Figure;
 use crate::study::Study;
@@ -20,26 +20,28 @@ const MAX_RUNS: usize = 3;
 /// All figures: those of the first run, of the others, and of runs together.
 pub fn figures(study: &Study, analysis: &Analysis) -> Vec<Figure> {
     let mut figures = Vec::new();
+    let words_of_files = file_words(study.runs.iter().map(|run| run.name.as_str()));
     for run in analysis.runs.iter().take(MAX_RUNS) {
         let Some(of) = study.runs.get(run.run) else { continue };
-        let suffix = if run.run == 0 { String::new() } else { format!("-{}", file_word(&of.name)) };
+        let suffix = if run.run == 0 { String::new() } else { format!("-{}", words_of_files[run.run]) };
         let words = if study.runs.len() > 1 { format!(", {}", of.name) } else { String::new() };
-        figures.extend(of_run(run, &suffix, &words));
+        figures.extend(of_run(run, &analysis.options, &suffix, &words));
     }
     let deltas: Vec<&RunDeltaV> =
         analysis.runs.iter().filter_map(|r| r.delta_v.as_ref()).take(2 * MAX_RUNS).collect();
     figures.extend(delta_v(&deltas));
     if let Some((first, others)) = study.runs.split_first() {
-        figures.extend(others.iter().take(MAX_RUNS).map(|other| flow(study, first, other)));
+        let others = others.iter().zip(words_of_files.iter().skip(1)).take(MAX_RUNS);
+        figures.extend(others.map(|(other, word)| flow(study, first, other, word)));
     }
     figures
 }
 
-fn of_run(run: &RunAnalysis, suffix: &str, words: &str) -> Vec<Figure> {
+fn of_run(run: &RunAnalysis, options: &ScoreOptions, suffix: &str, words: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     figures.extend(coalitions(&run.coalitions, suffix, words));
-    figures.extend(psmv(run, suffix, words));
-    figures.extend(gtar(run, suffix, words));
+    figures.extend(psmv(run, options, suffix, words));
+    figures.extend(gtar(run, options, suffix, words));
     figures.extend(run.coupling.first().map(|c| coupling(c, suffix, words)));
     let full = run.profile(Condition::Conflict(ModalitySet::FULL));
     figures.extend(full.map(|p| attention_three(p, suffix, words)));

@@ -1,16 +1,17 @@
 //! Figures of which modality is followed: GTAR (Figure 9a), and GTAR against attention per token (Figure 3, right).
 
 use emomm_dataset::Modality;
-use emomm_eval::score::GtarFigures;
+use emomm_eval::score::{GtarFigures, ScoreOptions};
 
 use super::figures::{bar, data, row, stated_row};
+use super::readings::conflicting;
 use crate::analysis::{Coupling, FEW_POINTS, RunAnalysis};
 use crate::chart::palette::Ink;
 use crate::chart::{Bar, BarSeries, Bars, Panel, Point, Scatter, Unit, mark_of};
 use crate::figure::Figure;
 use crate::table::{Cell, Column, Form, Table};
 
-pub(super) fn gtar(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figure> {
+pub(super) fn gtar(run: &RunAnalysis, options: &ScoreOptions, suffix: &str, words: &str) -> Option<Figure> {
     let titles = ["Missing-Conflict", "Conflict"];
     let parts: Vec<(&str, &GtarFigures, [f64; 2])> = run
         .gtar()
@@ -82,9 +83,11 @@ pub(super) fn gtar(run: &RunAnalysis, suffix: &str, words: &str) -> Option<Figur
         name,
         title,
         alt: format!("GTAR by modality. {}.", told.join(". ")),
-        note: "Figure 9a. GTAR (Eq. 4): where exactly one shown modality contradicts the ground truth, how often the model is \
-               right while this modality is. n: samples in which it is right."
-            .to_owned(),
+        note: format!(
+            "Figure 9a. GTAR (Eq. 4): where {} shown modality contradicts the ground truth, how often the model is right while \
+             this modality is. n: samples in which it is right.",
+            conflicting(options)
+        ),
         panels,
         data: table,
     })

@@ -2,6 +2,7 @@
 
 use emomm_dataset::Modality;
 
+use super::readings::conflicting;
 use super::tables::{SHARE, interval_cell, name};
 use crate::analysis::{Analysis, paper};
 use crate::study::Study;
@@ -17,8 +18,11 @@ pub(super) fn gtar(study: &Study, analysis: &Analysis) -> Table {
         Column::interval("gtar", "GTAR", Form::Decimals(3)),
         Column::number("paper", "In the paper", Form::Decimals(3)),
     ];
-    let note = "GTAR (Eq. 4) over samples in which exactly one shown modality contradicts the ground truth, by polarity: of those in \
-                which the modality is right, the share in which the model is right too. The paper states T and V (App. C.1).";
+    let note = format!(
+        "GTAR (Eq. 4) over samples in which {} shown modality contradicts the ground truth, by polarity: of those in which \
+         the modality is right, the share in which the model is right too. The paper states T and V (App. C.1).",
+        conflicting(&analysis.options)
+    );
     let mut table = Table::new("gtar", "Which modality is followed (Figure 9a)", columns).with_note(note);
     for run in &analysis.runs {
         for ((subset, figures), stated) in run.gtar().into_iter().zip(paper::GTAR) {

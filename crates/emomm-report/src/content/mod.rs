@@ -9,6 +9,7 @@ mod figures;
 mod following_figures;
 mod following_tables;
 mod heat_figures;
+mod readings;
 mod score_tables;
 mod sentences;
 mod spatial;
@@ -16,8 +17,8 @@ mod tables;
 
 pub use figures::figures;
 pub use heat_figures::heat_figures;
-pub(crate) use sentences::differences;
 pub use sentences::{answer, study_trust, trust};
+pub(crate) use sentences::{differences, letter_spelling};
 pub use tables::tables;
 pub(crate) use tables::{interval_cell, state_coverage};
 

@@ -1,7 +1,8 @@
 //! Tables of scores, of confusion, and of paired tests.
 
-use emomm_eval::score::ScoreRow;
+use emomm_eval::score::{ScoreOptions, ScoreRow};
 
+use super::readings::unanswered_in_pairs;
 use super::tables::{SHARE, interval_cell, name};
 use crate::analysis::paired::{ALPHA, POWER};
 use crate::analysis::{Analysis, PairedFamily, RunAnalysis, subset_word};
@@ -101,7 +102,12 @@ pub(super) fn paired_columns([first, second]: [&str; 2]) -> [Column; 8] {
     ]
 }
 
-pub(super) fn tests(table_name: &str, title: &str, families: &[&PairedFamily]) -> Table {
+pub(super) fn tests(
+    table_name: &str,
+    title: &str,
+    families: &[&PairedFamily],
+    options: &ScoreOptions,
+) -> Table {
     let mut columns = vec![
         Column::plain("family", "Family"),
         Column::plain("subset", "Subset"),
@@ -116,7 +122,8 @@ pub(super) fn tests(table_name: &str, title: &str, families: &[&PairedFamily]) -
     let note = format!(
         "Second less first on the same samples; sign-flip permutation test by group; Holm's correction within the family. \
          Detectable: the smallest difference that so many samples show with power {POWER} at level {ALPHA}. \
-         \"Underpowered\": it is greater than the difference found."
+         \"Underpowered\": it is greater than the difference found.{}",
+        unanswered_in_pairs(options)
     );
     let mut table = Table::new(table_name, title, columns).with_note(note);
     for family in families {

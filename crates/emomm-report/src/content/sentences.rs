@@ -2,14 +2,16 @@
 
 use emomm_dataset::{Modality, PerModality};
 use emomm_eval::LetterMass;
-use emomm_eval::score::{Interval, PsmvFigures};
+use emomm_eval::score::{Interval, PsmvFigures, ScoreOptions};
+use emomm_metrics::Unparsed;
 
 use super::percent;
+use super::readings::conflicting;
 use crate::analysis::{Analysis, Paired, RunAnalysis};
 use crate::study::{Study, StudyRun};
 
 /// What limits the trust in a run; empty where nothing does.
-pub fn trust(run: &StudyRun) -> Vec<String> {
+pub fn trust(run: &StudyRun, unparsed: Unparsed) -> Vec<String> {
     let mut found = Vec::new();
     let (n, planned) = (run.run.records().len(), run.n_planned());
     if n < planned {
@@ -20,7 +22,11 @@ pub fn trust(run: &StudyRun) -> Vec<String> {
     let failed = n - run.n_answered();
     if failed > 0 {
         let share = percent(failed as f64 / n.max(1) as f64);
-        found.push(format!("{failed} of {n} records ({share}) have no answer; they count as wrong."));
+        let they = match unparsed {
+            Unparsed::Wrong => "count as wrong",
+            Unparsed::Excluded => "are left out of the scores",
+        };
+        found.push(format!("{failed} of {n} records ({share}) have no answer; they {they}."));
     }
     if run.n_unknown > 0 {
         found.push(format!(
@@ -31,8 +37,22 @@ pub fn trust(run: &StudyRun) -> Vec<String> {
     if run.run.is_torn() {
         found.push("The log ends in a line that was never acknowledged; it is left out.".to_owned());
     }
-    found.extend(letter_spelling(run));
+    found.extend(letter_spelling(run).filter(|spelling| spelling.is_doubtful).map(|spelling| spelling.words));
     found
+}
+
+/// Below this mean part of the next token's probability the bare letters say little.
+const LITTLE_ON_LETTERS: f64 = 0.9;
+
+/// From this greatest part on, the spelling that is not read may hold another answer.
+const MUCH_SPACED: f64 = 0.01;
+
+/// What a run says of how its letters are spelt.
+pub(crate) struct LetterSpelling {
+    /// In words.
+    pub(crate) words: String,
+    /// Whether it limits the trust in the answers.
+    pub(crate) is_doubtful: bool,
 }
 
 /// A share that is not zero is not told as 0.0 %.
@@ -41,7 +61,7 @@ fn small(share: f64) -> String {
 }
 
 /// How much of the letters' probability is on the spelling that is not read; `None` where the run does not say.
-fn letter_spelling(run: &StudyRun) -> Option<String> {
+pub(crate) fn letter_spelling(run: &StudyRun) -> Option<LetterSpelling> {
     let masses: Vec<LetterMass> = run.run.records().iter().filter_map(|r| r.letter_mass).collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let shares: Vec<f64> = masses.iter().filter_map(LetterMass::spaced_share).collect();
@@ -50,14 +70,17 @@ fn letter_spelling(run: &StudyRun) -> Option<String> {
     }
     let bare: Vec<f64> = masses.iter().map(|m| m.bare).collect();
     let most = shares.iter().copied().fold(0.0, f64::max);
-    Some(format!(
+    let is_doubtful = mean(&bare) < LITTLE_ON_LETTERS || most >= MUCH_SPACED;
+    let words = format!(
         "Answers are read from the bare letters, which have {} of the next token's probability on average. Of the \
-         probability of both spellings, letters with a space before them have {} on average and {} at most ({} records).",
+         probability of both spellings, letters with a space before them have {} on average and {} at most ({} record{}).",
         percent(mean(&bare)),
         small(mean(&shares)),
         small(most),
-        shares.len()
-    ))
+        shares.len(),
+        if shares.len() == 1 { "" } else { "s" }
+    );
+    Some(LetterSpelling { words, is_doubtful })
 }
 
 /// What limits the trust in every figure of a study.
@@ -65,8 +88,12 @@ pub fn study_trust(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
     let groups: std::collections::BTreeSet<(&str, &str)> =
         study.clips.iter().map(|c| (c.corpus.name.as_str(), c.group.as_str())).collect();
-    if groups.len() < 20 {
-        found.push(format!("There are {} groups: intervals by group are wide and rough.", groups.len()));
+    match groups.len() {
+        1 => found.push("All clips are of one group: there are no intervals.".to_owned()),
+        2..20 => {
+            found.push(format!("There are {} groups: intervals by group are wide and rough.", groups.len()));
+        }
+        _ => {}
     }
     found
 }
@@ -76,7 +103,11 @@ pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
     let (Some(of), Some(analysed)) = (study.runs.get(run), analysis.runs.get(run)) else { return Vec::new() };
     // A run among others is called by its name.
     let subject = if study.runs.len() > 1 { format!("Run {}", of.name) } else { "The model".to_owned() };
-    [how_good(&subject, analysed), what_each_adds(analysed), whom_it_follows(analysed)]
+    if of.n_answered() == 0 {
+        return vec![format!("{subject} gave no answer to any question, so the figures say nothing of it.")];
+    }
+    let options = &analysis.options;
+    [how_good(&subject, analysed), what_each_adds(analysed), whom_it_follows(&subject, analysed, options)]
         .into_iter()
         .flatten()
         .collect()
@@ -84,6 +115,7 @@ pub fn answer(study: &Study, analysis: &Analysis, run: usize) -> Vec<String> {
 
 fn with_interval(interval: Interval, write: impl Fn(f64) -> String) -> String {
     match interval.low.zip(interval.high) {
+        Some((low, high)) if low >= high => format!("{} [in every resample]", write(interval.value)),
         Some((low, high)) => format!("{} [{}, {}]", write(interval.value), write(low), write(high)),
         None => write(interval.value),
     }
@@ -148,37 +180,53 @@ fn what_each_adds(analysed: &RunAnalysis) -> Option<String> {
     Some(sentence)
 }
 
-fn whom_it_follows(analysed: &RunAnalysis) -> Option<String> {
+fn whom_it_follows(name: &str, analysed: &RunAnalysis, options: &ScoreOptions) -> Option<String> {
     let [missing, full] = analysed.gtar().map(|(_, figures)| figures);
-    let (fields, place) = match (full, missing) {
-        (Some(figures), _) => (figures, "on Conflict"),
-        (None, Some(figures)) => (figures, "on Missing-Conflict"),
-        (None, None) => return None,
-    };
-    let order = ordered(fields.rates.map(|r| r.map(|i| i.value)));
-    if order.is_empty() {
-        return None;
-    }
+    let (fields, order, place) = [(full, "on Conflict"), (missing, "on Missing-Conflict")]
+        .into_iter()
+        .filter_map(|(figures, place)| {
+            let order = ordered(figures?.rates.map(|r| r.map(|i| i.value)));
+            Some((figures?, order, place))
+        })
+        .find(|(_, order, _)| !order.is_empty())?;
     let listed: Vec<String> = order
         .iter()
         .filter_map(|(m, _)| {
             Some(format!("{} {}", m.name(), with_interval((*fields.rates.get(*m))?, |v| format!("{v:.3}"))))
         })
         .collect();
-    let separate = separate(&order, &fields.rates);
     Some(format!(
-        "Where exactly one modality is wrong ({place}), the model is right together with {}{}.",
+        "Where {} modality is wrong ({place}), {} is right together with {}{}.",
+        conflicting(options),
+        in_sentence(name),
         listed.join(", "),
-        if separate { "" } else { "; the intervals overlap, so this order is not certain" }
+        doubt(&order, &fields.rates)
     ))
 }
 
-/// Whether the interval of the first lies above that of the last.
-fn separate(order: &[(Modality, f64)], rates: &PerModality<Option<Interval>>) -> bool {
-    let (Some((first, _)), Some((last, _))) = (order.first(), order.last()) else { return false };
+/// A subject that does not begin its sentence.
+fn in_sentence(subject: &str) -> String {
+    let mut letters = subject.chars();
+    let first: String = letters.next().map(|c| c.to_lowercase().collect()).unwrap_or_default();
+    first + letters.as_str()
+}
+
+/// What speaks against an order; nothing where there is none, or where the interval of the first lies above that of the last.
+fn doubt(order: &[(Modality, f64)], rates: &PerModality<Option<Interval>>) -> &'static str {
+    let (Some((first, most)), Some((last, least))) = (order.first(), order.last()) else { return "" };
+    if first == last {
+        return "";
+    }
+    if most <= least {
+        return if order.len() == 2 { "; both alike" } else { "; all alike" };
+    }
     let low = rates.get(*first).and_then(|i| i.low);
     let high = rates.get(*last).and_then(|i| i.high);
-    first != last && low.zip(high).is_some_and(|(low, high)| low > high)
+    match low.zip(high) {
+        Some((low, high)) if low > high => "",
+        Some(_) => "; the intervals overlap, so this order is not certain",
+        None => "; there are no intervals, so this order is not certain",
+    }
 }
 
 /// Modalities by falling value.

@@ -6,6 +6,7 @@ use emomm_eval::score::Interval;
 
 use super::coalition_tables::{coalitions, delta_v, psmv};
 use super::following_tables::{attention, coupling, gtar};
+use super::readings::unanswered;
 use super::score_tables::{confusion, scores, tests};
 use crate::analysis::{Analysis, PairedFamily, RunAnalysis, capability, paper};
 use crate::study::{Study, StudyRun};
@@ -35,11 +36,13 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables.push(confusion(study, analysis));
     let families: Vec<&PairedFamily> =
         analysis.runs.iter().filter_map(|r| r.against_others.as_ref()).collect();
-    tables.push(tests("tests-coalitions", "TAV against each other coalition, paired", &families));
+    let options = &analysis.options;
+    tables.push(tests("tests-coalitions", "TAV against each other coalition, paired", &families, options));
     tables.push(tests(
         "tests-runs",
         "Runs against the first, paired",
         &Vec::from_iter(&analysis.against_first),
+        options,
     ));
     tables.push(super::compared::figures(analysis));
     tables.push(super::compared::subtitles(analysis));
@@ -49,10 +52,19 @@ pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     tables
 }
 
-/// Every table says n of N.
+/// What an interval without width means.
+const NO_WIDTH: &str = "An interval without width says that every resample gives the same value, which few samples do by chance.";
+
+/// Every table says n of N, and what its intervals without width mean.
 pub(crate) fn state_coverage(study: &Study, tables: &mut [Table]) {
     let coverage = coverage(study);
     for table in tables {
+        if table.rows.iter().flatten().any(Cell::has_no_width) {
+            if !table.note.is_empty() {
+                table.note.push(' ');
+            }
+            table.note.push_str(NO_WIDTH);
+        }
         if !table.note.is_empty() {
             table.note.push(' ');
         }
@@ -101,10 +113,12 @@ fn table_1(study: &Study, analysis: &Analysis) -> Table {
         columns.push(Column::interval(&format!("{key}_f1"), &format!("{head} F1 %"), Form::Percent(2)));
         columns.push(Column::interval(&format!("{key}_mae"), &format!("{head} MAE"), Form::Decimals(3)));
     }
-    let note = "Overall pools the full clip and its three masked copies; Missing pools the copies. F1 is macro F1; MAE takes the \
-                centre of the answered class. In brackets 95 % cluster bootstrap intervals. A record without an answer counts \
-                as wrong in Acc and F1 and has no MAE. Rows of the paper are its Table 1: other clips, other weights; a \
-                reference, not a target.";
+    let note = format!(
+        "Overall pools the full clip and its three masked copies; Missing pools the copies. F1 is macro F1 over the classes that \
+         occur as truth or as answer; MAE takes the centre of the answered class. In brackets 95 % cluster bootstrap intervals. {} Rows of the paper are its Table 1: \
+         other clips, other weights; a reference, not a target.",
+        unanswered(&analysis.options)
+    );
     let mut table = Table::new("table1", "Main results (Table 1)", columns).with_note(note);
     for run in &analysis.runs {
         let mut cells = vec![Cell::text("this report"), Cell::text(name(study, run))];
@@ -126,8 +140,8 @@ fn table_1(study: &Study, analysis: &Analysis) -> Table {
         let mut cells = vec![Cell::text(PAPER), Cell::text(row.model)];
         for [acc, f1, mae] in row.figures {
             cells.push(Cell::Absent);
-            cells.push(Cell::interval(Some(acc / 100.0), None, None));
-            cells.push(Cell::interval(Some(f1 / 100.0), None, None));
+            cells.push(Cell::interval(Some(paper::share(acc)), None, None));
+            cells.push(Cell::interval(Some(paper::share(f1)), None, None));
             cells.push(Cell::interval(Some(mae), None, None));
         }
         table.push(cells);

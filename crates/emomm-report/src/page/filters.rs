@@ -34,7 +34,7 @@ pub(super) fn filters(study: &Study) -> Vec<Value> {
         first.extend(runs.iter().skip(1).cloned());
         fields.push(field("run", "Run", first));
     }
-    let mut coalitions = vec![option("any", "any")];
+    let mut coalitions = vec![option("any", "any"), option("overall", "TAV and its pairs")];
     coalitions.extend(ModalitySet::ALL.iter().rev().map(|s| {
         let word = s.to_string();
         option(&word, if s.is_empty() { "nothing" } else { &word })
@@ -57,8 +57,13 @@ pub(super) fn filters(study: &Study) -> Vec<Value> {
     fields.push(field("language", "Language", distinct(|c| &c.language)));
     fields.push(field("truth", "True class", words(&classes)));
     fields.push(field("answer", "Answer", words(&classes)));
-    let mut results =
-        vec![any(), option("right", "right"), option("wrong", "wrong"), option("none", "no answer")];
+    let mut results = vec![
+        any(),
+        option("right", "right"),
+        option("wrong", "wrong"),
+        option("answered", "any answer"),
+        option("none", "no answer"),
+    ];
     let statuses: BTreeSet<RecordStatus> = study
         .runs
         .iter()

@@ -13,6 +13,7 @@ mod interpretation;
 pub mod media;
 mod parts;
 mod run_view;
+mod sample_links;
 mod sound;
 mod table_view;
 
@@ -30,7 +31,7 @@ use media::ClipMedia;
 pub(crate) use parts::parts_of;
 use parts::{modality_pages, subset_pages};
 use run_view::{choices, run_view};
-pub(crate) use table_view::percent_encoded as path_encoded;
+pub(crate) use sample_links::percent_encoded as path_encoded;
 use table_view::table_view;
 
 use crate::analysis::Analysis;
@@ -114,11 +115,13 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
         if *n == 1 { name.to_owned() } else { format!("{name}--{n}") }
     };
     let mark = content.study.mark();
+    let unparsed = content.analysis.options.unparsed;
     let figure = |f: &Figure| figure_view(f, &unique(&f.name), files, &mark);
-    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files, &mark));
+    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files, &mark), unparsed);
     // Variants may be runs of their own.
     let chase_figure = |f: &Figure, mark: &str| figure_view(f, &unique(&f.name), files, mark);
-    let chase_table = |t: &Table, mark: &str| table_view(t, &unique(&t.name), &table_files(t, files, mark));
+    let chase_table =
+        |t: &Table, mark: &str| table_view(t, &unique(&t.name), &table_files(t, files, mark), unparsed);
     let named = |names: &[&str]| -> Vec<Value> {
         names.iter().filter_map(|n| content.figures.iter().find(|f| f.name == *n)).map(figure).collect()
     };
@@ -135,7 +138,7 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
             "style": style,
             "script": SCRIPT,
             "synthetic": content.study.origin.is_synthetic,
-            "runs": content.study.runs.iter().map(|r| run_view(content.study, r)).collect::<Vec<Value>>(),
+            "runs": content.study.runs.iter().map(|r| run_view(content.study, r, unparsed)).collect::<Vec<Value>>(),
             "many_runs": content.study.runs.len() > MAX_TILES,
             "runs_table": content.tables.iter().find(|t| t.name == "runs").map(table),
             "study_trust": study_trust(content.study),

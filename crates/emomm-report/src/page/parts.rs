@@ -4,7 +4,7 @@ use emomm_dataset::{Modality, ModalitySet};
 use serde_json::{Value, json};
 
 use super::Content;
-use super::table_view::percent_encoded;
+use super::sample_links::percent_encoded;
 use crate::table::{Cell, Table};
 
 /// What each subset is, and its part of figures and tables.

@@ -1,13 +1,15 @@
 //! What a page says of each run: its tiles, its facts, and the choices of the analysis.
 
+use emomm_eval::import::IMPORTED_DEVICE;
 use emomm_eval::run::{RecordStatus, Settings};
+use emomm_metrics::Unparsed;
 use serde_json::{Value, json};
 
 use crate::analysis::Analysis;
-use crate::content::{percent, trust};
+use crate::content::{letter_spelling, percent, trust};
 use crate::study::{AnswerSource, Study, StudyRun};
 
-pub(super) fn run_view(study: &Study, run: &StudyRun) -> Value {
+pub(super) fn run_view(study: &Study, run: &StudyRun, unparsed: Unparsed) -> Value {
     let header = run.run.header();
     let plan = &header.plan;
     let n = run.run.records().len();
@@ -47,7 +49,7 @@ pub(super) fn run_view(study: &Study, run: &StudyRun) -> Value {
         "failed": if statuses.is_empty() { "no record failed".to_owned() } else { statuses.join(", ") },
         "source": run.source().name(),
         "source_words": source_words,
-        "trust": trust(run).into_iter().map(|t| if study.runs.len() > 1 { format!("{}: {t}", run.name) } else { t }).collect::<Vec<String>>(),
+        "trust": trust(run, unparsed).into_iter().map(|t| if study.runs.len() > 1 { format!("{}: {t}", run.name) } else { t }).collect::<Vec<String>>(),
         "facts": facts(run),
     })
 }
@@ -88,6 +90,7 @@ fn facts(run: &StudyRun) -> Vec<Value> {
     if let Some(steering) = &plan.settings.steering {
         facts.push(fact("Steering", text(steering)));
     }
+    facts.extend(letter_spelling(run).map(|spelling| fact("Letters", spelling.words)));
     let selection = &plan.selection;
     let listed = |words: &[String]| if words.is_empty() { "all".to_owned() } else { words.join(", ") };
     facts.push(fact("Splits", listed(&selection.splits)));
@@ -104,6 +107,7 @@ pub(super) fn choices(analysis: &Analysis) -> Vec<Value> {
         json!({ "name": "Records without an answer", "value": word(json!(o.unparsed)) }),
         json!({ "name": "ACC-2", "value": word(json!(o.acc2)) }),
         json!({ "name": "Conflicts of GTAR", "value": word(json!(o.gtar)) }),
+        json!({ "name": "V(∅) of PSMV", "value": word(json!(o.empty_value)) }),
         json!({ "name": "Intervals", "value": format!("{} resamples of whole clusters ({}), level {}, seed {}", b.n_resamples, word(json!(o.cluster)), b.level, b.seed) }),
         json!({ "name": "Conflict", "value": "a shown modality has another polarity than the ground truth; neutral is a polarity of its own" }),
     ]
@@ -113,7 +117,7 @@ pub(super) fn choices(analysis: &Analysis) -> Vec<Value> {
 fn attention_of(settings: &Settings) -> String {
     match settings.model.device.as_str() {
         "remote" => "not available: the model is behind a server".to_owned(),
-        "elsewhere" => "not available: the answers were imported".to_owned(),
+        IMPORTED_DEVICE => "not available: the answers were imported".to_owned(),
         _ => settings.attention.clone(),
     }
 }

@@ -128,11 +128,12 @@
     if (a < "0" || a > "4") return "none";
     return a === labelOf(clip, 0) ? "right" : "wrong";
   }
-  function withinSubset(code, wanted) {
-    const word = SUBSETS[code];
+  function withinSubset(clip, c, wanted) {
+    // A pair is a masked copy, whatever its labels say.
+    if (wanted === "missing") return c >= 4 && c < 7;
+    const code = subsetOf(clip, c);
     if (wanted === "align") return code === "a" || code === "e" || code === "s";
-    if (wanted === "missing") return code === "m" || code === "x";
-    return word === wanted;
+    return SUBSETS[code] === wanted;
   }
 
   const list = (function () {
@@ -156,7 +157,10 @@
       const words = w.q.trim().toLowerCase();
       const wrong = MODALITIES.indexOf(w.wrong);
       const sure = w.sure ? Number(w.sure) / 100 : null;
-      const only = w.coalition === "any" ? -1 : COALITIONS.indexOf(w.coalition || "TAV");
+      const pooled = w.coalition === "overall";
+      const only = pooled || w.coalition === "any" ? -1 : COALITIONS.indexOf(w.coalition || "TAV");
+      // The full clip and its pairs come last.
+      const from = pooled ? 4 : Math.max(0, only), to = only < 0 ? 7 : only;
       const hits = [];
       for (let clip = 0; clip < n; clip++) {
         if (corpus >= 0 && index.clips.corpus[clip] !== corpus) continue;
@@ -164,14 +168,15 @@
         if (truth >= 0 && labelOf(clip, 0) !== String(truth)) continue;
         if (words && !index.clips.id[clip].toLowerCase().includes(words) &&
             !(index.clips.text && (index.clips.text[clip] || "").toLowerCase().includes(words))) continue;
-        for (let c = only < 0 ? 0 : only; c <= (only < 0 ? 7 : only); c++) {
+        for (let c = from; c <= to; c++) {
           const a = answerOf(run, clip, c);
           if (a === "-") continue;
-          if (w.subset && !withinSubset(subsetOf(clip, c), w.subset)) continue;
+          // Under one coalition the subsets of full clips are those of the whole clip, whatever is shown of it.
+          if (w.subset && !withinSubset(clip, c, w.subset) && !(only >= 0 && withinSubset(clip, 7, w.subset))) continue;
           if (answer >= 0 && a !== String(answer)) continue;
           const result = resultOf(run, clip, c);
           if (w.result) {
-            if (w.result === "none" ? result !== "none" : w.result in STATUS_CODES ? a !== STATUS_CODES[w.result] : result !== w.result) continue;
+            if (w.result === "answered" ? result === "none" : w.result === "none" ? result !== "none" : w.result in STATUS_CODES ? a !== STATUS_CODES[w.result] : result !== w.result) continue;
           }
           if (wrong >= 0) {
             const s = sign(labelOf(clip, wrong + 1));

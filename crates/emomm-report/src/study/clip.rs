@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use emomm_dataset::manifest::ManifestRow;
-use emomm_dataset::{
-    Corpus, GridScore, Labels, Modality, ModalitySet, PerModality, Sentiment, Subset, SubsetRules,
-};
+use emomm_dataset::{Corpus, GridScore, Labels, ModalitySet, PerModality, Sentiment, Subset, SubsetRules};
 use emomm_eval::score::CorpusName;
 
 use super::position;
@@ -87,17 +85,6 @@ impl StudyClip {
             Subset::Align | Subset::Equal | Subset::SamePolarity => Some(false),
             Subset::MissingAlign | Subset::MissingConflict => None,
         }
-    }
-
-    /// Whether exactly one shown modality contradicts the ground truth, and which: 𝓢_tc of Sec. 4.1.
-    pub fn target_conflict(&self, coalition: ModalitySet) -> Option<Modality> {
-        let mut differing = coalition.iter().filter(|m| self.labels.is_aligned(*m, coalition) == Some(false));
-        let first = differing.next()?;
-        let others_agree = coalition
-            .iter()
-            .filter(|m| *m != first)
-            .all(|m| self.labels.is_aligned(m, coalition) == Some(true));
-        (differing.next().is_none() && others_agree).then_some(first)
     }
 
     /// The class of a right answer.

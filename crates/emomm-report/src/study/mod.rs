@@ -173,9 +173,3 @@ impl Study {
 pub fn is_right(clip: &StudyClip, record: &Record) -> bool {
     record.status == RecordStatus::Ok && record.label == Some(clip.truth())
 }
-
-/// Whether a record's answer has the ground truth's polarity: c_x of Eq. (3).
-pub fn has_right_polarity(clip: &StudyClip, record: &Record) -> bool {
-    record.status == RecordStatus::Ok
-        && record.label.is_some_and(|label| label.polarity() == clip.truth().polarity())
-}

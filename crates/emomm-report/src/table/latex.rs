@@ -2,18 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{Form, Table};
+use super::Table;
 
 impl Table {
     /// The table as LaTeX; it needs the package booktabs.
     pub fn latex(&self) -> String {
         let mut out = "\\begin{table}\n\\centering\n".to_owned();
         let _ = writeln!(out, "\\caption{{{}}}\n\\label{{tab:{}}}", latex_escaped(&self.title), self.name);
-        let alignment: String = self
-            .columns
-            .iter()
-            .map(|c| if c.form == Form::Plain && c.key != "n" { 'l' } else { 'r' })
-            .collect();
+        let columns = 0..self.columns.len();
+        let alignment: String =
+            columns.map(|column| if self.is_numeric(column) { 'r' } else { 'l' }).collect();
         let _ = writeln!(out, "\\begin{{tabular}}{{{alignment}}}\n\\toprule");
         let heads: Vec<String> = self.columns.iter().map(|c| latex_escaped(&c.head)).collect();
         let _ = writeln!(out, "{} \\\\\n\\midrule", heads.join(" & "));
@@ -23,7 +21,10 @@ impl Table {
                 .iter()
                 .zip(row)
                 .map(|(column, cell)| latex_escaped(&cell.words(column.form, "--")));
-            let _ = writeln!(out, "{} \\\\", cells.collect::<Vec<_>>().join(" & "));
+            let cells = cells.collect::<Vec<_>>().join(" & ");
+            // At the beginning of a row these would belong to the `\\` of the row before.
+            let guard = if cells.starts_with(['[', '*']) { "{}" } else { "" };
+            let _ = writeln!(out, "{guard}{cells} \\\\");
         }
         out.push_str("\\bottomrule\n\\end{tabular}\n");
         if !self.note.is_empty() {
@@ -43,6 +44,7 @@ pub fn latex_escaped(text: &str) -> String {
             '\\' => out.push_str("\\textbackslash{}"),
             '~' => out.push_str("\\textasciitilde{}"),
             '^' => out.push_str("\\textasciicircum{}"),
+            '|' => out.push_str("\\textbar{}"),
             '<' => out.push_str("$<$"),
             '>' => out.push_str("$>$"),
             'Δ' => out.push_str("$\\Delta$"),

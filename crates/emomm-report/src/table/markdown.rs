@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Form, Table};
+use super::Table;
 
 impl Table {
     /// The table as Markdown.
@@ -10,8 +10,8 @@ impl Table {
         let mut out = format!("**{}**\n\n", escaped(&self.title));
         let heads: Vec<String> = self.columns.iter().map(|c| escaped(&c.head)).collect();
         let _ = writeln!(out, "| {} |", heads.join(" | "));
-        for column in &self.columns {
-            out.push_str(if column.form == Form::Plain && column.key != "n" { "|---" } else { "|---:" });
+        for column in 0..self.columns.len() {
+            out.push_str(if self.is_numeric(column) { "|---:" } else { "|---" });
         }
         out.push_str("|\n");
         for row in &self.rows {
@@ -26,11 +26,16 @@ impl Table {
     }
 }
 
+/// Text that Markdown shows as it is: nothing in it becomes emphasis, a formula, an entity or an element of HTML.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
         match c {
-            '\\' | '|' | '*' | '_' | '`' => out.extend(['\\', c]),
+            '\\' | '|' | '*' | '_' | '`' | '~' | '$' => out.extend(['\\', c]),
+            '<' if next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?') => out.push_str("\\<"),
+            '&' if next.is_ascii_alphanumeric() || next == '#' => out.push_str("\\&"),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }

@@ -110,6 +110,11 @@ impl Cell {
         }
     }
 
+    /// Whether it has an interval whose ends are the same.
+    pub fn has_no_width(&self) -> bool {
+        matches!(self, Self::Interval { ends: Some((low, high)), .. } if low >= high)
+    }
+
     /// The number, for machines.
     fn value(&self) -> Option<f64> {
         match self {
@@ -177,6 +182,12 @@ impl Table {
         }
     }
 
+    /// Whether a column holds numbers only: they stand at its right.
+    pub fn is_numeric(&self, column: usize) -> bool {
+        let is_count = |row: &Vec<Cell>| matches!(row[column], Cell::Count(_) | Cell::Absent);
+        self.columns[column].form != Form::Plain || self.rows.iter().all(is_count)
+    }
+
     /// Adds a row.
     ///
     /// # Panics
@@ -223,6 +234,50 @@ pub(crate) mod tests {
         assert_eq!(rounded(-0.0001, Form::Decimals(3)), "0.000");
         assert_eq!(rounded(-0.1, Form::Decimals(3)), "-0.100");
         assert_eq!(rounded(0.0002, Form::PValue), "< 0.001");
+    }
+
+    /// Counts stand at the right in Markdown, LaTeX and the page alike.
+    #[test]
+    fn counts_stand_at_the_right() {
+        let columns = ["run", "clips", "mixed"].map(|key| Column::plain(key, key)).to_vec();
+        let mut table = Table::new("t", "T", columns);
+        table.push(vec![Cell::text("a"), Cell::Count(1), Cell::Count(2)]);
+        table.push(vec![Cell::text("b"), Cell::Absent, Cell::text("none")]);
+        assert!(table.markdown().contains("\n|---|---:|---|\n"), "{}", table.markdown());
+        assert!(table.latex().contains("{tabular}{lrl}"), "{}", table.latex());
+    }
+
+    /// `\\` takes a bracket or a star that follows it for its own.
+    #[test]
+    fn a_row_of_latex_is_not_taken_for_an_argument() {
+        let mut table = Table::new("t", "T", vec![Column::plain("run", "Run")]);
+        for words in ["[a] | b", "*", "c [d]"] {
+            table.push(vec![Cell::text(words)]);
+        }
+        let latex = table.latex();
+        let rows: Vec<&str> = latex.lines().skip_while(|l| *l != "\\midrule").skip(1).take(3).collect();
+        assert_eq!(rows, ["{}[a] \\textbar{} b \\\\", "{}* \\\\", "c [d] \\\\"]);
+    }
+
+    /// Words that Markdown would take for elements of HTML, entities, formulas or struck text.
+    #[test]
+    fn markdown_shows_words_as_they_are() {
+        let mut table = Table::new("t", "T", vec![Column::plain("run", "Run")]);
+        for words in ["<img src=x>", "a</td>", "<!-- x", "&lt;b&gt;", "&#60;", "$x$", "~~a~~", "a < b & c"] {
+            table.push(vec![Cell::text(words)]);
+        }
+        let expected = [
+            r"| \<img src=x> |",
+            r"| a\</td> |",
+            r"| \<!-- x |",
+            r"| \&lt;b\&gt; |",
+            r"| \&#60; |",
+            r"| \$x\$ |",
+            r"| \~\~a\~\~ |",
+            "| a < b & c |",
+        ];
+        let markdown = table.markdown();
+        assert_eq!(markdown.lines().skip(4).collect::<Vec<&str>>(), expected);
     }
 
     #[test]
@@ -285,7 +340,14 @@ pub(crate) mod tests {
             .filter(|l| l.ends_with("\\\\") && !l.contains("Corpus"))
             .map(|l| {
                 let cells = l.trim_end_matches(" \\\\").split(" & ");
-                cells.map(|c| c.replace("\\_", "_").replace("--", "–").replace("$<$", "<")).collect()
+                cells
+                    .map(|c| {
+                        c.replace("\\_", "_")
+                            .replace("--", "–")
+                            .replace("$<$", "<")
+                            .replace("\\textbar{}", "|")
+                    })
+                    .collect()
             })
             .collect();
         assert_eq!(of_latex, words);

@@ -164,6 +164,11 @@ pub(crate) fn write_run(folder: &Path, records: &[Record], n_planned: usize, ben
 
 /// The study of runs, each a name and its records.
 pub(crate) fn study(clips: &[MadeUp], runs: &[(&str, Vec<Record>)]) -> Study {
+    study_of(&manifest(clips), runs)
+}
+
+/// The same over a manifest.
+pub(crate) fn study_of(manifest: &Manifest, runs: &[(&str, Vec<Record>)]) -> Study {
     let folder = tempfile::tempdir().unwrap();
     let opened = runs
         .iter()
@@ -173,7 +178,7 @@ pub(crate) fn study(clips: &[MadeUp], runs: &[(&str, Vec<Record>)]) -> Study {
             ((*name).to_owned(), emomm_eval::run::Run::open(&path).unwrap())
         })
         .collect();
-    Study::new(&manifest(clips), opened, Origin::default()).unwrap()
+    Study::new(manifest, opened, Origin::default()).unwrap()
 }
 
 /// Ten clips in five groups of two corpora: five aligned, five in conflict of a known kind.

@@ -7,4 +7,5 @@ mod forms;
 mod golden;
 mod made_up;
 mod pages;
+mod readings;
 mod spatial;

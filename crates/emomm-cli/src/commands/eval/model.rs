@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use emomm_api::{Access, Condition, ServedName, Server};
 use emomm_dataset::ModalitySet;
 use emomm_eval::fake::{FakePredictor, FakeSettings};
+use emomm_eval::import::IMPORTED_DEVICE;
 use emomm_eval::run::{DigestMemo, ModelId, RunHeader, Settings};
 use emomm_eval::runner::OpenPredictor;
 use emomm_eval::{Missingness, PredictError, PredictErrorKind, PredictOptions};
@@ -207,6 +208,12 @@ impl Model {
         settings: &Settings,
         printer: &Printer,
     ) -> Result<Self, Failure> {
+        if settings.model.device == IMPORTED_DEVICE {
+            let message = "the answers of this run were imported: there is no model to ask";
+            return Err(
+                Failure::new(ExitStatus::Data, message).with_hint("import them again where they changed")
+            );
+        }
         let word = |text: &str, what: &str| {
             Failure::new(ExitStatus::Data, format!("the run's {what} is `{text}`, which is unknown"))
         };

@@ -5,6 +5,7 @@
 //! `EMOMM_REQUIRE_BROWSER` is set, as continuous integration does.
 
 mod accessibility;
+mod counts;
 pub(crate) mod webdriver;
 
 use emomm_dataset::{ModalitySet, Sentiment};

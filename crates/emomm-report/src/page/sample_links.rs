@@ -1,0 +1,88 @@
+//! From a count in a table to the samples behind it: the address of a list that holds as many.
+
+use emomm_metrics::Unparsed;
+
+use crate::benchmark_figures::CLASSES;
+use crate::table::{Cell, Table};
+
+/// Tables whose counts are of records with attention, for which the list has no filter.
+const OF_ATTENTION: [&str; 2] = ["attention", "spatial"];
+
+/// The words of a row in a column; `None` where there are none.
+pub(super) fn words_of<'a>(table: &Table, row: &'a [Cell], key: &str) -> Option<&'a str> {
+    let at = table.columns.iter().position(|c| c.key == key)?;
+    match &row[at] {
+        Cell::Text(words) => Some(words.as_str()),
+        _ => None,
+    }
+}
+
+/// The address of the samples that a row counts in the column `key`; `None` where the list cannot show just them.
+pub(super) fn samples(table: &Table, row: &[Cell], key: &str, unparsed: Unparsed) -> Option<String> {
+    let is_table = |name: &str| {
+        table.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    if OF_ATTENTION.into_iter().any(is_table) {
+        return None;
+    }
+    let of = |key: &str| words_of(table, row, key);
+    let run = of("run");
+    let (mut subset, mut coalition) = (of("subset"), of("coalition"));
+    let answer = CLASSES.iter().find(|c| **c == key).filter(|_| of("truth").is_some());
+    let mut result = None;
+    match key {
+        "n" if is_table("runs") => coalition = Some("any"),
+        "n" if is_table("delta-v") => (subset, coalition) = (Some("conflict"), Some("TAV")),
+        "n" if of("status").is_some() => {
+            // The list knows the status, not the kind.
+            let same = |other: &&Vec<Cell>| {
+                ["run", "status"].iter().all(|key| words_of(table, other, key) == of(key))
+            };
+            if table.rows.iter().filter(same).count() > 1 {
+                return None;
+            }
+            (result, coalition) = (of("status"), Some("any"));
+        }
+        "n" => {}
+        "n_parsed" => result = Some("answered"),
+        // The matrices pool full clips and pairs.
+        _ if answer.is_some() => {
+            coalition = Some(if matches!(subset, Some("align" | "conflict")) { "TAV" } else { "overall" });
+        }
+        "align_n" | "conflict_n" => {
+            subset = key.strip_suffix("_n");
+            result = (unparsed == Unparsed::Excluded).then_some("answered");
+        }
+        _ => return None,
+    }
+    run.or(coalition)?;
+    // Rows by language have it in place of the corpus.
+    let corpus = if is_table("scores-by-language") { "language" } else { "corpus" };
+    let filters = [
+        ("run", run),
+        ("answer", answer.copied()),
+        ("result", result),
+        ("coalition", coalition),
+        (corpus, of("corpus").filter(|c| *c != "all")),
+        ("truth", of("truth")),
+        ("subset", subset.filter(|s| !matches!(*s, "all" | "overall"))),
+    ];
+    let pairs: Vec<String> = filters
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", percent_encoded(value?))))
+        .collect();
+    Some(format!("#samples?{}", pairs.join("&")))
+}
+
+/// A value of an address: letters, digits, `-`, `_` and `.` stay.
+pub(crate) fn percent_encoded(value: &str) -> String {
+    use std::fmt::Write;
+    value.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.') {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+        out
+    })
+}

@@ -75,6 +75,10 @@ pub struct RouterCard {
     pub n_without_target: usize,
     /// Clips of the train split.
     pub n_train_clips: usize,
+    /// Digests of those clips by their contents, sorted: a benchmark that is built anew may have them in another split. Empty
+    /// in files from before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub train_clips: Vec<String>,
     /// Samples of the valid split.
     pub n_valid: usize,
     /// Share of train samples with p* = 1, over all coalitions.
@@ -118,6 +122,7 @@ impl RouterCard {
             n_train: 0,
             n_without_target: 0,
             n_train_clips: 0,
+            train_clips: Vec::new(),
             n_valid: 0,
             conflict_base_rate: 0.5,
             mean_gate: BTreeMap::new(),

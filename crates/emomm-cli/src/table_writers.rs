@@ -197,7 +197,7 @@ mod tests {
     fn special_characters_are_escaped() {
         let tables = tables();
         assert!(csv(&tables).contains("\"a_b,c\",classes,GT,N,1\n"));
-        assert!(latex(&tables).contains("\\caption{classes, a\\_b|c}"));
+        assert!(latex(&tables).contains("\\caption{classes, a\\_b\\textbar{}c}"));
         assert!(markdown(&tables).contains("**classes, a\\_b\\|c**"));
     }
 }

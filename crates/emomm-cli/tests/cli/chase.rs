@@ -274,14 +274,29 @@ fn figures_on_the_split_that_the_router_was_trained_on_are_no_evidence() {
     assert!(!test.stderr.contains("no evidence") && caveats.is_empty(), "{test}");
     let (train, caveats, out) = eval("train");
     let said =
-        "the router was trained on the train split of this benchmark: its figures here are no evidence";
+        "the router was trained on 2 of the 2 clips that are measured: their figures here are no evidence";
     assert!(train.stderr.contains(&format!("warning: {said}")), "{train}");
     assert_eq!(caveats, [said]);
     let page = out.join("report.html");
     let report = run(["report".as_ref(), out.as_os_str(), "--out".as_ref(), page.as_os_str()]);
     assert_eq!(report.code, Some(0), "{report}");
     let html = std::fs::read_to_string(page).unwrap();
-    assert!(html.contains("Caveat: the router was trained on the train split of this benchmark"), "{report}");
+    assert!(html.contains("Caveat: the router was trained on 2 of the 2 clips"), "{report}");
+    // The same clips in another benchmark are found out, too.
+    let (folder, corpus) = (place().join("anew"), place().join("corpus"));
+    let bench = folder.join("bench");
+    let words = ["build".as_ref(), "--curate".as_ref(), "all".as_ref(), "--seed".as_ref(), "5".as_ref()];
+    let paths = ["--ch-sims".as_ref(), corpus.as_os_str(), "--out".as_ref(), bench.as_os_str()];
+    let built = run(words.into_iter().chain(paths));
+    assert_eq!(built.code, Some(0), "{built}");
+    let router = place().join("router");
+    let words = [
+        &["--router", router.to_str().unwrap(), "--variants", "paper", "--coalitions", "TA"][..],
+        &["--split", "train,valid,test", "--out"],
+    ]
+    .concat();
+    let done = chase("eval", &folder, &words, &["run"]);
+    assert!(done.stderr.contains("the router was trained on 4 of the 48 clips that are measured"), "{done}");
 }
 
 /// A file that cannot be read is a record of its own status, and the run goes on.

@@ -97,18 +97,17 @@ fn caveats(
     session: &Session,
     (router_folder, card): (&Path, &RouterCard),
     list: &[Variant],
-    splits: &[Split],
+    (splits, clips): (&[Split], &[String]),
 ) -> Vec<String> {
     let bench = &session.manifest.header.parquet_sha256;
     let mut told = Vec::new();
-    // Without names it is all corpora.
-    let (asked, learnt) = (&session.args.corpus, &card.corpora);
-    let shares = asked.is_empty() || learnt.is_empty() || asked.iter().any(|c| learnt.contains(c));
-    if card.manifest_sha256 == *bench && shares && splits.contains(&Split::Train) {
-        told.push(
-            "the router was trained on the train split of this benchmark: its figures here are no evidence"
-                .to_owned(),
-        );
+    let is_learnt = |id: &&String| card.train_clips.binary_search(&session.contents(id)).is_ok();
+    let n_learnt = clips.iter().filter(is_learnt).count();
+    if n_learnt > 0 {
+        told.push(format!(
+            "the router was trained on {n_learnt} of the {} clips that are measured: their figures here are no evidence",
+            clips.len()
+        ));
     }
     let used = |what: &Tuned| list.iter().any(|v| Tuned::of_word(&v.name) == Some(*what));
     for what in [Tuned::Settings, Tuned::StaticBias].iter().filter(|w| used(w)) {
@@ -160,27 +159,22 @@ pub(super) fn run_variants(
     for warning in &warnings {
         printer.talk(&format!("warning: {warning}"));
     }
-    let caveats = caveats(session, (router_folder, &router.1), &list, &samples.split);
+    let coalitions = in_order(&samples.coalitions);
+    let chosen = session.clips(&samples.split, &coalitions)?;
+    let ids: Vec<String> = chosen.iter().map(|c| c.clip.id.clone()).collect();
+    let caveats = caveats(session, (router_folder, &router.1), &list, (&samples.split, &ids));
     for caveat in &caveats {
         printer.talk(&format!("warning: {caveat}"));
     }
     let mut steerer = Steerer::new(list, Some(Arc::clone(router)))?;
     steerer.importances = Some(session.importances(router)?);
-    let coalitions = in_order(&samples.coalitions);
-    let chosen = session.clips(&samples.split, &coalitions)?;
     if steerer.needs_shuffled() && chosen.len() < 2 {
         let message = "one clip is selected, and a variant needs the router's outputs for another";
         return Err(Failure::new(ExitStatus::Usage, message)
             .with_hint("select more clips, or leave the shuffled variants out"));
     }
     let others = if steerer.needs_shuffled() {
-        shuffled(
-            session,
-            router,
-            samples,
-            &chosen.iter().map(|c| c.clip.id.clone()).collect::<Vec<_>>(),
-            printer,
-        )?
+        shuffled(session, router, samples, &ids, printer)?
     } else {
         BTreeMap::new()
     };

@@ -1,5 +1,6 @@
 //! `emomm chase train`: a router from cached features.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -167,6 +168,12 @@ impl HowArgs {
     }
 }
 
+/// The clips of some samples, each once, sorted.
+fn contents(session: &Session, samples: &[Labelled]) -> Vec<String> {
+    let all: BTreeSet<String> = samples.iter().map(|l| session.contents(&l.record.sample)).collect();
+    all.into_iter().collect()
+}
+
 pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let how = &args.how;
     let (rules, options) = (how.rules(), how.options(args.seed));
@@ -246,6 +253,7 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
         n_train: learnt.len(),
         n_without_target,
         n_train_clips: n_all,
+        train_clips: contents(&session, &learnt),
         n_valid: checked.len(),
         conflict_base_rate: conflicts as f64 / learnt.len().max(1) as f64,
         mean_gate: mean_gates(&learnt),

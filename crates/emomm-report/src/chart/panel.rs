@@ -12,7 +12,7 @@ const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',san
 const TITLE: f64 = 26.0;
 /// Size of its letters, how much wider bold ones are, and the height of a further line.
 const TITLE_SIZE: f64 = WORDS + 0.5;
-const BOLD: f64 = 1.05;
+const BOLD: f64 = 1.12;
 const LINE: f64 = 17.0;
 /// Space between panels and around them.
 const GAP: f64 = 20.0;
@@ -155,6 +155,9 @@ mod tests {
         let lines = long.title_lines();
         assert!(lines.len() > 2 && lines.concat() == long.title, "{lines:?}");
         assert!(lines.iter().all(|l| text_width(l.trim_end(), TITLE_SIZE) * BOLD <= long.width), "{lines:?}");
+        // The second line would be 195 wide in the widest of the fonts, DejaVu Sans Bold.
+        let clip = Panel::new("cmu-mosi/nKSeMbCZBhB/1, frame\u{a0}1", 190.0, 50.0, Canvas::default());
+        assert_eq!(clip.title_lines(), ["cmu-mosi/", "nKSeMbCZBhB/1, ", "frame\u{a0}1"]);
         let height = long.height_with_title();
         assert!((height - 50.0 - TITLE - LINE * (lines.len() - 1) as f64).abs() < 1e-9);
     }

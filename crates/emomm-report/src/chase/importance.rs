@@ -64,7 +64,8 @@ pub fn importance(study: &Study, beside: &Beside) -> Option<Figure> {
                 // The picture nearest in time.
                 let at = (2 * f + 1) * pictures.len() / (2 * frames.len());
                 let heat = FrameHeat {
-                    title: format!("{}, frame {}", clip.id, f + 1),
+                    // A blank that does not break: the number stays with its word.
+                    title: format!("{}, frame\u{a0}{}", clip.id, f + 1),
                     picture: pictures.get(at).cloned().unwrap_or_default(),
                     values: rows.clone(),
                     greatest,

@@ -13,7 +13,7 @@ use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use crate::answers::{Answered, Answers, hinted, missing};
 use crate::config::SteeringConfig;
-use crate::error::{ChaseError, Result};
+use crate::error::{ChaseError, Lacking, Result};
 use crate::features::Features;
 use crate::fusion::Fusion;
 use crate::hook::SteeringHook;
@@ -80,11 +80,11 @@ impl Steerer {
                 VariantKind::Steered(config) => {
                     config.check()?;
                     if config.needs_router() && router.is_none() {
-                        return needs("a router");
+                        return needs(Lacking::Router);
                     }
                     check_scope(config, router.as_ref())?;
                 }
-                VariantKind::Fused(Fusion::LateFusion) if router.is_none() => return needs("a router"),
+                VariantKind::Fused(Fusion::LateFusion) if router.is_none() => return needs(Lacking::Router),
                 VariantKind::Fused(_) | VariantKind::Hinted => {}
             }
         }

@@ -60,6 +60,8 @@ pub(super) fn learning(name: &str, curve: &Value) -> Option<Figure> {
         y_label: "Right".to_owned(),
         unit: Unit::Percent,
         range: Some((0.0, 1.0)),
+        width: 320.0,
+        height: 200.0,
         lines: vec![
             line("p", Ink::Run(0), Mark::Disc, "5 3", conflict),
             line("greatest g", Ink::Run(1), Mark::Square, "", gate),

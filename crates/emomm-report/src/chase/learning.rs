@@ -66,7 +66,6 @@ pub(super) fn learning(name: &str, curve: &Value) -> Option<Figure> {
             line("p", Ink::Run(0), Mark::Disc, "5 3", conflict),
             line("greatest g", Ink::Run(1), Mark::Square, "", gate),
         ],
-        ..Lines::default()
     };
     let samples = match curve["n_valid"].as_u64() {
         Some(n) => format!("One row for each of {n} validation samples and each layer."),

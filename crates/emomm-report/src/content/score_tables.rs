@@ -10,17 +10,18 @@ use crate::benchmark_figures::CLASSES;
 use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
 
+/// Rows of scores; `by` is the column of what `corpus` of a row holds, key and head.
 pub(super) fn scores(
     study: &Study,
     analysis: &Analysis,
     table_name: &str,
     title: &str,
+    by: (&str, &str),
     rows: impl Fn(&RunAnalysis) -> &Vec<ScoreRow>,
 ) -> Table {
-    let mut columns: Vec<Column> =
-        [("run", "Run"), ("corpus", "Corpus"), ("coalition", "Coalition"), ("subset", "Subset")]
-            .map(|(key, head)| Column::plain(key, head))
-            .to_vec();
+    let mut columns: Vec<Column> = [("run", "Run"), by, ("coalition", "Coalition"), ("subset", "Subset")]
+        .map(|(key, head)| Column::plain(key, head))
+        .to_vec();
     columns.extend(
         [("n", "n"), ("n_parsed", "Answered"), ("n_clusters", "Groups")].map(|(k, h)| Column::plain(k, h)),
     );

@@ -21,11 +21,14 @@ const MAX_NAMED: usize = 3;
 pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     let mut tables = vec![table_1(study, analysis), runs(study), errors(study)];
     tables.push(coalitions(study, analysis));
-    tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", |r| {
+    let by = ("corpus", "Corpus");
+    tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", by, |r| {
         &r.scores.rows
     }));
     if analysis.runs.iter().any(|r| !r.languages.is_empty()) {
-        tables.push(scores(study, analysis, "scores-by-language", "Scores by language", |r| &r.languages));
+        let by = ("language", "Language");
+        tables
+            .push(scores(study, analysis, "scores-by-language", "Scores by language", by, |r| &r.languages));
     }
     tables.push(psmv(study, analysis));
     tables.push(gtar(study, analysis));

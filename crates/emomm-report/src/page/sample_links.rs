@@ -56,14 +56,13 @@ pub(super) fn samples(table: &Table, row: &[Cell], key: &str, unparsed: Unparsed
         _ => return None,
     }
     run.or(coalition)?;
-    // Rows by language have it in place of the corpus.
-    let corpus = if is_table("scores-by-language") { "language" } else { "corpus" };
     let filters = [
         ("run", run),
         ("answer", answer.copied()),
         ("result", result),
         ("coalition", coalition),
-        (corpus, of("corpus").filter(|c| *c != "all")),
+        ("corpus", of("corpus").filter(|c| *c != "all")),
+        ("language", of("language")),
         ("truth", of("truth")),
         ("subset", subset.filter(|s| !matches!(*s, "all" | "overall"))),
     ];

@@ -38,7 +38,8 @@ impl Table {
 /// Text whose special characters LaTeX prints as they are.
 pub fn latex_escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
         match c {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
             '\\' => out.push_str("\\textbackslash{}"),
@@ -52,6 +53,14 @@ pub fn latex_escaped(text: &str) -> String {
             'τ' => out.push_str("$\\tau$"),
             'κ' => out.push_str("$\\kappa$"),
             'α' => out.push_str("$\\alpha$"),
+            'β' => out.push_str("$\\beta$"),
+            'γ' => out.push_str("$\\gamma$"),
+            'π' => out.push_str("$\\pi$"),
+            'η' => out.push_str("$\\eta$"),
+            'ψ' if rest.next_if_eq(&'\u{302}').is_some() => out.push_str("$\\hat{\\psi}$"),
+            'ψ' => out.push_str("$\\psi$"),
+            '≥' => out.push_str("$\\geq$"),
+            '≤' => out.push_str("$\\leq$"),
             '∅' => out.push_str("$\\emptyset$"),
             '×' => out.push_str("$\\times$"),
             '−' => out.push('-'),

@@ -259,6 +259,14 @@ pub(crate) mod tests {
         assert_eq!(rows, ["{}[a] \\textbar{} b \\\\", "{}* \\\\", "c [d] \\\\"]);
     }
 
+    /// A letter that LaTeX does not know by itself stops it.
+    #[test]
+    fn symbols_are_set_as_formulas() {
+        let words = "\u{394} \u{3b3} \u{3c8} \u{3c8}\u{302} \u{2265} \u{3c0}";
+        let expected = r"$\Delta$ $\gamma$ $\psi$ $\hat{\psi}$ $\geq$ $\pi$";
+        assert_eq!(latex_escaped(words), expected);
+    }
+
     /// Words that Markdown would take for elements of HTML, entities, formulas or struck text.
     #[test]
     fn markdown_shows_words_as_they_are() {

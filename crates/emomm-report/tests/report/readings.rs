@@ -9,7 +9,7 @@ use emomm_report::content::{answer, figures, study_trust, tables, trust};
 use emomm_report::study::Study;
 
 use crate::by_hand::{always_right, first_shown, options};
-use crate::made_up::{MadeUp, record, study, ten_clips};
+use crate::made_up::{MadeUp, manifest, record, study, study_of, ten_clips};
 
 /// The answer is lost, as a failed record's is.
 fn fail(record: &mut Record) {
@@ -158,6 +158,22 @@ fn an_order_is_claimed_only_where_there_is_one() {
         said,
         "Where exactly one modality is wrong (on Missing-Conflict), the model is right together with text 1.000."
     );
+}
+
+/// Where languages are not corpora, their table calls them languages.
+#[test]
+fn a_table_by_language_is_not_by_corpus() {
+    let clips = ten_clips();
+    let mut manifest = manifest(&clips);
+    for row in &mut manifest.rows {
+        row.language = if row.group == "g1" || row.group == "g3" { "de" } else { "fr" }.to_owned();
+    }
+    let study = study_of(&manifest, &[("run", first_shown(&clips))]);
+    let analysis = Analysis::of(&study, options()).unwrap();
+    let tables = tables(&study, &analysis);
+    let table = tables.iter().find(|t| t.name == "scores-by-language").unwrap();
+    assert!(table.csv().starts_with("run,language,coalition,"), "{}", table.csv());
+    assert!(table.csv().contains("\nrun,de,") && table.csv().contains("\nrun,fr,"));
 }
 
 /// With several runs a sentence says of which it is.

@@ -158,7 +158,7 @@ impl ChaseError {
     pub(crate) fn own_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Setting { .. } | Self::SteeringFile { .. } => {
-                "the names and ranges of a steering file stand in docs/contract.md under `emomm chase`"
+                "names and ranges of options and of steering files stand in docs/contract.md under `emomm chase`"
             }
             Self::OtherModel { .. } => "train a router for this model with `emomm chase train`",
             Self::Artifact { .. } => {

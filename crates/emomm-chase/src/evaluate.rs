@@ -383,9 +383,9 @@ fn uses_gradient(config: &SteeringConfig) -> bool {
 /// Token sets other than the router's would give it inputs that it was not trained on.
 fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result<()> {
     let Some(card) = router.map(|r| &r.1).filter(|_| config.needs_router()) else { return Ok(()) };
-    if config.text_scope.is_some_and(|s| s != card.text_scope) {
-        let expected = format!("{:?}, with which the router was trained", card.text_scope);
-        return Err(ChaseError::setting("text_scope", format!("{:?}", config.text_scope), expected));
+    if let Some(scope) = config.text_scope.filter(|s| *s != card.text_scope) {
+        let expected = format!("\"{}\", with which the router was trained", card.text_scope.name());
+        return Err(ChaseError::setting("text_scope", format!("\"{}\"", scope.name()), expected));
     }
     if config.n_sinks.is_some_and(|n| n != card.n_sinks) {
         let expected = format!("{}, with which the router was trained", card.n_sinks);

@@ -6,6 +6,51 @@ use emomm_models::ModelError;
 use emomm_models::decoder::HookError;
 use thiserror::Error;
 
+/// What a variant may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    /// A router.
+    Router,
+    /// The router's clean reading of the sample.
+    CleanStep,
+    /// The router's outputs for another sample.
+    OtherSamples,
+    /// Labels of the sample's modalities.
+    Labels,
+    /// The mean gate of the training samples of its coalition.
+    MeanGate,
+}
+
+impl std::fmt::Display for Lacking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Router => "a router",
+            Self::CleanStep => "a clean decision step",
+            Self::OtherSamples => "router outputs of other samples",
+            Self::Labels => "labels of the modalities",
+            Self::MeanGate => "a mean gate from training",
+        })
+    }
+}
+
+impl Lacking {
+    /// What to do about it.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Router | Self::CleanStep => {
+                "train a router with `emomm chase train`, or leave this variant out"
+            }
+            Self::OtherSamples => {
+                "select more clips, and coalitions that hold two modalities, or leave this variant out"
+            }
+            Self::Labels => "build the benchmark with labels of the modalities, or leave this variant out",
+            Self::MeanGate => {
+                "train the router on masked copies, too, or leave out this variant or coalition"
+            }
+        }
+    }
+}
+
 /// An error of this crate. The message says what was found, what was expected and where; [`ChaseError::hint`] says what to
 /// do.
 #[derive(Debug, Error)]
@@ -68,7 +113,7 @@ pub enum ChaseError {
         /// Name of the variant.
         variant: String,
         /// What is missing.
-        needs: &'static str,
+        needs: Lacking,
     },
     /// There is nothing to train on or to report.
     #[error("{what}: found none, expected at least one")]
@@ -113,7 +158,7 @@ impl ChaseError {
     pub(crate) fn own_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Setting { .. } | Self::SteeringFile { .. } => {
-                "the names and ranges of a steering file stand in docs/contract.md under `emomm chase`"
+                "names and ranges of options and of steering files stand in docs/contract.md under `emomm chase`"
             }
             Self::OtherModel { .. } => "train a router for this model with `emomm chase train`",
             Self::Artifact { .. } => {
@@ -121,10 +166,7 @@ impl ChaseError {
             }
             Self::Io { .. } => "check the path and its permissions",
             Self::NotFinite { .. } => "compute in --dtype f32; if that fails too, the weights are damaged",
-            Self::Needs { .. } => {
-                "train a router with `emomm chase train`, or leave this variant out; `tuned` is written by \
-                 `emomm chase sweep --tune`"
-            }
+            Self::Needs { needs, .. } => needs.hint(),
             Self::Empty { .. } => "choose another split, or a benchmark with labels of the modalities",
             Self::Model(_) | Self::Engine(_) => return None,
         })

@@ -13,7 +13,7 @@ use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use crate::answers::{Answered, Answers, hinted, missing};
 use crate::config::SteeringConfig;
-use crate::error::{ChaseError, Result};
+use crate::error::{ChaseError, Lacking, Result};
 use crate::features::Features;
 use crate::fusion::Fusion;
 use crate::hook::SteeringHook;
@@ -80,11 +80,11 @@ impl Steerer {
                 VariantKind::Steered(config) => {
                     config.check()?;
                     if config.needs_router() && router.is_none() {
-                        return needs("a router");
+                        return needs(Lacking::Router);
                     }
                     check_scope(config, router.as_ref())?;
                 }
-                VariantKind::Fused(Fusion::LateFusion) if router.is_none() => return needs("a router"),
+                VariantKind::Fused(Fusion::LateFusion) if router.is_none() => return needs(Lacking::Router),
                 VariantKind::Fused(_) | VariantKind::Hinted => {}
             }
         }
@@ -383,9 +383,9 @@ fn uses_gradient(config: &SteeringConfig) -> bool {
 /// Token sets other than the router's would give it inputs that it was not trained on.
 fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result<()> {
     let Some(card) = router.map(|r| &r.1).filter(|_| config.needs_router()) else { return Ok(()) };
-    if config.text_scope.is_some_and(|s| s != card.text_scope) {
-        let expected = format!("{:?}, with which the router was trained", card.text_scope);
-        return Err(ChaseError::setting("text_scope", format!("{:?}", config.text_scope), expected));
+    if let Some(scope) = config.text_scope.filter(|s| *s != card.text_scope) {
+        let expected = format!("\"{}\", with which the router was trained", card.text_scope.name());
+        return Err(ChaseError::setting("text_scope", format!("\"{}\"", scope.name()), expected));
     }
     if config.n_sinks.is_some_and(|n| n != card.n_sinks) {
         let expected = format!("{}, with which the router was trained", card.n_sinks);

@@ -58,7 +58,7 @@ pub use config::{
 pub use decision_record::DecisionRecord;
 pub use diagnose::{DiagnosedSample, Diagnosis, TargetReading, auroc, diagnose};
 pub use divergence::{Smoothing, jsd, kl};
-pub use error::{ChaseError, Result};
+pub use error::{ChaseError, Lacking, Result};
 pub use evaluate::{ClipKnowledge, Steerer, Variant, VariantKind, model_error};
 pub use feature_store::{FeatureStore, StoreKey, StoredRecord};
 pub use features::{FeatureHook, Features, LayerFeatures};

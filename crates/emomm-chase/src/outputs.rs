@@ -4,7 +4,7 @@
 use crate::config::{
     ConflictSource, GateSource, IntraScope, LayerPlan, RandomUnit, RouterRead, SteeringConfig, ThresholdScope,
 };
-use crate::error::{ChaseError, Result};
+use crate::error::{ChaseError, Lacking, Result};
 use crate::reading::CleanReading;
 use crate::rng::Rng;
 use crate::router::RouterOutput;
@@ -45,10 +45,9 @@ impl Outputs {
             return Ok(Self { conflict, gate, sharpness, tested: None });
         }
         let needs = |needs| ChaseError::Needs { variant: config.preset.clone(), needs };
-        let clean =
-            || context.clean.map(|(_, reading)| reading).ok_or_else(|| needs("a clean decision step"));
-        let other = || context.other.ok_or_else(|| needs("router outputs of other samples"));
-        let target = || context.target.ok_or_else(|| needs("labels of the modalities"));
+        let clean = || context.clean.map(|(_, reading)| reading).ok_or_else(|| needs(Lacking::CleanStep));
+        let other = || context.other.ok_or_else(|| needs(Lacking::OtherSamples));
+        let target = || context.target.ok_or_else(|| needs(Lacking::Labels));
         // The outputs of a clean reading as this configuration reads them.
         let given = |reading: &CleanReading| match config.router_read {
             RouterRead::CleanMean => vec![reading.mean(plan.router_first); n],
@@ -70,7 +69,7 @@ impl Outputs {
             }
             GateSource::Random => Source::Given(vec![once; n]),
             GateSource::Constant => {
-                Source::Given(vec![context.mean_gate.ok_or_else(|| needs("a mean gate from training"))?; n])
+                Source::Given(vec![context.mean_gate.ok_or_else(|| needs(Lacking::MeanGate))?; n])
             }
             GateSource::Oracle => Source::Given(vec![target()?.gate; n]),
         };

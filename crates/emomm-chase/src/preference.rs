@@ -3,6 +3,7 @@
 use emomm_dataset::ModalitySet;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{ChaseError, Result};
 use crate::token_sets::TokenSets;
 
 /// How attention becomes a distribution over modalities.
@@ -37,6 +38,14 @@ impl Default for PreferenceOptions {
 }
 
 impl PreferenceOptions {
+    /// Checks the temperature.
+    pub fn check(self) -> Result<()> {
+        if self.temperature > 0.0 && self.temperature.is_finite() {
+            return Ok(());
+        }
+        Err(ChaseError::setting("preference_temperature", self.temperature, "a positive number"))
+    }
+
     /// π from a head's nMAS and mass: a distribution over `present`, 0 elsewhere.
     ///
     /// Where no attention at all falls on any modality, or none is present, the answer is uniform over what is present.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{ChaseError, Result};
+
 /// Width of the hidden layer in the paper.
 const PAPER_INNER: usize = 128;
 /// Inside the root of the block norms: keeps a block of zeros at zero.
@@ -101,6 +103,17 @@ impl RouterShape {
             layer_embedding: 0,
             timing: RouterTiming::SameLayer,
         }
+    }
+
+    /// Checks what a user may choose.
+    pub fn check(&self) -> Result<()> {
+        if self.inner_size == 0 {
+            return Err(ChaseError::setting("width", self.inner_size, "at least 1"));
+        }
+        if !self.preference_scale.is_finite() {
+            return Err(ChaseError::setting("preference_scale", self.preference_scale, "a finite number"));
+        }
+        Ok(())
     }
 
     /// 4 d + 3, and the one-hot of the layer where there is one.

@@ -25,7 +25,7 @@ pub enum LabelLevel {
     Class,
     /// The polarity, as the subsets of the benchmark.
     Polarity,
-    /// r_m = 1 − |Δy| / 4 over the five classes; conflict where r_m < 1. For r_m only: p* then goes by class.
+    /// r_m = 1 − |Δy| / 4 over the five classes. For r_m only.
     Ordinal,
 }
 
@@ -110,10 +110,14 @@ pub struct Target {
 impl TargetRules {
     /// Checks the numbers.
     pub fn check(&self) -> Result<()> {
-        if self.epsilon > 0.0 && self.epsilon.is_finite() {
-            return Ok(());
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
+            return Err(ChaseError::setting("gate_epsilon", self.epsilon, "a positive number"));
         }
-        Err(ChaseError::setting("epsilon", self.epsilon, "a positive number"))
+        // A conflict is there or not.
+        if self.conflict == LabelLevel::Ordinal {
+            return Err(ChaseError::setting("conflict", "\"ordinal\"", "\"class\" or \"polarity\""));
+        }
+        Ok(())
     }
 
     /// p* and g* of Eq. (9). `None` if the label of a modality that counts is unknown, or nothing is shown.

@@ -18,6 +18,17 @@ pub enum TextScope {
     AllText,
 }
 
+impl TextScope {
+    /// Its word in options and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transcript => "transcript",
+            Self::WithInstruction => "with_instruction",
+            Self::AllText => "all_text",
+        }
+    }
+}
+
 /// Ascending key positions of each modality.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSets {

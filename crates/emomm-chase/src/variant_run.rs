@@ -8,7 +8,7 @@ use emomm_models::white_box::DecoderShape;
 
 use crate::bias::{HeadBias, head_bias, significant_bias};
 use crate::config::{HeadSelection, IntraScope, LayerPlan, SteerScope, SteeringConfig};
-use crate::error::{ChaseError, Result};
+use crate::error::{ChaseError, Lacking, Result};
 use crate::features::Features;
 use crate::heads::{divergences, ranked, select_heads};
 use crate::outputs::{Outputs, asks_router_or_substitute};
@@ -68,7 +68,7 @@ impl VariantRun {
         let needs = |needs| ChaseError::Needs { variant: config.preset.clone(), needs };
         let card = context.router.as_ref().map(|r| &r.1);
         if config.needs_router() && card.is_none() {
-            return Err(needs("a router"));
+            return Err(needs(Lacking::Router));
         }
         let plan = config.layers(context.shape, card.map(|c| c.first_layer))?;
         config.intervention.iter().try_for_each(|i| i.check_prompt(context.sets.n_keys()))?;
@@ -104,8 +104,7 @@ impl VariantRun {
             layers: Vec::new(),
         };
         if run.config.head_selection == HeadSelection::TopKGlobal && is_active {
-            let (features, _) =
-                context.clean.ok_or_else(|| needs_of(&run.config, "a clean decision step"))?;
+            let (features, _) = context.clean.ok_or_else(|| needs_of(&run.config, Lacking::CleanStep))?;
             run.chosen = Some(run.global_heads(features));
         }
         Ok(run)
@@ -303,6 +302,6 @@ fn mean_over(heads: &[usize], preferences: &[[f64; 3]]) -> [f64; 3] {
     mean_preference(&chosen)
 }
 
-fn needs_of(config: &SteeringConfig, needs: &'static str) -> ChaseError {
+fn needs_of(config: &SteeringConfig, needs: Lacking) -> ChaseError {
     ChaseError::Needs { variant: config.preset.clone(), needs }
 }

@@ -43,10 +43,7 @@ impl SteeringConfig {
         if !(self.gate_sharpness.is_finite() && self.gate_sharpness > 0.0) {
             return Err(ChaseError::setting("gate_sharpness", self.gate_sharpness, "a positive number"));
         }
-        if self.preference_temperature <= 0.0 || !self.preference_temperature.is_finite() {
-            let found = self.preference_temperature;
-            return Err(ChaseError::setting("preference_temperature", found, "a positive number"));
-        }
+        self.preference_options().check()?;
         if let Some(clip) = self.bias_clip.filter(|c| !(c.is_finite() && *c > 0.0)) {
             return Err(ChaseError::setting("bias_clip", clip, "a positive number"));
         }

@@ -264,15 +264,16 @@ fn a_variant_that_lacks_something_says_what() {
             mean_gate: None,
             importance: None,
         };
-        for (name, needs) in [
-            ("oracle_gate", "labels"),
-            ("shuffled_router", "other samples"),
-            ("constant_gate", "mean gate"),
-            ("two_pass", "clean decision step"),
+        for (name, needs, hint) in [
+            ("oracle_gate", "labels", "with labels of the modalities"),
+            ("shuffled_router", "other samples", "select more clips"),
+            ("constant_gate", "mean gate", "on masked copies, too"),
+            ("two_pass", "clean decision step", "train a router"),
         ] {
             let made = emomm_chase::VariantRun::new(Arc::new(preset(name).unwrap()), &context);
-            let error = made.err().unwrap().to_string();
-            assert!(error.contains(needs), "{name}: {error}");
+            let error = made.err().unwrap();
+            assert!(error.to_string().contains(needs), "{name}: {error}");
+            assert!(error.hint().unwrap().contains(hint), "{name}: {:?}", error.hint());
         }
         let without = emomm_chase::SampleContext { router: None, ..context };
         let error = emomm_chase::VariantRun::new(Arc::new(preset("paper").unwrap()), &without).err().unwrap();

@@ -421,6 +421,22 @@ fn what_does_not_fit_is_refused() {
     steered("eval", &["--variants", "nonsense", "--out", "/nowhere"]).refused(2, &["--variants nonsense"]);
     steered("eval", &["--variants", "tuned", "--out", "/nowhere"]).refused(2, &["variant `tuned`"]);
     steered("sweep", &["--tune"]).refused(2, &["--split valid"]);
+    let told = ["--tune", "--split", "valid", "--grid", "gate = [\"router\", \"oracle\"]"];
+    steered("sweep", &told).refused(2, &["--tune among points that are told the labels"]);
+    steered("sweep", &["--grid", "text_scope = [\"all_text\"]"]).refused(
+        2,
+        &["`text_scope` is \"all_text\", expected \"transcript\", with which the router was trained"],
+    );
+    for (option, value, said) in [
+        ("--conflict", "ordinal", "`conflict` is \"ordinal\", expected \"class\" or \"polarity\""),
+        ("--preference-temperature", "0", "`preference_temperature` is 0"),
+        ("--preference-scale", "nan", "`preference_scale` is NaN"),
+        ("--gate-epsilon", "0", "`gate_epsilon` is 0"),
+        ("--width", "0", "`width` is 0"),
+        ("--first-layer", "5", "--first-layer 5: expected a layer from 1 to 4"),
+    ] {
+        chase("train", folder, &[option, value, "--out", "/nowhere"], &[]).refused(2, &[said]);
+    }
     steered("sweep", &["--grid", "conflict_threshold = [1.5]"]).refused(2, &["`conflict_threshold` is 1.5"]);
     steered("sweep", &["--grid", "max_sterring = [1.0]"])
         .refused(2, &["--grid, point 1: unknown field `max_sterring`"]);

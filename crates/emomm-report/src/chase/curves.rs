@@ -82,7 +82,10 @@ pub(super) fn curves(name: &str, sweep: &Value) -> Option<Figure> {
                     100.0 * last
                 ));
             }
-            lines.push(Line { name: subset.to_owned(), ink, mark, dashes, points: drawn });
+            // All points answer the same clips.
+            let n = used.iter().find_map(|point| point["subsets"][subset]["n"].as_u64());
+            let name = n.map_or(subset.to_owned(), |n| format!("{subset}, n = {n}"));
+            lines.push(Line { name, ink, mark, dashes, points: drawn });
         }
         if !lines.is_empty() {
             let chart = Lines {
@@ -123,7 +126,7 @@ mod tests {
 
     #[test]
     fn points_that_change_one_setting_are_drawn_and_others_averaged() {
-        let point = |settings: Value, conflict: f64| json!({ "settings": settings, "subsets": { "conflict": { "acc": conflict }, "align": { "acc": 0.9 } } });
+        let point = |settings: Value, conflict: f64| json!({ "settings": settings, "subsets": { "conflict": { "acc": conflict, "n": 31 }, "align": { "acc": 0.9 } } });
         let sweep = json!({ "base": "paper", "splits": ["valid"], "points": [
             point(json!({ "max_steering": 0.0 }), 0.5),
             point(json!({ "max_steering": 1.0 }), 0.7),
@@ -133,6 +136,8 @@ mod tests {
         ]});
         let figure = curves("sweep", &sweep).unwrap();
         assert_eq!(figure.panels.len(), 3);
+        let body = &figure.panels[0].body;
+        assert!(body.contains("conflict, n = 31") && body.contains(">align<"), "{body}");
         let csv = figure.data.csv();
         assert!(csv.contains("max_steering,1,conflict,1,0.7"), "{csv}");
         assert!(csv.contains("conflict_threshold,0.2,conflict,2,0.7"), "{csv}");

@@ -45,7 +45,8 @@ impl Samples {
     }
 }
 
-/// Accuracies of both and `second` less `first`; `None` where they share no such sample.
+/// Accuracies of both and `second` less `first`; `None` where they share no such sample. A sample that either has no answer
+/// to is left out: a placebo that could not be computed has not lost.
 pub(super) fn difference(
     study: &Study,
     (first, second): (&StudyRun, &StudyRun),
@@ -58,7 +59,10 @@ pub(super) fn difference(
         if !(samples.holds)(clip, samples.coalition) {
             continue;
         }
-        let record = |run: &StudyRun| run.record(index, samples.coalition).map(|r| is_right(clip, r));
+        let record = |run: &StudyRun| {
+            let record = run.record(index, samples.coalition)?;
+            record.answer().map(|_| is_right(clip, record))
+        };
         let (Some(a), Some(b)) = (record(first), record(second)) else { continue };
         let here = Pair { right: [a, b].map(usize::from), n: [1] };
         *sums.of(clip) += &here;

@@ -18,7 +18,7 @@ pub fn chosen_heads(study: &Study) -> Option<Figure> {
     let counted: Vec<(&StudyRun, Counts)> = study
         .runs
         .iter()
-        .filter(|r| VariantKind::of(&r.name) == VariantKind::Method)
+        .filter(|r| VariantKind::of_run(r) == VariantKind::Method)
         .map(|r| (r, Counts::of(r)))
         .filter(|(_, c)| !c.layers.is_empty())
         .take(MOST_PANELS)

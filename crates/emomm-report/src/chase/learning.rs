@@ -60,19 +60,25 @@ pub(super) fn learning(name: &str, curve: &Value) -> Option<Figure> {
         y_label: "Right".to_owned(),
         unit: Unit::Percent,
         range: Some((0.0, 1.0)),
+        width: 320.0,
+        height: 200.0,
         lines: vec![
             line("p", Ink::Run(0), Mark::Disc, "5 3", conflict),
             line("greatest g", Ink::Run(1), Mark::Square, "", gate),
         ],
-        ..Lines::default()
+    };
+    let samples = match curve["n_valid"].as_u64() {
+        Some(n) => format!("One row for each of {n} validation samples and each layer."),
+        None => "One row for each validation sample and layer.".to_owned(),
     };
     Some(Figure {
         name: format!("chase-{name}"),
         title: "How many labelled clips the router needs".to_owned(),
         alt,
-        note: "One row for each validation sample and layer. p: the side of 0.5 agrees with p*; the base rate stands in the \
-               table. g: its greatest entry is a modality that is right, over rows that have one."
-            .to_owned(),
+        note: format!(
+            "{samples} p: the side of 0.5 agrees with p*; the base rate stands in the table. g: its greatest entry is a \
+             modality that is right, over rows that have one."
+        ),
         panels: vec![chart.panel()],
         data,
     })
@@ -97,5 +103,12 @@ mod tests {
         assert!(figure.data.csv().contains("60,240,0.64,0.66,0.9,2.5"), "{}", figure.data.csv());
         assert!(learning("curve", &json!({ "curve": [point(60, 0.64)] })).is_none());
         assert!(learning("curve", &json!({ "points": [] })).is_none());
+        let counted = json!({ "n_valid": 17, "curve": [point(60, 0.64), point(120, 0.75)] });
+        assert!(
+            learning("curve", &counted)
+                .unwrap()
+                .note
+                .starts_with("One row for each of 17 validation samples")
+        );
     }
 }

@@ -1,13 +1,14 @@
 //! All variants in one table: the method, its placebos, its controls and bounds, with the paper's Table 2 beside them.
 
 use emomm_eval::score::{Interval, ScoreRow};
+use serde_json::Value;
 
 use crate::analysis::{Analysis, Paired, RunAnalysis, paper};
 use crate::chart::palette::Ink;
 use crate::chart::{IntervalRow, Intervals, Unit};
 use crate::content::interval_cell;
 use crate::figure::Figure;
-use crate::study::Study;
+use crate::study::{Study, StudyRun};
 use crate::table::{Cell, Column, Form, Table, rounded};
 
 /// What a variant is for.
@@ -30,6 +31,34 @@ pub enum VariantKind {
 }
 
 impl VariantKind {
+    /// The kind of a run: by its name, and where that tells nothing by its settings, so that a steering file of one's own that
+    /// is told the truth, or knows nothing of the sample, is not taken for the method.
+    pub fn of_run(run: &StudyRun) -> Self {
+        let named = Self::of(&run.name);
+        let settings = run.run.header().plan.settings.steering.as_ref();
+        match settings.and_then(Self::of_settings) {
+            Some(kind) if named == Self::Method => kind,
+            _ => named,
+        }
+    }
+
+    /// The kind by where p, g and heads come from; `None` where it is the router, and JSD.
+    fn of_settings(steering: &Value) -> Option<Self> {
+        let own = &steering["kind"]["steered"];
+        let config = if own.is_object() { own } else { &steering["config"] };
+        let is = |key: &str, words: &[&str]| config[key].as_str().is_some_and(|word| words.contains(&word));
+        let either = |words: &[&str]| is("gate", words) || is("conflict", words);
+        if either(&["oracle"]) {
+            Some(Self::Bound)
+        } else if either(&["random", "shuffled"]) || is("head_selection", &["random"]) {
+            Some(Self::Placebo)
+        } else if either(&["constant", "always"]) {
+            Some(Self::Control)
+        } else {
+            None
+        }
+    }
+
     /// The kind of a variant by its name; names that are not known are forms of the method. Of `BASE+NAME` the strongest
     /// part decides: what is told the truth is a bound, whatever else it is.
     pub fn of(name: &str) -> Self {
@@ -105,20 +134,16 @@ pub fn variants(study: &Study, analysis: &Analysis) -> (Table, Option<Figure>) {
     let mut table = Table::new("chase-variants", title, columns).with_note(note);
     let mut gains = Vec::new();
     for run in &analysis.runs {
-        let Some(name) = study.runs.get(run.run).map(|r| r.name.as_str()) else { continue };
+        let Some(studied) = study.runs.get(run.run) else { continue };
+        let (name, kind) = (studied.name.as_str(), VariantKind::of_run(studied));
         let delta = |subset| comparison(analysis, name, subset).and_then(|p| p.delta);
-        gains.push(Gain {
-            name: name.to_owned(),
-            kind: VariantKind::of(name),
-            conflict: delta("conflict"),
-            align: delta("align"),
-        });
+        gains.push(Gain { name: name.to_owned(), kind, conflict: delta("conflict"), align: delta("align") });
         for (subset, row) in rows(run) {
             let Some(row) = row else { continue };
             let paired = comparison(analysis, name, subset);
             let mut cells = vec![
                 Cell::text(name),
-                Cell::text(VariantKind::of(name).name()),
+                Cell::text(kind.name()),
                 Cell::text(subset),
                 Cell::Count(row.n),
                 interval_cell(row.acc),
@@ -232,6 +257,25 @@ fn figure(found: &[Gain]) -> Option<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_s_kind_follows_from_where_its_numbers_come() {
+        let of = |config: Value| {
+            let by_eval = VariantKind::of_settings(&serde_json::json!({ "kind": { "steered": &config } }));
+            assert_eq!(by_eval, VariantKind::of_settings(&serde_json::json!({ "config": config })));
+            by_eval
+        };
+        let with = |gate: &str, conflict: &str, heads: &str| {
+            of(serde_json::json!({ "gate": gate, "conflict": conflict, "head_selection": heads }))
+        };
+        assert_eq!(with("router", "router", "top_k"), None);
+        assert_eq!(with("oracle", "router", "top_k"), Some(VariantKind::Bound));
+        assert_eq!(with("random", "oracle", "top_k"), Some(VariantKind::Bound));
+        assert_eq!(with("shuffled", "shuffled", "top_k"), Some(VariantKind::Placebo));
+        assert_eq!(with("router", "router", "random"), Some(VariantKind::Placebo));
+        assert_eq!(with("router", "always", "top_k"), Some(VariantKind::Control));
+        assert_eq!(VariantKind::of_settings(&serde_json::json!({ "kind": { "fused": "contrast" } })), None);
+    }
 
     #[test]
     fn kinds_follow_from_the_contract_s_names() {

@@ -27,7 +27,7 @@ pub(super) fn verdicts(study: &Study, options: BootstrapOptions) -> Result<Vec<S
     let Some(baseline) = study.runs.first() else { return Ok(Vec::new()) };
     let mut words = Vec::new();
     for run in study.runs.iter().skip(1) {
-        if VariantKind::of(&run.name) == VariantKind::Method {
+        if VariantKind::of_run(run) == VariantKind::Method {
             words.extend(verdict(study, baseline, run, options)?);
         }
     }

@@ -174,6 +174,24 @@ fn a_loss_is_excluded_only_by_as_many_clips_as_that_takes() {
     }
 }
 
+/// A placebo that could not be computed on some clips has not lost there.
+#[test]
+fn a_placebo_without_answers_is_not_outdone() {
+    let clips = many(40);
+    let mut failed = steered(always_right(&clips));
+    for record in failed.iter_mut().filter(|r| r.sample.ends_with("c3") || r.sample.ends_with("c4")) {
+        (record.status, record.label) = (emomm_eval::run::RecordStatus::Error, None);
+    }
+    let runs = [
+        ("baseline", first_shown(&clips)),
+        ("paper", steered(always_right(&clips))),
+        ("random_gate", failed),
+    ];
+    let words = words(&clips, &runs, &Beside::default());
+    let paper = words.iter().find(|w| w.starts_with("paper: ")).unwrap();
+    assert!(paper.contains("does not stand out from: random gate 0.0 [0.0, 0.0]"), "{paper}");
+}
+
 /// Where all heads are steered, random ones are the same: there was no choice, and no placebo.
 #[test]
 fn random_heads_that_are_the_same_heads_are_no_placebo() {

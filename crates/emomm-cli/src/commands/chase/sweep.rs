@@ -90,6 +90,12 @@ pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Fai
         return Err(Failure::new(ExitStatus::Usage, format!("--base {}: expected a steering", args.base)));
     };
     let points = points(args, base, router.1.first_layer)?;
+    if args.tune.is_some() && points.iter().any(|p| p.config.needs_labels()) {
+        let message =
+            "--tune among points that are told the labels (`oracle`): what is chosen would be no setting";
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("leave those points out, or sweep without --tune"));
+    }
     for point in &points {
         point.config.layers(session.white_box.shape(), Some(router.1.first_layer))?;
     }

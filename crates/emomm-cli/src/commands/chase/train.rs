@@ -179,16 +179,19 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
     let (rules, options) = (how.rules(), how.options(args.seed));
     rules.check()?;
     options.check()?;
+    let preference = PreferenceOptions { form: how.preference, temperature: how.preference_temperature };
+    preference.check()?;
+    RouterShape { inner_size: how.width, preference_scale: how.preference_scale, ..RouterShape::paper(1) }
+        .check()?;
     let mut session = Session::open(&args.place, printer)?;
     let model_shape = session.white_box.shape();
     let first_layer =
         args.first_layer.unwrap_or_else(|| emomm_chase::scaled_first_layer(model_shape.n_layers));
-    if !(1..=model_shape.n_layers).contains(&first_layer) || how.width == 0 {
-        let message = format!(
-            "--first-layer {first_layer}, --width {}: expected a layer from 1 to {} and a positive width",
-            how.width, model_shape.n_layers
-        );
-        return Err(Failure::new(ExitStatus::Usage, message));
+    if !(1..=model_shape.n_layers).contains(&first_layer) {
+        let message =
+            format!("--first-layer {first_layer}: expected a layer from 1 to {}", model_shape.n_layers);
+        return Err(Failure::new(ExitStatus::Usage, message)
+            .with_hint("layers are counted from 1; without the option it is 13 of 28, scaled to the depth"));
     }
     let mut store = session.store(how.text_scope, how.sinks)?;
     let (_, n_failed) = session.ensure_features(&mut store, &[Split::Train, Split::Valid], printer)?;
@@ -208,7 +211,6 @@ pub(crate) fn run(args: &TrainArgs, printer: &Printer) -> Result<ExitStatus, Fai
         layer_embedding: if how.layer_embedding { model_shape.n_layers } else { 0 },
         timing: how.timing,
     };
-    let preference = PreferenceOptions { form: how.preference, temperature: how.preference_temperature };
     let set = |records: &[&Labelled]| {
         let samples =
             records.iter().filter_map(|l| Some((l.record.features.as_ref()?, l.record.coalition, l.target)));

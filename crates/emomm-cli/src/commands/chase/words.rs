@@ -69,7 +69,8 @@ pub(crate) fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T,
 /// Text as TOML, with `--option` named in the error.
 pub(crate) fn toml_table(option: &str, text: &str) -> Result<toml::Table, Failure> {
     toml::Table::from_str(text).map_err(|e| {
-        Failure::new(ExitStatus::Usage, format!("{option}: {}", e.message()))
-            .with_hint("names and ranges of a steering file stand in docs/contract.md under `emomm chase`")
+        Failure::new(ExitStatus::Usage, format!("{option}: {}", e.message())).with_hint(
+            "names and ranges of options and of steering files stand in docs/contract.md under `emomm chase`",
+        )
     })
 }

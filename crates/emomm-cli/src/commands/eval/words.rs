@@ -255,10 +255,19 @@ fn read_file(path: &Path) -> Result<Words, Failure> {
         return Err(usage(format!("found {size} bytes, expected an experiment file")));
     }
     let text = std::fs::read_to_string(path).map_err(|e| usage(e.to_string()))?;
-    toml::from_str(&text).map_err(|e| {
+    let words: Words = toml::from_str(&text).map_err(|e| {
         usage(e.to_string().trim_end().to_owned())
             .with_hint("the keys are the options of `emomm eval` without their dashes; see docs/contract.md")
-    })
+    })?;
+    // A steering file travels with the plan that names it.
+    let steer = words.steer.map(|steer| beside(path, steer));
+    Ok(Words { steer, ..words })
+}
+
+/// A path that a file names: as it stands, or, where nothing is there, beside the file.
+fn beside(file: &Path, named: PathBuf) -> PathBuf {
+    let candidate = file.parent().map(|folder| folder.join(&named));
+    candidate.filter(|path| !named.exists() && path.exists()).unwrap_or(named)
 }
 
 /// Coalitions in the order of [`ModalitySet::ALL`], each once.
@@ -336,6 +345,25 @@ mod tests {
 
     fn file(text: &str) -> Result<Words, String> {
         toml::from_str(text).map_err(|e| e.to_string())
+    }
+
+    /// The plans of this repository can be used from any folder.
+    #[test]
+    fn a_steering_file_is_found_beside_its_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plan, steer) = (folder.path().join("plan.toml"), folder.path().join("mine.toml"));
+        std::fs::write(&plan, "steer = 'mine.toml'").unwrap();
+        let found = || read_file(&plan).unwrap().steer.unwrap();
+        assert_eq!(found(), Path::new("mine.toml"), "neither is there");
+        std::fs::write(&steer, "").unwrap();
+        assert_eq!(found(), steer);
+        // What is there as it is named goes before.
+        std::fs::write(&plan, "steer = 'src/main.rs'").unwrap();
+        std::fs::create_dir(folder.path().join("src")).unwrap();
+        std::fs::write(folder.path().join("src/main.rs"), "").unwrap();
+        assert_eq!(found(), Path::new("src/main.rs"));
+        let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/table1_chase.toml");
+        assert!(read_file(&table).unwrap().steer.unwrap().exists());
     }
 
     #[test]

@@ -146,6 +146,18 @@ impl ChaseError {
         Self::Artifact { path: path.to_owned(), message: message.into() }
     }
 
+    /// The same of a steered row whose clean one holds numbers: it is the steering that must change.
+    pub(crate) fn of_steered_row(self) -> Self {
+        match self {
+            Self::NotFinite { .. } => {
+                let hint =
+                    "the row is finite without this steering: lower its strengths and biases".to_owned();
+                ModelError::Hook(HookError { message: self.to_string(), hint: Some(hint) }).into()
+            }
+            other => other,
+        }
+    }
+
     /// What the user can do, where something can be said.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::{Clip, PredictError, PredictErrorKind, Prediction};
+use emomm_eval::run::SteeringTrace;
+use emomm_eval::{Clip, PredictError, Prediction};
 use emomm_models::ModelError;
-use emomm_models::decoder::DecisionHook;
+use emomm_models::decoder::{DecisionHook, HookError};
 use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use crate::answers::{Answered, Answers, hinted, missing};
@@ -20,6 +21,7 @@ use crate::hook::SteeringHook;
 use crate::importance::ImportanceSource;
 use crate::importance_cache::ImportanceCache;
 use crate::reading::CleanReading;
+use crate::steered_batch::steered;
 use crate::target::{Target, TargetRules};
 use crate::token_sets::{TextScope, TokenSets};
 use crate::traced::{TraceCell, TracedHook};
@@ -174,7 +176,7 @@ impl Steerer {
         let (features, step) = Features::of_step(point, &sets)?;
         let mut answers = self.read(features)?;
         if is_asked {
-            self.steer(point, clip, &sets, knowledge, &mut answers)?;
+            self.steer(point, clip, &sets, knowledge, &mut answers);
         }
         answers.ms = clock.elapsed().as_secs_f64() * 1e3;
         let plain = point.prediction(answers.clean.letter_logits, clip.corpus, answers.ms);
@@ -191,11 +193,11 @@ impl Steerer {
         sets: &Arc<TokenSets>,
         knowledge: &ClipKnowledge<'_>,
         answers: &Answers,
-    ) -> Result<Prepared> {
+    ) -> Prepared {
         let coalition = point.coalition();
         let name = format!("{}/{coalition}", clip.id);
         let other = if self.needs_shuffled() { (knowledge.other)(coalition) } else { None };
-        let importances = self.importances_of(point, clip, answers)?;
+        let importances = self.importances_of(point, clip, answers);
         let mean_gate = self.router.as_ref().and_then(|r| r.1.mean_gate.get(&coalition.to_string()).copied());
         // The importance counts the layout's video tokens, whatever a scope leaves out.
         let video: Vec<usize> = point.layout().spans(Modality::Video).iter().cloned().flatten().collect();
@@ -203,38 +205,43 @@ impl Steerer {
         let (mut runs, mut owners, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (i, variant) in self.variants.iter().enumerate().filter(|(_, v)| !v.is_plain()) {
             let VariantKind::Steered(config) = &variant.kind else { continue };
-            let source = self.importance_source(config, point)?;
-            let importance = importances.get(&source).and_then(|values| values.as_deref());
             let own = (config.text_scope.unwrap_or(scope), config.n_sinks.unwrap_or(sinks));
             let sets = if own == (scope, sinks) {
                 Arc::clone(sets)
             } else {
                 Arc::new(TokenSets::of(point.layout(), own.0, own.1))
             };
-            let context = SampleContext {
-                name: &name,
-                shape: point.shape(),
-                sets,
-                router: self.router.clone(),
-                clean: answers.reading.as_ref().map(|reading| (&answers.clean, reading)),
-                target: (knowledge.target)(coalition),
-                other: other.as_deref(),
-                mean_gate,
-                importance: importance.map(|values| (video.as_slice(), values)),
-            };
-            match VariantRun::new(Arc::clone(config), &context) {
+            let prepared = self.importance_source(config, point).and_then(|source| {
+                let importance = match importances.get(&source) {
+                    Some(Err(error)) if config.needs_importance() && self.may_act(config, answers) => {
+                        return Err(ModelError::Hook(error.clone()).into());
+                    }
+                    Some(Ok(values)) => values.as_deref(),
+                    _ => None,
+                };
+                let context = SampleContext {
+                    name: &name,
+                    shape: point.shape(),
+                    sets,
+                    router: self.router.clone(),
+                    clean: answers.reading.as_ref().map(|reading| (&answers.clean, reading)),
+                    target: (knowledge.target)(coalition),
+                    other: other.as_deref(),
+                    mean_gate,
+                    importance: importance.map(|values| (video.as_slice(), values)),
+                };
+                VariantRun::new(Arc::clone(config), &context)
+            });
+            match prepared {
                 Ok(run) => {
                     runs.push(run);
                     owners.push(i);
                 }
                 // What the sample lacks for this variant, others do not need.
-                Err(lacking @ (ChaseError::Needs { .. } | ChaseError::Setting { .. })) => {
-                    failed.push((i, lacking));
-                }
-                Err(error) => return Err(error),
+                Err(error) => failed.push((i, error)),
             }
         }
-        Ok(Prepared { runs, owners, failed, importances })
+        Prepared { runs, owners, failed, importances }
     }
 
     /// The hook of the first variant that acts on a decision row, with the place where its trace will stand; `None`
@@ -249,8 +256,7 @@ impl Steerer {
         let sets = Arc::new(TokenSets::of(point.layout(), scope, sinks));
         let clean = Features::read(point, &sets)?;
         let answers = self.read(clean)?;
-        let Prepared { mut runs, owners, failed, .. } =
-            self.prepare(point, clip, &sets, knowledge, &answers)?;
+        let Prepared { mut runs, owners, failed, .. } = self.prepare(point, clip, &sets, knowledge, &answers);
         if let Some((_, error)) = failed.into_iter().next() {
             return Err(error);
         }
@@ -278,74 +284,77 @@ impl Steerer {
         sets: &Arc<TokenSets>,
         knowledge: &ClipKnowledge<'_>,
         answers: &mut Answers,
-    ) -> Result<()> {
+    ) {
         let Prepared { runs, owners, failed, mut importances } =
-            self.prepare(point, clip, sets, knowledge, answers)?;
-        for (i, error) in failed {
-            let (kind, message) = (PredictErrorKind::Request, error.to_string());
-            answers.steered[i] = Some(Err(PredictError { kind, message, hint: error.hint() }));
+            self.prepare(point, clip, sets, knowledge, answers);
+        let failed = failed.into_iter().map(|(i, error)| (i, Err(error)));
+        let steered = owners.into_iter().zip(steered(point, runs, self.router.as_ref(), self.traces));
+        for (i, result) in failed.chain(steered) {
+            answers.steered[i] = Some(match result {
+                Ok((letters, run)) => Ok((letters, self.trace(i, &run, point, &mut importances))),
+                Err(error) => Err(model_error(error).into()),
+            });
         }
-        if runs.is_empty() {
-            return Ok(());
-        }
-        let hook = SteeringHook::new(runs, self.router.clone());
-        let mut hook = if self.traces { hook } else { hook.without_after() };
-        let decision = point.decide(owners.len(), Some(&mut hook))?;
-        let letters = point.letter_logits(&decision)?.into_iter().zip(point.letter_masses(&decision)?);
-        for ((i, (logits, mass)), run) in owners.into_iter().zip(letters).zip(hook.variants()) {
-            let mut trace = run.trace(&self.variants[i].name);
-            if self.traces && uses_gradient(run.config()) {
-                // Five decimals: shares of some hundred tokens, for pictures.
-                let rounded = |v: f64| (v * 1e5).round() as f32 / 1e5;
-                let own = importances.remove(&self.importance_source(run.config(), point)?).flatten();
-                trace.importance = own.map(|i| i.into_iter().map(rounded).collect());
-            }
-            answers.steered[i] = Some(Ok(((logits, Some(mass)), trace)));
-        }
-        Ok(())
     }
 
-    /// Importances of the video tokens that some variant may use: none without video, or where no clean p exceeds the
-    /// threshold of any such variant. A row that nothing else moves and that is never steered stays clean, so its later p
-    /// are clean, too.
-    fn importances_of(
+    /// What was done to a variant; of those with the same importance, the first has it.
+    fn trace(
         &self,
+        i: usize,
+        run: &VariantRun,
         point: &DecisionPoint<'_>,
-        clip: &Clip,
-        answers: &Answers,
-    ) -> Result<Importances> {
+        importances: &mut Importances,
+    ) -> SteeringTrace {
+        let mut trace = run.trace(&self.variants[i].name);
+        if self.traces && uses_gradient(run.config()) {
+            // Five decimals: shares of some hundred tokens, for pictures.
+            let rounded = |v: f64| (v * 1e5).round() as f32 / 1e5;
+            let source = self.importance_source(run.config(), point).ok();
+            let own = source.and_then(|source| importances.remove(&source)?.ok()?);
+            trace.importance = own.map(|i| i.into_iter().map(rounded).collect());
+        }
+        trace
+    }
+
+    /// Whether some layer may be steered. Where no clean p exceeds the threshold of a variant whose row nothing else moves,
+    /// the row stays clean, so its later p are clean, too.
+    fn may_act(&self, config: &SteeringConfig, answers: &Answers) -> bool {
+        let asks = config.needs_router() && config.intra_scope == crate::config::IntraScope::Steered;
+        let is_routed = asks
+            && config.conflict == crate::config::ConflictSource::Router
+            && config.router_first_layer.is_none()
+            && config.reads_clean_until_steered();
+        match (&answers.reading, &self.router) {
+            (Some(reading), Some(loaded)) if is_routed => {
+                let first = loaded.1.first_layer.saturating_sub(1);
+                reading.layers[first..].iter().any(|l| l.conflict_prob > config.conflict_threshold)
+            }
+            _ => true,
+        }
+    }
+
+    /// Importances of the video tokens that some variant may use, or why they could not be had: none without video, or
+    /// where no such variant may act.
+    fn importances_of(&self, point: &DecisionPoint<'_>, clip: &Clip, answers: &Answers) -> Importances {
         let mut found = Importances::new();
         if !point.coalition().contains(Modality::Video) {
-            return Ok(found);
+            return found;
         }
-        let may_act = |config: &SteeringConfig| {
-            let asks = config.needs_router() && config.intra_scope == crate::config::IntraScope::Steered;
-            let is_routed = asks
-                && config.conflict == crate::config::ConflictSource::Router
-                && config.router_first_layer.is_none()
-                && config.reads_clean_until_steered();
-            match (&answers.reading, &self.router) {
-                (Some(reading), Some(loaded)) if is_routed => {
-                    let first = loaded.1.first_layer.saturating_sub(1);
-                    reading.layers[first..].iter().any(|l| l.conflict_prob > config.conflict_threshold)
-                }
-                _ => true,
-            }
-        };
-        for config in self.configs().filter(|c| c.needs_importance() && may_act(c)) {
-            let source = self.importance_source(config, point)?;
+        for config in self.configs().filter(|c| c.needs_importance() && self.may_act(c, answers)) {
+            // Layers that do not fit are told where the variant is prepared.
+            let Ok(source) = self.importance_source(config, point) else { continue };
             if found.contains_key(&source) {
                 continue;
             }
             let values = match (source, &self.importances) {
                 (ImportanceSource::Gradient(layer), Some(kept)) => {
-                    kept.kept(&clip.id, (point.coalition(), layer), || source.compute(point))?
+                    kept.kept(&clip.id, (point.coalition(), layer), || source.compute(point))
                 }
-                _ => source.compute(point)?,
+                _ => source.compute(point),
             };
-            found.insert(source, values);
+            found.insert(source, values.map_err(HookError::from));
         }
-        Ok(found)
+        found
     }
 
     /// Where a variant's importance comes from.
@@ -366,7 +375,7 @@ impl Steerer {
 }
 
 /// Importances of the video tokens by where they come from.
-type Importances = BTreeMap<ImportanceSource, Option<Vec<f64>>>;
+type Importances = BTreeMap<ImportanceSource, Result<Option<Vec<f64>>, HookError>>;
 
 /// Variants that act on a row, with their places in the list, those that cannot, and the importances.
 struct Prepared {

@@ -7,7 +7,7 @@ use candle_core::{DType, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use emomm_models::decoder::{DecisionHook, DecisionLayer, HookError};
 
-use crate::error::Result;
+use crate::error::{ChaseError, Result};
 use crate::features::{check_finite, pooled};
 use crate::router::RouterOutput;
 use crate::router_shape::RouterTiming;
@@ -39,6 +39,11 @@ impl SteeringHook {
     /// The variants, with what was done to them.
     pub fn variants(&self) -> &[VariantRun] {
         &self.variants
+    }
+
+    /// The variants alone.
+    pub(crate) fn into_variants(self) -> Vec<VariantRun> {
+        self.variants
     }
 
     /// The router's outputs of the variants that read it in this step.
@@ -111,7 +116,7 @@ impl DecisionHook for SteeringHook {
         for (i, seen) in seen.iter().enumerate() {
             let pattern = seen.then(|| weights.get(i)?.to_vec2::<f32>()).transpose()?;
             if let Some(pattern) = &pattern {
-                check_finite(layer.layer, pattern)?;
+                check_finite(layer.layer, pattern).map_err(ChaseError::of_steered_row)?;
                 if let Some(v) = self.variants.get(i).filter(|v| !v.fits(n_keys)) {
                     let (layer, expected) = (layer.layer + 1, v.sets().n_keys());
                     let message = format!(

@@ -38,6 +38,7 @@ mod router;
 mod router_file;
 mod router_shape;
 mod significant;
+mod steered_batch;
 mod target;
 mod token_sets;
 mod trace;

@@ -11,6 +11,7 @@ use crate::router::RouterOutput;
 use crate::variant_run::SampleContext;
 
 /// Where a number of each layer comes from.
+#[derive(Clone)]
 enum Source<T> {
     /// The router, in the steered step itself.
     Online,
@@ -19,6 +20,7 @@ enum Source<T> {
 }
 
 /// p and g of every layer of one variant.
+#[derive(Clone)]
 pub(crate) struct Outputs {
     conflict: Source<f64>,
     gate: Source<[f64; 3]>,

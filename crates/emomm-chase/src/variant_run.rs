@@ -46,6 +46,7 @@ pub struct SampleContext<'a> {
 }
 
 /// One variant of a decision row.
+#[derive(Clone)]
 pub struct VariantRun {
     config: Arc<SteeringConfig>,
     sets: Arc<TokenSets>,
@@ -108,6 +109,11 @@ impl VariantRun {
             run.chosen = Some(run.global_heads(features));
         }
         Ok(run)
+    }
+
+    /// The same variant, to which nothing has been done yet.
+    pub(crate) fn afresh(&self) -> Self {
+        Self { layers: Vec::new(), ..self.clone() }
     }
 
     /// The settings.

@@ -79,7 +79,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
     ) -> Vec<Result<(), PredictError>> {
         let media = match self.encode(clip, coalitions) {
             Ok(media) => media,
-            Err(error) => return vec![Err(predict_error(error)); coalitions.len()],
+            Err(error) => return vec![Err(PredictError::from(error)); coalitions.len()],
         };
 
         // Coalitions whose evidence could not be read fail alone.
@@ -97,7 +97,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
 
         let embeddings = match media.embeddings() {
             Ok(embeddings) => embeddings,
-            Err(error) => return vec![Err(predict_error(error)); coalitions.len()],
+            Err(error) => return vec![Err(PredictError::from(error)); coalitions.len()],
         };
         let (decoder, letters) = (self.front_end.decoder(), self.front_end.letters());
         let mut visit = |i: usize, prefill: &Prefill| {
@@ -106,11 +106,11 @@ impl<F: FrontEnd> ClipPredictor<F> {
             point.evidence = media.record(coalition, self.front_end.patches_per_side());
             point.spaced_letters = self.front_end.spaced_letters();
             point.suppressed = media.suppressed(coalition, &rows[i]);
-            results[owners[i]] = Some(leaf(owners[i], &point).map_err(predict_error));
+            results[owners[i]] = Some(leaf(owners[i], &point).map_err(PredictError::from));
             Ok(())
         };
         let root = if is_read_backwards { decoder.root_keeping_inputs() } else { decoder.root() };
-        let walked = walk_from(&root, decoder, &rows, &embeddings, &mut visit).map_err(predict_error);
+        let walked = walk_from(&root, decoder, &rows, &embeddings, &mut visit).map_err(PredictError::from);
         if let Ok(cost) = &walked {
             let mut sum = self.cost.get();
             sum += TokenCost {
@@ -151,8 +151,8 @@ impl<F: FrontEnd> ClipPredictor<F> {
         Ok(ClipMedia {
             black: blank(Modality::Video, &video)?,
             silence: blank(Modality::Audio, &audio)?,
-            video: video.map_err(predict_error),
-            audio: audio.map_err(predict_error),
+            video: video.map_err(PredictError::from),
+            audio: audio.map_err(PredictError::from),
         })
     }
 
@@ -178,16 +178,16 @@ impl<F: FrontEnd> ClipPredictor<F> {
     fn row(&self, clip: &Clip, coalition: ModalitySet, media: &ClipMedia) -> Result<PromptRow, PredictError> {
         let laid_out = self.laid_out(clip, coalition);
         if let Some(lacking) = coalition.iter().find(|m| !laid_out.contains(*m)) {
-            return Err(predict_error(missing(lacking)));
+            return Err(PredictError::from(missing(lacking)));
         }
         let evidence = media.evidence(laid_out)?;
-        let prompt = self.prompt(clip, coalition).map_err(predict_error)?;
-        let mut row = self.front_end.row(&prompt, evidence).map_err(predict_error)?;
+        let prompt = self.prompt(clip, coalition).map_err(PredictError::from)?;
+        let mut row = self.front_end.row(&prompt, evidence).map_err(PredictError::from)?;
         if let Some(kept) = evidence.video.and_then(|v| v.kept.as_ref()) {
             row = row.with_video_tokens(kept);
         }
         let blank = || self.front_end.blank_token();
-        let row = row.shown_to(coalition, laid_out, self.missing, blank).map_err(predict_error)?;
+        let row = row.shown_to(coalition, laid_out, self.missing, blank).map_err(PredictError::from)?;
         let (tokens, most) = (row.reach(), self.front_end.max_tokens());
         if tokens > most {
             let message = format!(
@@ -196,7 +196,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
                 clip.id
             );
             let hint = "shorten the clip or its transcript, or ask for a coalition with less evidence";
-            return Err(predict_error(ModelError::request(message, hint)));
+            return Err(PredictError::from(ModelError::request(message, hint)));
         }
         Ok(row)
     }
@@ -304,7 +304,7 @@ impl<F: FrontEnd> ClipPredictor<F> {
 
 impl<F: FrontEnd + 'static> Predictor for ClipPredictor<F> {
     fn render_prompt(&self, clip: &Clip, coalition: ModalitySet) -> Result<String, PredictError> {
-        Ok(self.front_end.render(&self.prompt(clip, coalition).map_err(predict_error)?))
+        Ok(self.front_end.render(&self.prompt(clip, coalition).map_err(PredictError::from)?))
     }
 
     fn predict_each(
@@ -438,13 +438,14 @@ fn unreached() -> PredictError {
     PredictError { kind: PredictErrorKind::Model, message: "the model gave no answer".to_owned(), hint: None }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
-fn predict_error(error: ModelError) -> PredictError {
-    let kind = match &error {
-        ModelError::Media(media) if media.is_of_ffmpeg() => PredictErrorKind::Setup,
-        ModelError::Media(_) => PredictErrorKind::Media,
-        ModelError::Request { .. } | ModelError::Prompt(_) => PredictErrorKind::Request,
-        _ => PredictErrorKind::Model,
-    };
-    PredictError { kind, hint: error.hint(), message: error.to_string() }
+impl From<ModelError> for PredictError {
+    fn from(error: ModelError) -> Self {
+        let kind = match &error {
+            ModelError::Media(media) if media.is_of_ffmpeg() => PredictErrorKind::Setup,
+            ModelError::Media(_) => PredictErrorKind::Media,
+            ModelError::Request { .. } | ModelError::Prompt(_) => PredictErrorKind::Request,
+            _ => PredictErrorKind::Model,
+        };
+        Self { kind, hint: error.hint(), message: error.to_string() }
+    }
 }

@@ -68,7 +68,26 @@ impl SteeringConfig {
         if self.head_selection == HeadSelection::Fixed && self.heads.is_empty() {
             return Err(ChaseError::setting("heads", "[]", "pairs of layer and head with \"fixed\""));
         }
-        self.intervention.iter().try_for_each(Intervention::check)
+        self.intervention.iter().try_for_each(Intervention::check)?;
+        self.check_sums()
+    }
+
+    /// The biases of a file that fall on one token, and they may all, add up to an f32 as each of them is one. What removes a
+    /// token adds nothing.
+    fn check_sums(&self) -> Result<()> {
+        let fixed = [self.static_bias.text, self.static_bias.audio, self.static_bias.video];
+        let sum = |sign: f64| -> f64 {
+            let greatest = fixed.iter().fold(0.0_f64, |most, b| most.max(sign * b));
+            let own = self.intervention.iter().map(|i| i.bias.0).filter(|b| b.is_finite());
+            greatest + own.map(|b| (sign * b).max(0.0)).sum::<f64>()
+        };
+        match [1.0, -1.0].map(|sign| sign * sum(sign)).into_iter().find(|sum| !(*sum as f32).is_finite()) {
+            Some(sum) => {
+                let expected = format!("a sum from -{0:e} to {0:e}", f32::MAX);
+                Err(ChaseError::setting("intervention.bias", format!("{sum:e} in all"), expected))
+            }
+            None => Ok(()),
+        }
     }
 
     /// What a user should know of this steering on a model with H heads.
@@ -112,6 +131,21 @@ mod tests {
             let error = config.check().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{field}`")), "{error}");
         }
+    }
+
+    #[test]
+    fn biases_that_add_up_beyond_f32_are_refused() {
+        let of = |biases: &[f64], video: f64| {
+            let entry = |b: &f64| format!("[[intervention]]\nmodality = \"text\"\nbias = {b:e}\n");
+            let fixed = format!("static_bias = {{ text = 0.0, audio = 0.0, video = {video:e} }}\n");
+            let text = fixed + &biases.iter().map(entry).collect::<String>();
+            crate::presets::with_overrides(&paper(), &text.parse().unwrap())
+        };
+        for (biases, video) in [(&[3e38, 3e38][..], 0.0), (&[-3e38, 1.0, -3e38], 0.0), (&[3e38], 3e38)] {
+            let error = of(biases, video).unwrap_err().to_string();
+            assert!(error.contains("`intervention.bias` is") && error.contains("6e38 in all"), "{error}");
+        }
+        assert!(of(&[3e38, -3e38], 1e37).is_ok());
     }
 
     #[test]

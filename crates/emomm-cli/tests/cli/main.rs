@@ -11,6 +11,7 @@ mod bad_weights;
 mod bench_commands;
 mod chase;
 mod chase_steer;
+mod chase_variants;
 mod checkpoint;
 mod commands;
 mod eval_cache;

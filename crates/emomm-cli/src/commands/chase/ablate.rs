@@ -44,7 +44,7 @@ pub(crate) fn run(args: &AblateArgs, printer: &Printer) -> Result<ExitStatus, Fa
     let part = |name: &str| format!("{}+{name}", args.base);
     let mut list = vec![args.base.clone(), part("no_inter"), part("no_intra")];
     list.extend((1..=SEEDS).map(|seed| format!("{}@{seed}", part("no_router"))));
-    let list = variants(&list, Some((&args.router, &router)), args.samples.seed)?;
+    let list = variants(("--base", &list), Some((&args.router, &router)), args.samples.seed)?;
     let place = Place { out: &args.out, retry: false };
     let figures = run_variants(&mut session, (&args.router, &router), list, &args.samples, &place, printer)?;
     let mean = mean_of_seeds(&figures);

@@ -54,13 +54,13 @@ pub(crate) struct EvalArgs {
 }
 
 pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
-    let (names, samples) = match &args.plan {
-        Some(path) => plan::read(path, &args.samples)?,
-        None => (args.variants.clone(), args.samples.clone()),
+    let (option, (names, samples)) = match &args.plan {
+        Some(path) => ("--plan", plan::read(path, &args.samples)?),
+        None => ("--variants", (args.variants.clone(), args.samples.clone())),
     };
     let mut session = Session::open(&args.place, printer)?;
     let router = open_router(&args.router, &session)?;
-    let list = variants(&names, Some((&args.router, &router)), samples.seed)?;
+    let list = variants((option, &names), Some((&args.router, &router)), samples.seed)?;
     let place = Place { out: &args.out, retry: args.retry };
     let figures = run_variants(&mut session, (&args.router, &router), list, &samples, &place, printer)?;
     if args.json {

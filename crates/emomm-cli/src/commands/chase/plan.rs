@@ -79,7 +79,7 @@ mod tests {
                 .into_iter()
                 .filter(|v| !v.contains("tuned") && !v.contains("static_bias") && !v.contains("fixed_heads"))
                 .collect();
-            variants(&alone, None, 0).unwrap_or_else(|f| panic!("{path:?}: {}", f.message));
+            variants(("--plan", &alone), None, 0).unwrap_or_else(|f| panic!("{path:?}: {}", f.message));
             n += 1;
         }
         assert!(n >= 2);

@@ -1,10 +1,10 @@
 //! The points of a sweep: every combination of a grid, the entries of a list, or the searches behind `tuned` and
 //! `static_bias`.
 
-use emomm_chase::{ChaseError, SteeringConfig, preset, with_overrides};
+use emomm_chase::{ChaseError, RouterCard, SteeringConfig};
 
 use super::sweep::SweepArgs;
-use super::variants::Tuned;
+use super::variants::{Tuned, seeded_preset, with_heads};
 use super::words::toml_table;
 use crate::exit_status::{ExitStatus, Failure};
 
@@ -32,13 +32,11 @@ pub(super) struct Point {
     pub(super) config: SteeringConfig,
 }
 
-/// The points of a grid, of a list, or of the search behind `tuned`.
-///
-/// `router_first` is the layer, counted from 1, from which the router reads.
+/// The points of a grid, of a list, or of the search behind `tuned`, for a router.
 pub(super) fn points(
     args: &SweepArgs,
     base: &SteeringConfig,
-    router_first: usize,
+    card: &RouterCard,
 ) -> Result<Vec<Point>, Failure> {
     let read = |option: &str, path: &std::path::Path| {
         std::fs::read_to_string(path)
@@ -69,7 +67,7 @@ pub(super) fn points(
             None if args.tune == Some(Tuned::StaticBias) => {
                 combinations(&toml_table("--grid", &static_grid())?)
             }
-            None => search(&toml_table("--grid", TUNING_GRID)?, router_first),
+            None => search(&toml_table("--grid", TUNING_GRID)?, card.first_layer),
             Some(text) if text.contains('=') => {
                 combinations(&toml_table("--grid", &text.replace(';', "\n"))?)
             }
@@ -85,7 +83,7 @@ pub(super) fn points(
         .into_iter()
         .enumerate()
         .map(|(at, overrides)| {
-            point(base, overrides).map_err(|error| {
+            point(base, overrides, &card.fixed_heads).map_err(|error| {
                 // A steering file is named by what it is here.
                 let message = match &error {
                     ChaseError::SteeringFile { message, .. } => message.clone(),
@@ -98,16 +96,21 @@ pub(super) fn points(
         .collect()
 }
 
-/// A point over the base, or over the preset that it names, which then begins it as it begins a steering file.
-fn point(base: &SteeringConfig, mut overrides: toml::Table) -> Result<Point, ChaseError> {
+/// A point over the base, or over the preset that it names, which then begins it as it begins a steering file. `heads` are
+/// the router's, chosen beforehand.
+fn point(
+    base: &SteeringConfig,
+    mut overrides: toml::Table,
+    heads: &[[usize; 2]],
+) -> Result<Point, ChaseError> {
     if overrides.get("steer_first_layer").and_then(toml::Value::as_str) == Some(ROUTERS_LAYER) {
         overrides.remove("steer_first_layer");
     }
     let begun = match overrides.get("preset").and_then(toml::Value::as_str) {
-        Some(name) => &SteeringConfig { seed: base.seed, ..preset(name)? },
+        Some(name) => &seeded_preset(name, base.seed)?,
         None => base,
     };
-    let config = with_overrides(begun, &overrides)?;
+    let config = with_heads(begun, &overrides, heads)?;
     Ok(Point { overrides, config })
 }
 
@@ -169,6 +172,8 @@ fn combinations(grid: &toml::Table) -> Vec<toml::Table> {
 
 #[cfg(test)]
 mod tests {
+    use emomm_chase::{HeadSelection, preset};
+
     use super::*;
 
     #[test]
@@ -184,7 +189,7 @@ mod tests {
     #[test]
     fn a_point_that_names_a_preset_begins_with_its_settings() {
         let base = SteeringConfig { seed: 4, ..preset("paper").unwrap() };
-        let of = |text: &str| point(&base, text.parse().unwrap());
+        let of = |text: &str| point(&base, text.parse().unwrap(), &[]);
         let found = of("preset = \"two_pass\"\nconflict_threshold = 0.1").unwrap().config;
         let two_pass = preset("two_pass").unwrap();
         assert_eq!(found, SteeringConfig { conflict_threshold: 0.1, seed: 4, ..two_pass });
@@ -195,6 +200,22 @@ mod tests {
         for bad in ["preset = \"tuned\"", "preset = \"nonsense\"", "preset = 3"] {
             assert!(of(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_point_has_the_seed_that_its_preset_names_and_the_heads_of_the_router() {
+        let base = SteeringConfig { seed: 4, ..preset("paper").unwrap() };
+        let of = |text: &str, heads: &[[usize; 2]]| point(&base, text.parse().unwrap(), heads);
+        let seeds = ["preset = \"random_gate@7\"", "preset = \"random_gate@7\"\nseed = 9", "seed = 9"];
+        assert_eq!(seeds.map(|text| of(text, &[]).unwrap().config.seed), [7, 9, 9]);
+        for text in ["preset = \"fixed_heads\"", "head_selection = \"fixed\""] {
+            let found = of(text, &[[2, 1]]).unwrap().config;
+            assert_eq!((found.head_selection, found.heads), (HeadSelection::Fixed, vec![[2, 1]]));
+            let own = of(&format!("{text}\nheads = [[3, 0]]"), &[[2, 1]]).unwrap().config;
+            assert_eq!(own.heads, [[3, 0]]);
+            assert!(of(text, &[]).is_err());
+        }
+        assert!(of("preset = \"random_gate\"", &[[2, 1]]).unwrap().config.heads.is_empty());
     }
 
     #[test]

@@ -85,11 +85,11 @@ pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Fai
     let router = open_router(&args.router, &session)?;
     // A static bias stands alone.
     let base = if args.tune == Some(Tuned::StaticBias) { "baseline" } else { &args.base };
-    let base = variant(base, Some((&args.router, &router)), args.samples.seed)?;
+    let base = variant(("--base", base), Some((&args.router, &router)), args.samples.seed)?;
     let VariantKind::Steered(base) = &base.kind else {
         return Err(Failure::new(ExitStatus::Usage, format!("--base {}: expected a steering", args.base)));
     };
-    let points = points(args, base, router.1.first_layer)?;
+    let points = points(args, base, &router.1)?;
     if args.tune.is_some() && points.iter().any(|p| p.config.needs_labels()) {
         let message =
             "--tune among points that are told the labels (`oracle`): what is chosen would be no setting";
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &SweepArgs, printer: &Printer) -> Result<ExitStatus, Fai
     for point in &points {
         point.config.layers(session.white_box.shape(), Some(router.1.first_layer))?;
     }
-    let mut list = vec![variant("baseline", None, 0)?];
+    let mut list = vec![variant(("--base", "baseline"), None, 0)?];
     list.extend(points.iter().enumerate().map(|(i, point)| Variant {
         name: format!("{:03}", i + 1),
         kind: VariantKind::Steered(Arc::new(point.config.clone())),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use emomm_chase::{
-    Fusion, HeadSelection, LoadedRouter, PRESETS, SteeringConfig, Variant, VariantKind, preset,
+    ChaseError, Fusion, HeadSelection, LoadedRouter, PRESETS, SteeringConfig, Variant, VariantKind, preset,
     with_overrides,
 };
 
@@ -53,17 +53,17 @@ const PROMPT_HINT: &str = "prompt_hint";
 /// A larger steering file is none.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The variants of a list of words; `baseline` is put first where it is missing.
+/// The variants of a list of words that an option gave; `baseline` is put first where it is missing.
 pub(super) fn variants(
-    list: &[String],
+    (option, list): (&str, &[String]),
     router: Option<(&Path, &LoadedRouter)>,
     seed: u64,
 ) -> Result<Vec<Variant>, Failure> {
-    let mut all = vec![variant("baseline", router, seed)?];
+    let mut all = vec![variant((option, "baseline"), router, seed)?];
     for word in list.iter().filter(|w| *w != "baseline") {
-        let next = variant(word, router, seed)?;
+        let next = variant((option, word), router, seed)?;
         if all.iter().any(|v| v.name == next.name) {
-            let message = format!("--variants names `{}` twice", next.name);
+            let message = format!("{option} names `{}` twice", next.name);
             return Err(Failure::new(ExitStatus::Usage, message));
         }
         all.push(next);
@@ -71,9 +71,9 @@ pub(super) fn variants(
     Ok(all)
 }
 
-/// One variant.
+/// One variant, named by the word that an option gave.
 pub(super) fn variant(
-    word: &str,
+    (option, word): (&str, &str),
     router: Option<(&Path, &LoadedRouter)>,
     seed: u64,
 ) -> Result<Variant, Failure> {
@@ -83,14 +83,16 @@ pub(super) fn variant(
     if let Some(fusion) = Fusion::of_name(word) {
         return Ok(Variant { name: word.to_owned(), kind: VariantKind::Fused(fusion) });
     }
+    let asked = format!("{option} {word}");
+    let heads = router.map_or(&[][..], |(_, r)| &r.1.fixed_heads);
     let (name, mut config) = if let Some((path, rest)) = of_file(word) {
-        let own = name_of(path, word)?;
+        let own = name_of(path, &asked)?;
         let config = read_file(path)?.0;
         match rest {
-            None => (own, config),
-            Some(rest) => {
-                let name = format!("{own}+{rest}");
-                let config = placed_on(&config, &name, (rest, seed), word)?;
+            "" => (own, config),
+            rest => {
+                let name = format!("{own}{rest}");
+                let config = placed_on(&config, &name, (rest, seed), heads, &asked)?;
                 (name, config)
             }
         }
@@ -106,27 +108,23 @@ pub(super) fn variant(
                 .with_hint("`emomm chase sweep --tune --router ROUTER` writes it, on the validation split"));
         }
         let rest = word.strip_prefix(name).unwrap_or_default();
-        let config =
-            placed_on(&read_file(&path)?.0, word, (rest.strip_prefix('+').unwrap_or(rest), seed), word)?;
+        let config = placed_on(&read_file(&path)?.0, word, (rest, seed), heads, &asked)?;
         (word.to_owned(), config)
     } else {
-        let mut config = preset(word).map_err(|e| {
+        let config = seeded_preset(word, seed).map_err(|e| {
             let names: Vec<&str> = PRESETS
                 .iter()
                 .map(|(n, _)| *n)
                 .chain(Fusion::ALL.iter().map(|(n, _)| *n))
                 .chain([PROMPT_HINT])
                 .collect();
-            Failure::new(ExitStatus::Usage, format!("--variants {word}: {e}"))
+            Failure::new(ExitStatus::Usage, format!("{asked}: {e}"))
                 .with_hint(format!("known: {}; or a file that ends in .toml", names.join(", ")))
         })?;
-        if !word.contains('@') {
-            config.seed = seed;
-        }
         (word.to_owned(), config)
     };
     if config.head_selection == HeadSelection::Fixed && config.heads.is_empty() {
-        config.heads = router.map(|(_, r)| r.1.fixed_heads.clone()).unwrap_or_default();
+        config.heads = heads.to_vec();
         if config.heads.is_empty() {
             let message = format!("variant `{name}` needs the offline profile of heads of a router");
             return Err(Failure::new(ExitStatus::Usage, message)
@@ -137,25 +135,45 @@ pub(super) fn variant(
     Ok(Variant { name, kind: VariantKind::Steered(Arc::new(config)) })
 }
 
-/// A steering file, alone or as `FILE.toml+NAME`, with what stands behind it.
-fn of_file(word: &str) -> Option<(&Path, Option<&str>)> {
-    if Path::new(word).extension().is_some_and(|e| e == "toml") {
-        return Some((Path::new(word), None));
+/// A preset; with this seed where its name gives none.
+pub(super) fn seeded_preset(name: &str, seed: u64) -> Result<SteeringConfig, ChaseError> {
+    let config = preset(name)?;
+    Ok(if name.contains('@') { config } else { SteeringConfig { seed, ..config } })
+}
+
+/// Settings over a base. Heads that are to be chosen beforehand and are named nowhere are the router's.
+pub(super) fn with_heads(
+    base: &SteeringConfig,
+    overrides: &toml::Table,
+    heads: &[[usize; 2]],
+) -> Result<SteeringConfig, ChaseError> {
+    let is_fixed = overrides
+        .get("head_selection")
+        .map_or(base.head_selection == HeadSelection::Fixed, |s| s.as_str() == Some("fixed"));
+    if is_fixed && base.heads.is_empty() {
+        return with_overrides(&SteeringConfig { heads: heads.to_vec(), ..base.clone() }, overrides);
     }
-    let end = word.rfind(".toml+")? + ".toml".len();
-    Some((Path::new(&word[..end]), Some(&word[end + 1..])))
+    with_overrides(base, overrides)
+}
+
+/// A steering file, alone or as `FILE.toml+NAME` or `FILE.toml@SEED`, with what stands behind it.
+pub(super) fn of_file(word: &str) -> Option<(&Path, &str)> {
+    if Path::new(word).extension().is_some_and(|e| e == "toml") {
+        return Some((Path::new(word), ""));
+    }
+    let end = [".toml+", ".toml@"].iter().filter_map(|m| word.rfind(m)).max()? + ".toml".len();
+    Some((Path::new(&word[..end]), &word[end..]))
 }
 
 /// The name of a steering file's variant: that of the file without its end, or with it where another variant is called so
 /// (`paper.toml`): a report would take it for that one, for a placebo or a bound, say. `tuned` and `static_bias` are files
 /// themselves.
-fn name_of(path: &Path, word: &str) -> Result<String, Failure> {
+pub(super) fn name_of(path: &Path, asked: &str) -> Result<String, Failure> {
     let of = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().into_owned());
     let stem = of(path.file_stem()).unwrap_or_default();
     if stem.contains(['+', '@']) {
-        let message = format!(
-            "--variants {word}: the variant would be named `{stem}`, as one that is made of known ones"
-        );
+        let message =
+            format!("{asked}: the variant would be named `{stem}`, as one that is made of known ones");
         return Err(Failure::new(ExitStatus::Usage, message)
             .with_hint("give the steering file a name without + and @"));
     }
@@ -163,33 +181,35 @@ fn name_of(path: &Path, word: &str) -> Result<String, Failure> {
     Ok(if is_known { of(path.file_name()).unwrap_or(stem) } else { stem })
 }
 
-/// Settings with `NAME`, `NAME@SEED`, `@SEED` or nothing put on them, under the name of the whole.
+/// Settings with `+NAME`, `+NAME@SEED`, `@SEED` or nothing put on them, under the name of the whole.
 fn placed_on(
     base: &SteeringConfig,
     name: &str,
     (rest, seed): (&str, u64),
-    word: &str,
+    heads: &[[usize; 2]],
+    asked: &str,
 ) -> Result<SteeringConfig, Failure> {
+    let rest = rest.strip_prefix('+').unwrap_or(rest);
     let (part, seed) = match rest.split_once('@') {
         Some((part, number)) => (part, number.parse().ok()),
         None => (rest, Some(seed)),
     };
-    let mut config = if part.is_empty() { base.clone() } else { on_base(base, part)? };
-    config.seed = seed
-        .ok_or_else(|| Failure::new(ExitStatus::Usage, format!("--variants {word}: expected NAME@SEED")))?;
+    let mut config = if part.is_empty() { base.clone() } else { on_base(base, part, heads)? };
+    config.seed =
+        seed.ok_or_else(|| Failure::new(ExitStatus::Usage, format!("{asked}: expected NAME@SEED")))?;
     name.clone_into(&mut config.preset);
     Ok(config)
 }
 
 /// Puts a preset's changes on another base: what the preset changes of the paper's settings.
-fn on_base(base: &SteeringConfig, name: &str) -> Result<SteeringConfig, Failure> {
+fn on_base(base: &SteeringConfig, name: &str, heads: &[[usize; 2]]) -> Result<SteeringConfig, Failure> {
     let table = |config: &SteeringConfig| {
         toml::Table::try_from(config).map_err(|e| Failure::new(ExitStatus::Usage, e.to_string()))
     };
     let (paper, changed) = (table(&preset("paper")?)?, table(&preset(name)?)?);
     let differs = |(key, value): &(String, toml::Value)| key != "preset" && paper.get(key) != Some(value);
     let overrides: toml::Table = changed.into_iter().filter(differs).collect();
-    Ok(with_overrides(base, &overrides)?)
+    Ok(with_heads(base, &overrides, heads)?)
 }
 
 /// A steering file: its settings, and the router that it names, relative to itself.
@@ -250,7 +270,7 @@ mod tests {
     }
 
     fn steering(word: &str) -> Result<(String, SteeringConfig), String> {
-        let variant = variant(word, None, 7).map_err(|e| e.message)?;
+        let variant = variant(("--variants", word), None, 7).map_err(|e| e.message)?;
         match &variant.kind {
             VariantKind::Steered(config) => Ok((variant.name, config.as_ref().clone())),
             other => panic!("{other:?}"),
@@ -273,7 +293,12 @@ mod tests {
         assert_eq!((name.as_str(), &placebo), ("mine+random_gate@5", &expected));
         let (_, ablated) = steering(&format!("{file}+no_intra")).unwrap();
         assert_eq!((ablated.intra_strength.to_bits(), ablated.seed), (0, 7));
-        for bad in ["+nonsense", "+random_gate@x"] {
+        let (name, seeded) = steering(&format!("{file}@11")).unwrap();
+        assert_eq!(
+            (name.as_str(), &seeded),
+            ("mine@11", &SteeringConfig { preset: name.clone(), seed: 11, ..own })
+        );
+        for bad in ["+nonsense", "+random_gate@x", "@x", "@"] {
             assert!(steering(&format!("{file}{bad}")).is_err(), "{bad}");
         }
     }

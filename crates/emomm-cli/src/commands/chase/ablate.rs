@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::caveats::chosen;
 use super::eval::{Place, open_router, run_variants};
 use super::figures::{VariantFigures, as_json, table};
 use super::session::Session;
@@ -44,9 +45,11 @@ pub(crate) fn run(args: &AblateArgs, printer: &Printer) -> Result<ExitStatus, Fa
     let part = |name: &str| format!("{}+{name}", args.base);
     let mut list = vec![args.base.clone(), part("no_inter"), part("no_intra")];
     list.extend((1..=SEEDS).map(|seed| format!("{}@{seed}", part("no_router"))));
-    let list = variants(("--base", &list), Some((&args.router, &router)), args.samples.seed)?;
+    let variants = variants(("--base", &list), Some((&args.router, &router)), args.samples.seed)?;
+    let listed = (variants, &chosen(&list, &args.router)?[..]);
     let place = Place { out: &args.out, retry: false };
-    let figures = run_variants(&mut session, (&args.router, &router), list, &args.samples, &place, printer)?;
+    let figures =
+        run_variants(&mut session, (&args.router, &router), listed, &args.samples, &place, printer)?;
     let mean = mean_of_seeds(&figures);
     if args.json {
         let mut object = as_json(&figures);

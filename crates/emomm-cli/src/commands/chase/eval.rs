@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use clap::Args;
 use emomm_chase::{LoadedRouter, RouterCard, Steerer, Variant, VariantKind, load_router, router_digest};
-use emomm_dataset::build::Split;
 use emomm_eval::run::{LogWriter, Places, Plan, RunHeader, Selection};
 use emomm_eval::runner::keyed;
 use emomm_eval::{Missingness, PredictOptions};
 use serde_json::{Value, json};
 
+use super::caveats::{Chosen, caveats, chosen};
 use super::figures::{VariantFigures, as_json, table};
 use super::plan;
 use super::runs::{OpenRun, is_done, read_back, shuffled, steer_all};
 use super::session::Session;
-use super::variants::{Tuned, variants};
+use super::variants::variants;
 use super::words::{SampleArgs, WhereArgs, in_order};
 use crate::commands::eval::{bench_id, git_revision};
 use crate::exit_status::{ExitStatus, Failure};
@@ -61,8 +61,9 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let mut session = Session::open(&args.place, printer)?;
     let router = open_router(&args.router, &session)?;
     let list = variants((option, &names), Some((&args.router, &router)), samples.seed)?;
+    let listed = (list, &chosen(&names, &args.router)?[..]);
     let place = Place { out: &args.out, retry: args.retry };
-    let figures = run_variants(&mut session, (&args.router, &router), list, &samples, &place, printer)?;
+    let figures = run_variants(&mut session, (&args.router, &router), listed, &samples, &place, printer)?;
     if args.json {
         printer.json(&as_json(&figures))?;
     } else {
@@ -92,44 +93,6 @@ pub(super) fn warn_of_missing(folder: &Path, card: &RouterCard, asked: Missingne
     }
 }
 
-/// Where the router was trained, or settings were chosen, on the very samples that are measured now.
-fn caveats(
-    session: &Session,
-    (router_folder, card): (&Path, &RouterCard),
-    list: &[Variant],
-    (splits, clips): (&[Split], &[String]),
-) -> Vec<String> {
-    let bench = &session.manifest.header.parquet_sha256;
-    let mut told = Vec::new();
-    let is_learnt = |id: &&String| card.train_clips.binary_search(&session.contents(id)).is_ok();
-    let n_learnt = clips.iter().filter(is_learnt).count();
-    if n_learnt > 0 {
-        told.push(format!(
-            "the router was trained on {n_learnt} of the {} clips that are measured: their figures here are no evidence",
-            clips.len()
-        ));
-    }
-    let used = |what: &Tuned| list.iter().any(|v| Tuned::of_word(&v.name) == Some(*what));
-    for what in [Tuned::Settings, Tuned::StaticBias].iter().filter(|w| used(w)) {
-        let search = std::fs::read(router_folder.join(what.search_file())).unwrap_or_default();
-        let search: Value = serde_json::from_slice(&search).unwrap_or_default();
-        let same = search["manifest_sha256"].as_str() == Some(bench);
-        let chosen_on = |split: &&Split| {
-            search["splits"]
-                .as_array()
-                .is_some_and(|all| all.iter().any(|s| s.as_str() == Some(split.name())))
-        };
-        if let Some(split) = splits.iter().find(chosen_on).filter(|_| same) {
-            told.push(format!(
-                "`{}` was chosen on the {} split of this benchmark: its figures here are no evidence",
-                what.name(),
-                split.name()
-            ));
-        }
-    }
-    told
-}
-
 /// Where variants are written.
 pub(super) struct Place<'a> {
     /// The folder of their run folders.
@@ -142,7 +105,7 @@ pub(super) struct Place<'a> {
 pub(super) fn run_variants(
     session: &mut Session,
     (router_folder, router): (&Path, &LoadedRouter),
-    list: Vec<Variant>,
+    (list, chosen): (Vec<Variant>, &[Chosen]),
     samples: &SampleArgs,
     place: &Place<'_>,
     printer: &Printer,
@@ -160,15 +123,15 @@ pub(super) fn run_variants(
         printer.talk(&format!("warning: {warning}"));
     }
     let coalitions = in_order(&samples.coalitions);
-    let chosen = session.clips(&samples.split, &coalitions)?;
-    let ids: Vec<String> = chosen.iter().map(|c| c.clip.id.clone()).collect();
-    let caveats = caveats(session, (router_folder, &router.1), &list, (&samples.split, &ids));
+    let selected = session.clips(&samples.split, &coalitions)?;
+    let ids: Vec<String> = selected.iter().map(|c| c.clip.id.clone()).collect();
+    let caveats = caveats(session, &router.1, chosen, (&samples.split, &ids));
     for caveat in &caveats {
         printer.talk(&format!("warning: {caveat}"));
     }
     let mut steerer = Steerer::new(list, Some(Arc::clone(router)))?;
     steerer.importances = Some(session.importances(router)?);
-    if steerer.needs_shuffled() && chosen.len() < 2 {
+    if steerer.needs_shuffled() && selected.len() < 2 {
         let message = "one clip is selected, and a variant needs the router's outputs for another";
         return Err(Failure::new(ExitStatus::Usage, message)
             .with_hint("select more clips, or leave the shuffled variants out"));
@@ -180,7 +143,7 @@ pub(super) fn run_variants(
     };
 
     let digest = router_digest(router_folder)?;
-    let n_records = chosen.iter().map(|c| c.coalitions.len()).sum();
+    let n_records = selected.iter().map(|c| c.coalitions.len()).sum();
     let mut runs = Vec::new();
     for variant in steerer.variants() {
         let mut settings = session.model.settings(&PredictOptions::default());
@@ -198,7 +161,7 @@ pub(super) fn run_variants(
             },
             coalitions: coalitions.clone(),
             seed: samples.seed,
-            n_clips: chosen.len(),
+            n_clips: selected.len(),
             n_records,
         };
         let places = Places { bench: absolute(&session.args.bench), model: session.model.place.clone() };
@@ -210,7 +173,7 @@ pub(super) fn run_variants(
         runs.push(OpenRun {
             folder,
             writer,
-            items: keyed(chosen.clone(), &header),
+            items: keyed(selected.clone(), &header),
             done,
             pending: Vec::new(),
         });

@@ -1,6 +1,7 @@
 //! `emomm chase …`: train a router on a frozen model, steer with it, and say honestly what came of it.
 
 mod ablate;
+mod caveats;
 mod diagnose;
 mod eval;
 mod features;

@@ -146,7 +146,7 @@ impl ChaseError {
         Self::Artifact { path: path.to_owned(), message: message.into() }
     }
 
-    /// The same of a steered row whose clean one holds numbers: it is the steering that must change.
+    /// The same of a row that biases have moved: it is the steering that must change first.
     pub(crate) fn of_steered_row(self) -> Self {
         match self {
             Self::NotFinite { .. } => {

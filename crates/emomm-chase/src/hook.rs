@@ -21,13 +21,15 @@ pub struct SteeringHook {
     records_after: bool,
     /// π of each variant as the router reads it, of the layer before; for a router with a lag of one layer.
     before: Vec<Option<[f64; 3]>>,
+    /// Whether a bias was added to each variant's row in a layer before.
+    is_moved: Vec<bool>,
 }
 
 impl SteeringHook {
     /// A hook for these variants, in the order of the batch.
     pub fn new(variants: Vec<VariantRun>, router: Option<LoadedRouter>) -> Self {
-        let before = vec![None; variants.len()];
-        Self { variants, router, records_after: true, before }
+        let (before, is_moved) = (vec![None; variants.len()], vec![false; variants.len()]);
+        Self { variants, router, records_after: true, before, is_moved }
     }
 
     /// Leaves out the preference after steering, which costs a look at every pattern.
@@ -116,7 +118,8 @@ impl DecisionHook for SteeringHook {
         for (i, seen) in seen.iter().enumerate() {
             let pattern = seen.then(|| weights.get(i)?.to_vec2::<f32>()).transpose()?;
             if let Some(pattern) = &pattern {
-                check_finite(layer.layer, pattern).map_err(ChaseError::of_steered_row)?;
+                let found = check_finite(layer.layer, pattern);
+                found.map_err(|error| if self.is_moved[i] { error.of_steered_row() } else { error })?;
                 if let Some(v) = self.variants.get(i).filter(|v| !v.fits(n_keys)) {
                     let (layer, expected) = (layer.layer + 1, v.sets().n_keys());
                     let message = format!(
@@ -134,11 +137,15 @@ impl DecisionHook for SteeringHook {
         let mut bias = vec![0_f32; n_variants * n_heads * n_keys];
         let mut any = false;
         let rows = bias.chunks_mut(n_heads * n_keys);
-        let variants = self.variants.iter_mut().zip(active);
-        for ((((variant, active), pattern), output), rows) in variants.zip(&patterns).zip(online).zip(rows) {
+        let variants = self.variants.iter_mut().zip(&mut self.is_moved).zip(active);
+        for ((((variant, is_moved), active), (pattern, output)), rows) in
+            variants.zip(patterns.iter().zip(online)).zip(rows)
+        {
             let Some(pattern) = pattern.as_ref().filter(|_| active) else { continue };
             let preferences = variant.preferences(pattern);
-            any |= variant.steer(layer.layer, pattern, &preferences, output, rows);
+            let added = variant.steer(layer.layer, pattern, &preferences, output, rows);
+            *is_moved |= added;
+            any |= added;
         }
         if !any {
             return Ok(None);

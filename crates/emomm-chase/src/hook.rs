@@ -7,7 +7,7 @@ use candle_core::{DType, Tensor};
 use candle_nn::ops::softmax_last_dim;
 use emomm_models::decoder::{DecisionHook, DecisionLayer, HookError};
 
-use crate::error::{ChaseError, Result};
+use crate::error::Result;
 use crate::features::{check_finite, pooled};
 use crate::router::RouterOutput;
 use crate::router_shape::RouterTiming;

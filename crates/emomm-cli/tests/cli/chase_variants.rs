@@ -89,6 +89,11 @@ fn a_steering_file_has_a_seed_as_presets_have_and_is_refused_by_the_option_that_
     std::fs::write(&odd, "preset = \"two_pass\"\n").unwrap();
     let base = ["--base", odd.to_str().unwrap(), "--grid", "max_steering = [0.5]"];
     steered("sweep", &router, &base).refused(2, &["--base ", "would be named `a+b`"]);
+    let plan = place().join("odd-plan.toml");
+    std::fs::write(&plan, format!("about = \"x\"\nvariants = [{:?}]\n", odd.to_str().unwrap())).unwrap();
+    let words = ["--plan", plan.to_str().unwrap(), "--out", "/nowhere"];
+    let said = format!("--plan {}: variants {}: the variant", plan.display(), odd.display());
+    steered("eval", &router, &words).refused(2, &[&said]);
     let base = ["--base", "nonsense", "--out", "/nowhere"];
     steered("ablate", &router, &base).refused(2, &["--base nonsense"]);
 }

@@ -55,12 +55,12 @@ pub(crate) struct EvalArgs {
 
 pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Failure> {
     let (option, (names, samples)) = match &args.plan {
-        Some(path) => ("--plan", plan::read(path, &args.samples)?),
-        None => ("--variants", (args.variants.clone(), args.samples.clone())),
+        Some(path) => (format!("--plan {}: variants", path.display()), plan::read(path, &args.samples)?),
+        None => ("--variants".to_owned(), (args.variants.clone(), args.samples.clone())),
     };
     let mut session = Session::open(&args.place, printer)?;
     let router = open_router(&args.router, &session)?;
-    let list = variants((option, &names), Some((&args.router, &router)), samples.seed)?;
+    let list = variants((&option, &names), Some((&args.router, &router)), samples.seed)?;
     let listed = (list, &chosen(&names, &args.router)?[..]);
     let place = Place { out: &args.out, retry: args.retry };
     let figures = run_variants(&mut session, (&args.router, &router), listed, &samples, &place, printer)?;

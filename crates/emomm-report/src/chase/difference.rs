@@ -1,6 +1,7 @@
 //! The difference of two variants on the same samples, with its interval over groups.
 
 use emomm_dataset::{ModalitySet, Subset};
+use emomm_eval::run::Record;
 use emomm_eval::score::Interval;
 use emomm_metrics::{BootstrapOptions, Figure};
 
@@ -45,26 +46,62 @@ impl Samples {
     }
 }
 
-/// Accuracies of both and `second` less `first`; `None` where they share no such sample. A sample that either has no answer
-/// to is left out: a placebo that could not be computed has not lost.
+/// What the second of two runs does differently on the samples that both have.
+pub(super) struct Difference {
+    /// Accuracies of the first and of the second.
+    pub(super) acc: [f64; 2],
+    /// Accuracy of the second less that of the first, over groups.
+    pub(super) delta: Interval,
+}
+
+/// The difference of two runs; `None` where they share no such sample. A record without an answer is not right, whichever
+/// run it is of, as in the other paired comparisons of a report.
 pub(super) fn difference(
+    study: &Study,
+    runs: (&StudyRun, &StudyRun),
+    samples: &Samples,
+    options: BootstrapOptions,
+) -> Result<Option<Difference>, ReportError> {
+    paired(study, runs, samples, options, |_| true)
+}
+
+/// The difference of a placebo and the run that is held against it, and how many of the shared samples were left out because
+/// the placebo has no answer there: one that could not be computed is not outdone. The run's own missing answers are wrong.
+pub(super) fn against_placebo(
+    study: &Study,
+    (placebo, run): (&StudyRun, &StudyRun),
+    samples: &Samples,
+    options: BootstrapOptions,
+) -> Result<(Option<Difference>, usize), ReportError> {
+    let mut left_out = 0;
+    let found = paired(study, (placebo, run), samples, options, |of_placebo| {
+        let has_answer = of_placebo.answer().is_some();
+        left_out += usize::from(!has_answer);
+        has_answer
+    })?;
+    Ok((found, left_out))
+}
+
+/// The difference over the shared samples whose record of the first run is kept.
+fn paired(
     study: &Study,
     (first, second): (&StudyRun, &StudyRun),
     samples: &Samples,
     options: BootstrapOptions,
-) -> Result<Option<([f64; 2], Interval)>, ReportError> {
+    mut is_kept: impl FnMut(&Record) -> bool,
+) -> Result<Option<Difference>, ReportError> {
     let mut sums: ByCluster<'_, Pair> = ByCluster::default();
     let mut all = Pair::default();
     for (index, clip) in study.clips.iter().enumerate() {
         if !(samples.holds)(clip, samples.coalition) {
             continue;
         }
-        let record = |run: &StudyRun| {
-            let record = run.record(index, samples.coalition)?;
-            record.answer().map(|_| is_right(clip, record))
-        };
-        let (Some(a), Some(b)) = (record(first), record(second)) else { continue };
-        let here = Pair { right: [a, b].map(usize::from), n: [1] };
+        let [a, b] = [first, second].map(|run| run.record(index, samples.coalition));
+        let (Some(a), Some(b)) = (a, b) else { continue };
+        if !is_kept(a) {
+            continue;
+        }
+        let here = Pair { right: [is_right(clip, a), is_right(clip, b)].map(usize::from), n: [1] };
         *sums.of(clip) += &here;
         all += &here;
     }
@@ -75,5 +112,5 @@ pub(super) fn difference(
         let value = (p.right[1] as f64 - p.right[0] as f64) / p.n[0] as f64;
         [(p.n[0] > 0).then_some(Figure { value, n: p.n[0] })]
     })?;
-    Ok(delta.map(|delta| (all.right.map(|r| r as f64 / all.n[0] as f64), delta)))
+    Ok(delta.map(|delta| Difference { acc: all.right.map(|r| r as f64 / all.n[0] as f64), delta }))
 }

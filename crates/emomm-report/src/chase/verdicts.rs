@@ -7,7 +7,7 @@ use emomm_dataset::ModalitySet;
 use emomm_eval::score::Interval;
 use emomm_metrics::BootstrapOptions;
 
-use super::difference::{Samples, difference};
+use super::difference::{Difference, Samples, against_placebo, difference};
 use super::variants::VariantKind;
 use crate::error::ReportError;
 use crate::study::{Study, StudyRun};
@@ -41,7 +41,10 @@ fn verdict(
     options: BootstrapOptions,
 ) -> Result<Option<String>, ReportError> {
     let conflict = Samples::full(true);
-    let Some((acc, gain)) = difference(study, (baseline, run), &conflict, options)? else { return Ok(None) };
+    let Some(Difference { acc, delta: gain }) = difference(study, (baseline, run), &conflict, options)?
+    else {
+        return Ok(None);
+    };
     let mut text = format!(
         "{}: on {} conflicts {} instead of {}, {} points{}.",
         run.name,
@@ -58,7 +61,8 @@ fn verdict(
     );
     text += &against_placebos(study, run, options)?;
     if let Some(bound) = of_base(study, &run.name, "oracle_gate")
-        && let Some((_, most)) = difference(study, (baseline, bound), &conflict, options)?
+        && let Some(Difference { delta: most, .. }) =
+            difference(study, (baseline, bound), &conflict, options)?
         && most.value > 0.0
     {
         let share = gain.value / most.value;
@@ -70,7 +74,9 @@ fn verdict(
             if share >= SHARE_OF_BOUND { "" } else { ": less than half" }
         );
     }
-    if let Some((_, harm)) = difference(study, (baseline, run), &Samples::full(false), options)? {
+    if let Some(Difference { delta: harm, .. }) =
+        difference(study, (baseline, run), &Samples::full(false), options)?
+    {
         let verdict = match harm.low {
             Some(_) if harm.n < fewest_against_harm() => format!(
                 "fewer than {} cannot exclude a loss of more than 1 point, even where none is put wrong",
@@ -97,20 +103,29 @@ fn fewest_against_harm() -> usize {
     (TAIL.ln() / (1.0 + TOLERATED).ln()).ceil() as usize
 }
 
-/// The method less each of its placebos.
+/// The method less each of its placebos, over the conflicts that the placebo has an answer to.
 fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) -> Result<String, ReportError> {
-    let (mut above, mut not) = (Vec::new(), Vec::new());
+    let (mut above, mut not, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut same, mut only_heads) = (false, true);
     for placebo in PLACEBOS {
         let Some(other) = of_base(study, &run.name, placebo) else { continue };
-        let Some((_, lead)) = difference(study, (other, run), &Samples::full(true), options)? else {
+        let (found, left_out) = against_placebo(study, (other, run), &Samples::full(true), options)?;
+        let name = placebo.replace('_', " ");
+        let Some(Difference { delta: lead, .. }) = found else {
+            if left_out > 0 {
+                failed.push(name);
+            }
             continue;
         };
         if placebo == "random_heads" && steer_the_same_heads(study, other, run) {
             same = true;
             continue;
         }
-        let told = format!("{} {} {}", placebo.replace('_', " "), signed(lead.value), ends(&lead));
+        let mut told = format!("{name} {} {}", signed(lead.value), ends(&lead));
+        if left_out > 0 {
+            let all = left_out + lead.n;
+            _ = write!(told, " ({left_out} of {all} conflicts left out, to which the placebo has no answer)");
+        }
         if lead.low.is_some_and(|low| low > 0.0) {
             above.push(told);
         } else {
@@ -130,6 +145,9 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
             " It does not stand out from: {}; what it gains is not shown to come from {source}.",
             not.join(", ")
         );
+    }
+    if !failed.is_empty() {
+        _ = write!(text, " It is not held against placebos without any answer: {}.", failed.join(", "));
     }
     if same {
         text += " Random heads are no placebo for it: the same heads are steered, for all of them are.";

@@ -17,6 +17,7 @@ mod tables;
 
 pub use figures::figures;
 pub use heat_figures::heat_figures;
+pub(crate) use readings::unanswered_in_pairs;
 pub use sentences::{answer, study_trust, trust};
 pub(crate) use sentences::{differences, letter_spelling};
 pub use tables::tables;

@@ -2,12 +2,14 @@
 
 use emomm_dataset::{ModalitySet, PerModality};
 use emomm_eval::run::{Record, SteeredLayer, SteeringTrace};
+use emomm_eval::score::ScoreOptions;
+use emomm_metrics::Unparsed;
 use emomm_report::analysis::Analysis;
 use emomm_report::chase::{Beside, chase_content};
 use emomm_report::table::Table;
 
 use crate::by_hand::{always_right, first_shown, options};
-use crate::made_up::{MadeUp, study, ten_clips};
+use crate::made_up::{MadeUp, manifest, study, ten_clips};
 
 /// A layer with a gate, steered or not.
 fn layer(number: usize, gate: [f64; 3], steered: bool) -> SteeredLayer {
@@ -174,22 +176,85 @@ fn a_loss_is_excluded_only_by_as_many_clips_as_that_takes() {
     }
 }
 
+/// The records with no answer to clips whose name is among these.
+fn failed_on(records: Vec<Record>, names: &[&str]) -> Vec<Record> {
+    let is_meant = |r: &Record| names.iter().any(|name| r.sample.ends_with(name));
+    let fail = |r: Record| match is_meant(&r) {
+        true => Record { status: emomm_eval::run::RecordStatus::Error, label: None, ..r },
+        false => r,
+    };
+    records.into_iter().map(fail).collect()
+}
+
 /// A placebo that could not be computed on some clips has not lost there.
 #[test]
 fn a_placebo_without_answers_is_not_outdone() {
     let clips = many(40);
-    let mut failed = steered(always_right(&clips));
-    for record in failed.iter_mut().filter(|r| r.sample.ends_with("c3") || r.sample.ends_with("c4")) {
-        (record.status, record.label) = (emomm_eval::run::RecordStatus::Error, None);
-    }
+    let told = |failing: &[&str]| {
+        let runs = [
+            ("baseline", first_shown(&clips)),
+            ("paper", steered(always_right(&clips))),
+            ("random_gate", failed_on(steered(always_right(&clips)), failing)),
+        ];
+        words(&clips, &runs, &Beside::default()).into_iter().find(|w| w.starts_with("paper: ")).unwrap()
+    };
+    let some = told(&["c3", "c4"]);
+    let expected = "does not stand out from: random gate 0.0 [0.0, 0.0] (80 of 200 conflicts left out, to which the \
+                    placebo has no answer)";
+    assert!(some.contains(expected), "{some}");
+    let none = told(&["c1", "c2", "c3", "c4", "c5"]);
+    assert!(none.contains("It is not held against placebos without any answer: random gate."), "{none}");
+    assert!(!none.contains("stand"), "{none}");
+}
+
+/// A method that fails on conflicts has lost them: against the baseline, its placebo, its bound, and on Align.
+#[test]
+fn a_missing_answer_of_the_method_or_the_baseline_is_wrong() {
+    let clips = many(10);
+    let method = || steered(always_right(&clips));
+    // The baseline would be right on c1 and c3, and on all that is aligned.
     let runs = [
-        ("baseline", first_shown(&clips)),
-        ("paper", steered(always_right(&clips))),
-        ("random_gate", failed),
+        ("baseline", failed_on(first_shown(&clips), &["c3"])),
+        ("paper", failed_on(method(), &["a1", "c1", "c2", "c3"])),
+        ("random_gate", method()),
+        ("oracle_gate", failed_on(method(), &["c1", "c2"])),
     ];
-    let words = words(&clips, &runs, &Beside::default());
-    let paper = words.iter().find(|w| w.starts_with("paper: ")).unwrap();
-    assert!(paper.contains("does not stand out from: random gate 0.0 [0.0, 0.0]"), "{paper}");
+    for unparsed in [Unparsed::Wrong, Unparsed::Excluded] {
+        let options = ScoreOptions { unparsed, ..options() };
+        let study = study(&clips, &runs);
+        let analysis = Analysis::of(&study, options).unwrap();
+        let content = chase_content(&study, &analysis, &options, &Beside::default()).unwrap().unwrap();
+        let paper = content.words.iter().find(|w| w.starts_with("paper: ")).unwrap();
+        for expected in [
+            "on 50 conflicts 40.0 % instead of 20.0 %, +20.0 points",
+            "does not stand out from: random gate \u{2212}60.0 [",
+            "gains +40.0 points, of which 50.0 % are reached",
+            "On 50 aligned clips \u{2212}20.0 points [",
+        ] {
+            assert!(paper.contains(expected), "{unparsed:?}: {expected} in {paper}");
+        }
+        let rows = manifest(&clips).rows;
+        let copies = rows.iter().filter(|r| {
+            r.coalition.to_string() == "TA" && r.subset == Some(emomm_dataset::Subset::MissingConflict)
+        });
+        let copies: Vec<&str> = copies.map(|r| r.clip_id.as_str()).collect();
+        let right = copies.iter().filter(|c| !["a1", "c1", "c2", "c3"].contains(c)).count();
+        assert!(right > 0 && right < copies.len());
+        let missing = line(&content.tables, "chase-missing", "paper,TA,missing-conflict,");
+        let fields: Vec<&str> = missing.split(',').collect();
+        assert_eq!(fields[3], copies.len().to_string(), "{missing}");
+        let share: f64 = fields[5].parse().unwrap();
+        assert!((share - right as f64 / copies.len() as f64).abs() < 1e-12, "{missing}");
+        let patterns = line(&content.tables, "chase-patterns", "paper,none,");
+        assert!(patterns.starts_with("paper,none,50,1,0.8,"), "{patterns}");
+        let said = "In paired differences a record without an answer is not right";
+        let is_told = unparsed == Unparsed::Excluded;
+        for name in ["chase-variants", "chase-patterns", "chase-missing"] {
+            let table = content.tables.iter().find(|t| t.name == name).unwrap();
+            assert_eq!(table.note.contains(said), is_told, "{name}: {}", table.note);
+        }
+        assert_eq!(content.words.iter().any(|w| w.contains(said)), is_told, "{:?}", content.words);
+    }
 }
 
 /// Where all heads are steered, random ones are the same: there was no choice, and no placebo.

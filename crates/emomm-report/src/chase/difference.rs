@@ -9,14 +9,16 @@ use crate::analysis::{ByCluster, add_fields, intervals};
 use crate::error::ReportError;
 use crate::study::{Study, StudyClip, StudyRun, is_right};
 
+/// Samples of a group.
 #[derive(Debug, Default, Clone, Copy)]
-struct Pair {
+pub(super) struct Group {
     /// Right in the first and in the second.
-    right: [usize; 2],
-    n: [usize; 1],
+    pub(super) right: [usize; 2],
+    /// Samples.
+    pub(super) n: [usize; 1],
 }
 
-add_fields!(Pair, right, n);
+add_fields!(Group, right, n);
 
 /// Samples of one kind: a coalition and what must hold of the clip under it.
 pub(super) struct Samples {
@@ -52,6 +54,8 @@ pub(super) struct Difference {
     pub(super) acc: [f64; 2],
     /// Accuracy of the second less that of the first, over groups.
     pub(super) delta: Interval,
+    /// What is known of each group.
+    pub(super) groups: Vec<Group>,
 }
 
 /// The difference of two runs; `None` where they share no such sample. A record without an answer is not right, whichever
@@ -90,8 +94,8 @@ fn paired(
     options: BootstrapOptions,
     mut is_kept: impl FnMut(&Record) -> bool,
 ) -> Result<Option<Difference>, ReportError> {
-    let mut sums: ByCluster<'_, Pair> = ByCluster::default();
-    let mut all = Pair::default();
+    let mut sums: ByCluster<'_, Group> = ByCluster::default();
+    let mut all = Group::default();
     for (index, clip) in study.clips.iter().enumerate() {
         if !(samples.holds)(clip, samples.coalition) {
             continue;
@@ -101,16 +105,18 @@ fn paired(
         if !is_kept(a) {
             continue;
         }
-        let here = Pair { right: [is_right(clip, a), is_right(clip, b)].map(usize::from), n: [1] };
+        let here = Group { right: [is_right(clip, a), is_right(clip, b)].map(usize::from), n: [1] };
         *sums.of(clip) += &here;
         all += &here;
     }
     if all.n[0] == 0 {
         return Ok(None);
     }
-    let [delta] = intervals(&sums.into_sums(), options, "difference of variants", |p: &Pair| {
+    let groups = sums.into_sums();
+    let [delta] = intervals(&groups, options, "difference of variants", |p: &Group| {
         let value = (p.right[1] as f64 - p.right[0] as f64) / p.n[0] as f64;
         [(p.n[0] > 0).then_some(Figure { value, n: p.n[0] })]
     })?;
-    Ok(delta.map(|delta| Difference { acc: all.right.map(|r| r as f64 / all.n[0] as f64), delta }))
+    let acc = all.right.map(|r| r as f64 / all.n[0] as f64);
+    Ok(delta.map(|delta| Difference { acc, delta, groups }))
 }

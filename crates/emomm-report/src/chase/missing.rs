@@ -28,7 +28,7 @@ pub fn missing_patterns(study: &Study, options: &ScoreOptions) -> Result<Table, 
             for (name, is_conflict) in [("missing-align", false), ("missing-conflict", true)] {
                 let samples = Samples::missing(coalition, is_conflict);
                 let found = difference(study, (first, other), &samples, options.bootstrap)?;
-                if let Some(Difference { acc, delta }) = found {
+                if let Some(Difference { acc, delta, .. }) = found {
                     table.push(vec![
                         Cell::text(&other.name),
                         Cell::text(coalition.to_string()),

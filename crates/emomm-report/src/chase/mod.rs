@@ -8,6 +8,7 @@ mod budget;
 mod curves;
 mod detection;
 mod difference;
+mod harm;
 mod heads;
 mod importance;
 mod knock_out;

@@ -15,10 +15,6 @@ use crate::table::{Form, rounded};
 
 /// Placebos that a form of the method is held against.
 const PLACEBOS: [&str; 4] = ["random_gate", "random_heads", "shuffled_router", "no_router"];
-/// What it may lose on Align, in shares of 1.
-const TOLERATED: f64 = -0.01;
-/// Chance of an error that an interval of 95 % leaves at each side.
-const TAIL: f64 = 0.025;
 /// The share of its bound's gain that it should reach.
 const SHARE_OF_BOUND: f64 = 0.5;
 
@@ -41,7 +37,7 @@ fn verdict(
     options: BootstrapOptions,
 ) -> Result<Option<String>, ReportError> {
     let conflict = Samples::full(true);
-    let Some(Difference { acc, delta: gain }) = difference(study, (baseline, run), &conflict, options)?
+    let Some(Difference { acc, delta: gain, .. }) = difference(study, (baseline, run), &conflict, options)?
     else {
         return Ok(None);
     };
@@ -74,18 +70,10 @@ fn verdict(
             if share >= SHARE_OF_BOUND { "" } else { ": less than half" }
         );
     }
-    if let Some(Difference { delta: harm, .. }) =
+    if let Some(Difference { delta: harm, groups, .. }) =
         difference(study, (baseline, run), &Samples::full(false), options)?
     {
-        let verdict = match harm.low {
-            Some(_) if harm.n < fewest_against_harm() => format!(
-                "fewer than {} cannot exclude a loss of more than 1 point, even where none is put wrong",
-                fewest_against_harm()
-            ),
-            Some(low) if low > TOLERATED => "a loss of more than 1 point is excluded".to_owned(),
-            Some(_) => "a loss of more than 1 point is not excluded".to_owned(),
-            None => "there are too few groups for an interval".to_owned(),
-        };
+        let verdict = super::harm::verdict(&harm, &groups);
         _ = write!(
             text,
             " On {} aligned clips {} points {}: {verdict}.",
@@ -95,12 +83,6 @@ fn verdict(
         );
     }
     Ok(Some(text))
-}
-
-/// So many clips, none of them put wrong, exclude that more than the tolerated share is. An interval that is drawn from
-/// fewer shows no loss because none was there to draw.
-fn fewest_against_harm() -> usize {
-    (TAIL.ln() / (1.0 + TOLERATED).ln()).ceil() as usize
 }
 
 /// The method less each of its placebos, over the conflicts that the placebo has an answer to.
@@ -187,16 +169,5 @@ fn ends(interval: &Interval) -> String {
     match (interval.low, interval.high) {
         (Some(low), Some(high)) => format!("[{}, {}]", signed(low), signed(high)),
         _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fewer_than_368_clips_exclude_no_loss_of_a_point() {
-        let n = fewest_against_harm() as f64;
-        assert!(0.99_f64.powf(n) < 0.025 && 0.99_f64.powf(n - 1.0) > 0.025, "{n}");
     }
 }

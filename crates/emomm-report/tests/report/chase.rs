@@ -317,12 +317,40 @@ fn caveats_of_the_variants_stand_on_the_page() {
     std::fs::write(folder.path().join("chase.json"), index).unwrap();
     let clips = ten_clips();
     let runs = [("baseline", first_shown(&clips)), ("tuned", steered(always_right(&clips)))];
-    let words = words(&clips, &runs, &Beside::read(folder.path()).unwrap());
+    let words = words(&clips, &runs, &Beside::read(&[folder.path()]).unwrap());
     let at = |begins: &str| words.iter().position(|w| w.starts_with(begins)).unwrap();
     assert!(
         at("Caveat: tuned was chosen on the valid split: its figures are no evidence.") < at("tuned: "),
         "{words:?}"
     );
+}
+
+/// Wherever the folder stands among those that were given, and where its variants are named singly, each caveat once.
+#[test]
+fn caveats_are_those_of_all_folders_and_of_the_folders_of_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let index = |folder: &str, caveats: &[&str]| {
+        std::fs::create_dir_all(path(folder)).unwrap();
+        let text = serde_json::json!({ "variants": ["baseline"], "caveats": caveats }).to_string();
+        std::fs::write(path(folder).join("chase.json"), text).unwrap();
+    };
+    index("ev_tr", &["first", "second"]);
+    index("ev_other", &["second", "third"]);
+    for run in ["run1", "ev_tr/baseline", "ev_tr/two_pass"] {
+        std::fs::create_dir_all(path(run)).unwrap();
+        std::fs::write(path(run).join("log.jsonl"), "").unwrap();
+    }
+    let of =
+        |given: &[&str]| Beside::read(&given.iter().map(|g| path(g)).collect::<Vec<_>>()).unwrap().caveats;
+    assert_eq!(of(&["run1"]), [""; 0]);
+    assert_eq!(of(&["run1", "ev_tr"]), ["first", "second"]);
+    assert_eq!(of(&["ev_tr/baseline", "ev_tr/two_pass"]), ["first", "second"]);
+    assert_eq!(of(&["run1", "ev_tr/two_pass/log.jsonl"]), ["first", "second"]);
+    assert_eq!(of(&["ev_other", "ev_tr/baseline", "ev_tr"]), ["second", "third", "first"]);
+    // A folder beside a folder of variants is none of its runs.
+    index("", &["of another"]);
+    assert_eq!(of(&["ev_tr"]), ["first", "second"]);
 }
 
 #[test]

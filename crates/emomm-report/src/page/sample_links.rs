@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use emomm_metrics::Unparsed;
 
 use crate::benchmark_figures::CLASSES;
+use crate::content::BY_LANGUAGE;
 use crate::study::{Study, StudyRun};
 use crate::table::{Cell, Table};
 
@@ -82,13 +83,16 @@ pub(super) fn samples(table: &Table, row: &[Cell], key: &str, linking: &Linking<
         _ => return None,
     }
     run.or(coalition)?;
+    // The table by language holds languages in the column of corpora.
+    let part = of("corpus").filter(|part| *part != "all");
+    let (corpus, language) = if is_table(BY_LANGUAGE) { (None, part) } else { (part, None) };
     let filters = [
         ("run", run),
         ("answer", answer.copied()),
         ("result", result),
         ("coalition", coalition),
-        ("corpus", of("corpus").filter(|c| *c != "all")),
-        ("language", of("language")),
+        ("corpus", corpus),
+        ("language", language),
         ("truth", of("truth")),
         ("subset", subset.filter(|s| !matches!(*s, "all" | "overall"))),
     ];
@@ -134,5 +138,17 @@ mod tests {
             assert_eq!(href(table, "picture", "original", false), None);
         }
         assert!(href("scores", "corpus", "ch-sims", false).is_some());
+    }
+
+    #[test]
+    fn a_column_of_languages_is_no_filter_of_corpora() {
+        assert_eq!(
+            href("scores-by-language", "corpus", "de", true).as_deref(),
+            Some("#samples?run=a&language=de")
+        );
+        assert_eq!(
+            href("scores", "corpus", "ch-sims", true).as_deref(),
+            Some("#samples?run=a&corpus=ch-sims")
+        );
     }
 }

@@ -70,16 +70,18 @@ fn subfolders(path: &Path) -> std::io::Result<Vec<String>> {
     Ok(found)
 }
 
+/// The folder of a run, or of variants, that was named itself or by its log.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    let is_log = path.file_name().is_some_and(|n| n == LOG_FILE);
+    let folder = path.parent().filter(|_| is_log).unwrap_or(path);
+    // `.` and the like have no name of their own.
+    fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
 /// The folders' own names; where two are equal, with their parents' names before them, and at last with a number.
 fn names(folders: &[PathBuf]) -> Vec<String> {
     let own = |path: &Path| {
-        let path = if path.file_name().is_some_and(|n| n == LOG_FILE) {
-            path.parent().unwrap_or(path)
-        } else {
-            path
-        };
-        // `.` and the like have no name of their own.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = folder_of(path);
         let part = |p: Option<&Path>| {
             p.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
         };

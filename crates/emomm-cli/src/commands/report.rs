@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<ExitStatus, Fa
         .as_ref()
         .map(|f| inputs::open(std::slice::from_ref(f), args.bench.as_deref()))
         .transpose()?;
-    let beside = Beside::read(args.chase.as_ref().unwrap_or(&args.runs[0]))?;
+    let beside = Beside::read(args.chase.as_ref().map_or(&args.runs[..], std::slice::from_ref))?;
     let bootstrap = BootstrapOptions {
         n_resamples: args.resamples as usize,
         seed: args.seed,

@@ -96,6 +96,12 @@ fn what_cannot_be_selected_is_refused() {
     // Copies show pairs: without one of them a part of what was asked for would be left out in silence.
     finish(eval("fake:", &run).args(["--subset", "conflict,missing-align", "--coalitions", "T,TAV"]))
         .refused(2, &["missing-align: masked copies show two", "asked for are T, TAV", "TA, TV or AV"]);
+    // A run that is there is held against its own plan alone.
+    let there = folder.path().join("there");
+    let made = finish(eval("fake:", &there).args(["--subset", "conflict", "--coalitions", "TAV"]));
+    assert_eq!(made.code, Some(0), "{made}");
+    finish(eval("fake:", &there).args(["--subset", "conflict,missing-align", "--coalitions", "TAV"]))
+        .refused(2, &["the plan has changed"]);
     finish(emomm().args(["eval", "--model", "fake:", "--out", "x"])).refused(2, &["--bench is missing"]);
     finish(emomm().args(["eval", "--model", "fake:", "--bench"]).arg(folder.path()).args(["--out", "x"]))
         .refused(3, &["manifest.json"]);

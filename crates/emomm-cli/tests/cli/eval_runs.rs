@@ -199,6 +199,20 @@ fn a_shard_may_hold_no_clip() {
     let empty: Vec<&PathBuf> = shards.iter().filter(|run| records(run).is_empty()).collect();
     assert!((4..6).contains(&empty.len()), "{} of 6 are empty", empty.len());
     assert_eq!(on_runs("errors", &[empty[0]], &["--json"]).objects()[0]["n_total"], json!(0));
+    // Its table has heads and no row.
+    let heads = |run: &Path| {
+        let table = on_runs("log", &[Path::new("export"), run], &["--csv"]).stdout;
+        (table.lines().next().unwrap().to_owned(), table.lines().count())
+    };
+    let full = shards.iter().find(|run| !records(run).is_empty()).unwrap();
+    assert_eq!(heads(empty[0]), (heads(full).0, 1));
+    let parquet = folder.path().join("empty.parquet");
+    let wrote = on_runs(
+        "log",
+        &[Path::new("export"), empty[0], Path::new("--parquet"), Path::new("--out"), &parquet],
+        &[],
+    );
+    assert_eq!(wrote.code, Some(0), "{wrote}");
     let out = folder.path().join("merged");
     let done = finish(emomm().arg("merge").args(&shards).arg("--out").arg(&out).arg("--json"));
     assert_eq!(done.objects()[0]["n_records"], json!(16), "{done}");

@@ -108,3 +108,36 @@ fn what_is_no_run_is_refused() {
     place.report(&["run"], &place.path("a.html"), &["--bench", elsewhere]).refused(3, &["nowhere"]);
     assert!(!place.path("a.html").exists());
 }
+
+/// Caveats of `chase eval` stand on the page wherever its folder stands among the runs, and where its variants are named singly.
+#[test]
+fn caveats_of_variants_are_told_however_they_are_named() {
+    let place = Place::new();
+    let log = fs::read_to_string(place.path("run/log.jsonl")).unwrap();
+    let (header, records) = log.split_once('\n').unwrap();
+    let trace = r#""steering":{"variant":"two_pass","layers":[]}"#;
+    let steered = format!("{header}\n{}", records.replace(r#""steering":null"#, trace));
+    assert!(steered.contains(trace), "{log}");
+    for (name, log) in [("baseline", &log), ("two_pass", &steered)] {
+        fs::create_dir_all(place.path("ev").join(name)).unwrap();
+        fs::write(place.path("ev").join(name).join("log.jsonl"), log).unwrap();
+    }
+    let index = json!({ "variants": ["baseline", "two_pass"], "caveats": ["made up for this test"] });
+    fs::write(place.path("ev/chase.json"), index.to_string()).unwrap();
+    let page = place.path("page.html");
+    let told = |runs: &[&str], more: &[&str]| {
+        let done = place.report(runs, &page, more);
+        assert_eq!(done.code, Some(0), "{done}");
+        fs::read_to_string(&page).unwrap().matches("Caveat: made up for this test.").count()
+    };
+    let chase = place.path("ev");
+    let chase = chase.to_str().unwrap();
+    for (runs, more) in [
+        (&["ev"][..], &[][..]),
+        (&["run", "ev"], &[]),
+        (&["ev/baseline", "ev/two_pass"], &[]),
+        (&["run"], &["--chase", chase]),
+    ] {
+        assert_eq!(told(runs, more), 1, "{runs:?} {more:?}");
+    }
+}

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::folder::Run;
 use super::header::hex;
-use super::record::Record;
+use super::record::{Record, RecordError, RecordStatus};
 
 /// A text in a spreadsheet that begins so would be a formula.
 pub(crate) const FORMULA_MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
@@ -90,13 +90,14 @@ impl<'a> ExportedRun<'a> {
     /// Columns in order, each with the cells of all records. `id`, `coalition`, `label`, `score`, `ground_truth`, `label_T`,
     /// `label_A`, `label_V`, `group`, `subset` and `corpus` are those that `emomm score` reads.
     fn columns(&self) -> Vec<(String, Vec<Cell>)> {
-        let mut columns: Vec<(String, Vec<Cell>)> = Vec::new();
-        for (number, record) in self.run.records().iter().enumerate() {
-            let cells = self.cells(record);
-            if number == 0 {
-                columns = cells.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
-            }
-            for ((_, column), (_, cell)) in columns.iter_mut().zip(cells) {
+        // The columns are the same of every record; one that is none names them for a run without any.
+        let nothing = RecordError::new("", "");
+        let none =
+            Record::failed(String::new(), String::new(), ModalitySet::NONE, RecordStatus::Error, nothing);
+        let mut columns: Vec<(String, Vec<Cell>)> =
+            self.cells(&none).into_iter().map(|(name, _)| (name, Vec::new())).collect();
+        for record in self.run.records() {
+            for ((_, column), (_, cell)) in columns.iter_mut().zip(self.cells(record)) {
                 column.push(cell);
             }
         }

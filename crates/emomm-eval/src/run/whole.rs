@@ -8,8 +8,8 @@ use super::folder::LOG_FILE;
 use super::lock::lock_run;
 use super::writer::sync_folder;
 
-/// Folder within the run where its log grows before it moves to its place.
-const GROWING_FOLDER: &str = "growing";
+/// Folder within the run where its log grows before it moves to its place. Nobody else calls a folder so.
+const GROWING_FOLDER: &str = ".emomm-growing";
 
 /// Lets `write` make a log in a folder of its own within `out`, and puts it in its place when it is whole. What an attempt that
 /// was cut off has left there is removed first.

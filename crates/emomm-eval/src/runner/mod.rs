@@ -19,7 +19,7 @@ mod worker;
 pub use fail_on::FailOn;
 pub use item::{Evidence, Wanted, WorkItem, keyed};
 pub use progress::{Progress, ProgressLine};
-pub use selection::{Candidate, RowKind, SelectError, candidates, evidence_of};
+pub use selection::{Candidate, RowKind, SelectError, candidates, check_pairs, evidence_of};
 pub use shard::Shard;
 pub use stop::Stop;
 pub use supervisor::{Ending, InFlight, Observer, OpenPredictor, Outcome, RunnerOptions, run};

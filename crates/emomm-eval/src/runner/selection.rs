@@ -89,7 +89,6 @@ pub fn candidates(
     coalitions: &[ModalitySet],
 ) -> Result<Vec<Candidate>, SelectError> {
     check_ids(manifest, &wanted.sample_ids)?;
-    check_pairs(&wanted.subsets, coalitions)?;
     // The coalitions of each clip, found by its id; rows of a clip follow each other.
     let mut chosen: Vec<(&ManifestRow, Vec<ModalitySet>)> = Vec::new();
     let mut rows = manifest.rows.iter().peekable();
@@ -132,7 +131,12 @@ fn check_ids(manifest: &Manifest, ids: &[String]) -> Result<(), SelectError> {
     if unknown.is_empty() { Ok(()) } else { Err(SelectError::UnknownSamples(unknown)) }
 }
 
-fn check_pairs(subsets: &[Subset], coalitions: &[ModalitySet]) -> Result<(), SelectError> {
+/// Refuses subsets of masked copies without a pair among the coalitions, which would leave a part of what is asked for out in
+/// silence. For new runs: those that are there hold what they hold.
+///
+/// # Errors
+/// [`SelectError::NoPair`].
+pub fn check_pairs(subsets: &[Subset], coalitions: &[ModalitySet]) -> Result<(), SelectError> {
     let is_of_copies = |s: &&Subset| matches!(s, Subset::MissingAlign | Subset::MissingConflict);
     let of_copies: Vec<&str> = subsets.iter().filter(is_of_copies).map(|s| s.name()).collect();
     if of_copies.is_empty() || coalitions.iter().any(|c| c.len() == 2) {

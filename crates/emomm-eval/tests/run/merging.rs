@@ -49,9 +49,11 @@ fn a_merge_that_was_cut_off_is_made_again() {
     assert!(matches!(error, MergeError::Run(RunError::Io { .. })), "{error}");
     assert!(matches!(Run::open(&out), Err(RunError::NoRun { .. })), "half a run is no run");
 
-    // What a killed merge leaves is no run either.
+    // What a killed merge leaves is no run either; a folder of somebody else's is left alone.
     fs::create_dir_all(out.join("growing")).unwrap();
-    fs::write(out.join("growing").join(LOG_FILE), "{").unwrap();
+    fs::write(out.join("growing/mine.txt"), "mine").unwrap();
+    fs::create_dir_all(out.join(".emomm-growing")).unwrap();
+    fs::write(out.join(".emomm-growing").join(LOG_FILE), "{").unwrap();
     fs::rename(&away, tensors(&shards[1])).unwrap();
     assert_eq!(merge(&runs(), &out).unwrap(), 2);
     let merged = Run::open(&out).unwrap();
@@ -61,7 +63,7 @@ fn a_merge_that_was_cut_off_is_made_again() {
         let text = fs::read_to_string(out.join(ATTENTION_FOLDER).join(file)).unwrap();
         assert_eq!(text, format!("tensors {i}"));
     }
-    assert!(!out.join("growing").exists());
+    assert!(!out.join(".emomm-growing").exists() && out.join("growing/mine.txt").exists());
 
     // A run that is whole is not written over.
     let error = merge(&runs(), &out).unwrap_err();

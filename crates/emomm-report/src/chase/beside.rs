@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
+use emomm_eval::run::LOG_FILE;
 use serde_json::Value;
 
 use crate::error::ReportError;
-use crate::inputs::CHASE_FILE;
+use crate::inputs::{CHASE_FILE, folder_of};
 
 /// The files of a folder of variants, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,31 +30,21 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Reads them; a folder without any has none.
+    /// Reads what lies in the first of the folders that were given, and the caveats of all of them: of folders of variants, and
+    /// of the folders that runs of variants lie in, each caveat once. A folder without such files has none.
     ///
     /// # Errors
     /// A file of such a name is not JSON.
-    pub fn read(folder: &Path) -> Result<Self, ReportError> {
-        let failed = |path: &Path, source| ReportError::Io { path: path.to_owned(), source };
-        let mut found = Self::default();
-        if !folder.is_dir() {
+    pub fn read<P: AsRef<Path>>(given: &[P]) -> Result<Self, ReportError> {
+        let mut found = Self { caveats: caveats(given)?, ..Self::default() };
+        let Some(folder) = given.first().map(AsRef::as_ref).filter(|folder| folder.is_dir()) else {
             return Ok(found);
-        }
+        };
         let entries = fs::read_dir(folder).map_err(|e| failed(folder, e))?;
         let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
         paths.sort();
         for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "json") && p.is_file()) {
             let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            let read = || -> Result<Value, ReportError> {
-                let bytes = fs::read(path).map_err(|e| failed(path, e))?;
-                serde_json::from_slice(&bytes).map_err(|e| failed(path, e.into()))
-            };
-            if path.file_name().is_some_and(|n| n == CHASE_FILE) {
-                let index = read()?;
-                let told = index["caveats"].as_array().into_iter().flatten();
-                found.caveats = told.filter_map(|c| c.as_str().map(str::to_owned)).collect();
-                continue;
-            }
             let list = if name.starts_with("sweep") {
                 &mut found.sweeps
             } else if name.starts_with("trace") {
@@ -64,8 +56,35 @@ impl Beside {
             } else {
                 continue;
             };
-            list.push((name, read()?));
+            list.push((name, json(path)?));
         }
         Ok(found)
     }
+}
+
+/// The caveats of the folders of variants that were given and of those that given runs lie in, in this order, each once.
+fn caveats<P: AsRef<Path>>(given: &[P]) -> Result<Vec<String>, ReportError> {
+    let mut found: Vec<String> = Vec::new();
+    for folder in given.iter().map(|path| folder_of(path.as_ref())) {
+        let of_run = folder.parent().filter(|_| folder.join(LOG_FILE).is_file()).map(|p| p.join(CHASE_FILE));
+        let indices = [Some(folder.join(CHASE_FILE)), of_run];
+        for path in indices.into_iter().flatten().filter(|path| path.is_file()) {
+            let index = json(&path)?;
+            for caveat in index["caveats"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                if !found.iter().any(|known| known == caveat) {
+                    found.push(caveat.to_owned());
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn json(path: &Path) -> Result<Value, ReportError> {
+    let bytes = fs::read(path).map_err(|e| failed(path, e))?;
+    serde_json::from_slice(&bytes).map_err(|e| failed(path, e.into()))
+}
+
+fn failed(path: &Path, source: io::Error) -> ReportError {
+    ReportError::Io { path: path.to_owned(), source }
 }

@@ -1,6 +1,7 @@
 //! The difference of two variants on the same samples, with its interval over groups.
 
 use emomm_dataset::{ModalitySet, Subset};
+use emomm_eval::run::Record;
 use emomm_eval::score::Interval;
 use emomm_metrics::{BootstrapOptions, Figure};
 
@@ -8,14 +9,16 @@ use crate::analysis::{ByCluster, add_fields, intervals};
 use crate::error::ReportError;
 use crate::study::{Study, StudyClip, StudyRun, is_right};
 
+/// Samples of a group.
 #[derive(Debug, Default, Clone, Copy)]
-struct Pair {
+pub(super) struct Group {
     /// Right in the first and in the second.
-    right: [usize; 2],
-    n: [usize; 1],
+    pub(super) right: [usize; 2],
+    /// Samples.
+    pub(super) n: [usize; 1],
 }
 
-add_fields!(Pair, right, n);
+add_fields!(Group, right, n);
 
 /// Samples of one kind: a coalition and what must hold of the clip under it.
 pub(super) struct Samples {
@@ -45,35 +48,75 @@ impl Samples {
     }
 }
 
-/// Accuracies of both and `second` less `first`; `None` where they share no such sample. A sample that either has no answer
-/// to is left out: a placebo that could not be computed has not lost.
+/// What the second of two runs does differently on the samples that both have.
+pub(super) struct Difference {
+    /// Accuracies of the first and of the second.
+    pub(super) acc: [f64; 2],
+    /// Accuracy of the second less that of the first, over groups.
+    pub(super) delta: Interval,
+    /// What is known of each group.
+    pub(super) groups: Vec<Group>,
+}
+
+/// The difference of two runs; `None` where they share no such sample. A record without an answer is not right, whichever
+/// run it is of, as in the other paired comparisons of a report.
 pub(super) fn difference(
+    study: &Study,
+    runs: (&StudyRun, &StudyRun),
+    samples: &Samples,
+    options: BootstrapOptions,
+) -> Result<Option<Difference>, ReportError> {
+    paired(study, runs, samples, options, |_| true)
+}
+
+/// The difference of a placebo and the run that is held against it, and how many of the shared samples were left out because
+/// the placebo has no answer there: one that could not be computed is not outdone. The run's own missing answers are wrong.
+pub(super) fn against_placebo(
+    study: &Study,
+    (placebo, run): (&StudyRun, &StudyRun),
+    samples: &Samples,
+    options: BootstrapOptions,
+) -> Result<(Option<Difference>, usize), ReportError> {
+    let mut left_out = 0;
+    let found = paired(study, (placebo, run), samples, options, |of_placebo| {
+        let has_answer = of_placebo.answer().is_some();
+        left_out += usize::from(!has_answer);
+        has_answer
+    })?;
+    Ok((found, left_out))
+}
+
+/// The difference over the shared samples whose record of the first run is kept.
+fn paired(
     study: &Study,
     (first, second): (&StudyRun, &StudyRun),
     samples: &Samples,
     options: BootstrapOptions,
-) -> Result<Option<([f64; 2], Interval)>, ReportError> {
-    let mut sums: ByCluster<'_, Pair> = ByCluster::default();
-    let mut all = Pair::default();
+    mut is_kept: impl FnMut(&Record) -> bool,
+) -> Result<Option<Difference>, ReportError> {
+    let mut sums: ByCluster<'_, Group> = ByCluster::default();
+    let mut all = Group::default();
     for (index, clip) in study.clips.iter().enumerate() {
         if !(samples.holds)(clip, samples.coalition) {
             continue;
         }
-        let record = |run: &StudyRun| {
-            let record = run.record(index, samples.coalition)?;
-            record.answer().map(|_| is_right(clip, record))
-        };
-        let (Some(a), Some(b)) = (record(first), record(second)) else { continue };
-        let here = Pair { right: [a, b].map(usize::from), n: [1] };
+        let [a, b] = [first, second].map(|run| run.record(index, samples.coalition));
+        let (Some(a), Some(b)) = (a, b) else { continue };
+        if !is_kept(a) {
+            continue;
+        }
+        let here = Group { right: [is_right(clip, a), is_right(clip, b)].map(usize::from), n: [1] };
         *sums.of(clip) += &here;
         all += &here;
     }
     if all.n[0] == 0 {
         return Ok(None);
     }
-    let [delta] = intervals(&sums.into_sums(), options, "difference of variants", |p: &Pair| {
+    let groups = sums.into_sums();
+    let [delta] = intervals(&groups, options, "difference of variants", |p: &Group| {
         let value = (p.right[1] as f64 - p.right[0] as f64) / p.n[0] as f64;
         [(p.n[0] > 0).then_some(Figure { value, n: p.n[0] })]
     })?;
-    Ok(delta.map(|delta| (all.right.map(|r| r as f64 / all.n[0] as f64), delta)))
+    let acc = all.right.map(|r| r as f64 / all.n[0] as f64);
+    Ok(delta.map(|delta| Difference { acc, delta, groups }))
 }

@@ -8,6 +8,7 @@ mod budget;
 mod curves;
 mod detection;
 mod difference;
+mod harm;
 mod heads;
 mod importance;
 mod knock_out;
@@ -33,7 +34,7 @@ pub use patterns::patterns;
 pub use variants::{VariantKind, variants};
 
 use crate::analysis::Analysis;
-use crate::content::state_coverage;
+use crate::content::{state_coverage, unanswered_in_pairs};
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::study::{Study, StudyRun};
@@ -81,8 +82,8 @@ pub fn chase_content(
     }
     let (variant_table, gain) = variants(study, analysis);
     let mut tables = vec![variant_table];
-    tables.push(patterns(study, options.bootstrap)?);
-    tables.push(missing_patterns(study, options.bootstrap)?);
+    tables.push(patterns(study, options)?);
+    tables.push(missing_patterns(study, options)?);
     tables.push(detections(study));
     tables.push(outputs(study));
     tables.push(budgets(study, BudgetHeads::All));
@@ -105,7 +106,11 @@ pub fn chase_content(
          outputs that know nothing of the sample. The oracle gate is told which modalities are right; it bounds what a better \
          router could reach."
             .to_owned(),
-        format!("Differences are paired against {}, the first run.", study.runs.first().map_or("", |r| &r.name)),
+        format!(
+            "Differences are paired against {}, the first run.{}",
+            study.runs.first().map_or("", |r| &r.name),
+            unanswered_in_pairs(options)
+        ),
     ];
     words.extend(beside.caveats.iter().map(|caveat| format!("Caveat: {}.", caveat.replace('`', ""))));
     let conflicts = study.clips.iter().filter(|c| c.is_conflict() == Some(true)).count();

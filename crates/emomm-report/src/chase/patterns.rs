@@ -1,10 +1,11 @@
 //! Gain by conflict pattern: which modalities contradict the ground truth, and what each variant changes there.
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_metrics::{BootstrapOptions, Figure};
+use emomm_eval::score::ScoreOptions;
+use emomm_metrics::Figure;
 
 use crate::analysis::{ByCluster, add_fields, intervals};
-use crate::content::interval_cell;
+use crate::content::{interval_cell, unanswered_in_pairs};
 use crate::error::ReportError;
 use crate::study::{Study, is_right};
 use crate::table::{Cell, Column, Form, Table};
@@ -19,7 +20,7 @@ struct Pair {
 add_fields!(Pair, right, n);
 
 /// The table: every run after the first, over full clips.
-pub fn patterns(study: &Study, options: BootstrapOptions) -> Result<Table, ReportError> {
+pub fn patterns(study: &Study, options: &ScoreOptions) -> Result<Table, ReportError> {
     let columns = vec![
         Column::plain("variant", "Variant"),
         Column::plain("pattern", "Contradicts the truth"),
@@ -28,7 +29,10 @@ pub fn patterns(study: &Study, options: BootstrapOptions) -> Result<Table, Repor
         Column::number("second", "Variant Acc %", Form::Percent(1)),
         Column::interval("delta", "Gain in points", Form::Percent(1)),
     ];
-    let note = "Full clips by the modalities whose polarity differs from the ground truth's; none: Align.";
+    let note = format!(
+        "Full clips by the modalities whose polarity differs from the ground truth's; none: Align.{}",
+        unanswered_in_pairs(options)
+    );
     let mut table = Table::new("chase-patterns", "Gain by conflict pattern", columns).with_note(note);
     let Some((first, others)) = study.runs.split_first() else { return Ok(table) };
     for other in others {
@@ -50,10 +54,11 @@ pub fn patterns(study: &Study, options: BootstrapOptions) -> Result<Table, Repor
             if all.n[0] == 0 {
                 continue;
             }
-            let [delta] = intervals(&sums.into_sums(), options, "gain by conflict pattern", |p: &Pair| {
-                let value = (p.right[1] as f64 - p.right[0] as f64) / p.n[0] as f64;
-                [(p.n[0] > 0).then_some(Figure { value, n: p.n[0] })]
-            })?;
+            let [delta] =
+                intervals(&sums.into_sums(), options.bootstrap, "gain by conflict pattern", |p: &Pair| {
+                    let value = (p.right[1] as f64 - p.right[0] as f64) / p.n[0] as f64;
+                    [(p.n[0] > 0).then_some(Figure { value, n: p.n[0] })]
+                })?;
             let share = |right: usize| Cell::number(Some(right as f64 / all.n[0] as f64));
             table.push(vec![
                 Cell::text(&other.name),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::analysis::{Analysis, Paired, RunAnalysis, paper};
 use crate::chart::palette::Ink;
 use crate::chart::{IntervalRow, Intervals, Unit};
-use crate::content::interval_cell;
+use crate::content::{interval_cell, unanswered_in_pairs};
 use crate::figure::Figure;
 use crate::study::{Study, StudyRun};
 use crate::table::{Cell, Column, Form, Table, rounded};
@@ -128,8 +128,11 @@ pub fn variants(study: &Study, analysis: &Analysis) -> (Table, Option<Figure>) {
     columns.push(Column::number("p_holm", "p, Holm", Form::PValue));
     columns.push(Column::number("detectable", "Detectable, points", Form::Percent(1)));
     columns.push(Column::plain("verdict", "Verdict"));
-    let note = "Rows of kind paper are Table 2 of the paper (Qwen2.5-Omni-7B on EmoMM-Conflict): other clips and weights; a \
-                reference, not a target.";
+    let note = format!(
+        "Rows of kind paper are Table 2 of the paper (Qwen2.5-Omni-7B on EmoMM-Conflict): other clips and weights; a \
+         reference, not a target.{}",
+        unanswered_in_pairs(&analysis.options)
+    );
     let title = "Variants of CHASE, placebos and controls (Table 2)";
     let mut table = Table::new("chase-variants", title, columns).with_note(note);
     let mut gains = Vec::new();

@@ -7,7 +7,7 @@ use emomm_dataset::ModalitySet;
 use emomm_eval::score::Interval;
 use emomm_metrics::BootstrapOptions;
 
-use super::difference::{Samples, difference};
+use super::difference::{Difference, Samples, against_placebo, difference};
 use super::variants::VariantKind;
 use crate::error::ReportError;
 use crate::study::{Study, StudyRun};
@@ -15,10 +15,6 @@ use crate::table::{Form, rounded};
 
 /// Placebos that a form of the method is held against.
 const PLACEBOS: [&str; 4] = ["random_gate", "random_heads", "shuffled_router", "no_router"];
-/// What it may lose on Align, in shares of 1.
-const TOLERATED: f64 = -0.01;
-/// Chance of an error that an interval of 95 % leaves at each side.
-const TAIL: f64 = 0.025;
 /// The share of its bound's gain that it should reach.
 const SHARE_OF_BOUND: f64 = 0.5;
 
@@ -41,7 +37,10 @@ fn verdict(
     options: BootstrapOptions,
 ) -> Result<Option<String>, ReportError> {
     let conflict = Samples::full(true);
-    let Some((acc, gain)) = difference(study, (baseline, run), &conflict, options)? else { return Ok(None) };
+    let Some(Difference { acc, delta: gain, .. }) = difference(study, (baseline, run), &conflict, options)?
+    else {
+        return Ok(None);
+    };
     let mut text = format!(
         "{}: on {} conflicts {} instead of {}, {} points{}.",
         run.name,
@@ -58,7 +57,8 @@ fn verdict(
     );
     text += &against_placebos(study, run, options)?;
     if let Some(bound) = of_base(study, &run.name, "oracle_gate")
-        && let Some((_, most)) = difference(study, (baseline, bound), &conflict, options)?
+        && let Some(Difference { delta: most, .. }) =
+            difference(study, (baseline, bound), &conflict, options)?
         && most.value > 0.0
     {
         let share = gain.value / most.value;
@@ -70,16 +70,10 @@ fn verdict(
             if share >= SHARE_OF_BOUND { "" } else { ": less than half" }
         );
     }
-    if let Some((_, harm)) = difference(study, (baseline, run), &Samples::full(false), options)? {
-        let verdict = match harm.low {
-            Some(_) if harm.n < fewest_against_harm() => format!(
-                "fewer than {} cannot exclude a loss of more than 1 point, even where none is put wrong",
-                fewest_against_harm()
-            ),
-            Some(low) if low > TOLERATED => "a loss of more than 1 point is excluded".to_owned(),
-            Some(_) => "a loss of more than 1 point is not excluded".to_owned(),
-            None => "there are too few groups for an interval".to_owned(),
-        };
+    if let Some(Difference { delta: harm, groups, .. }) =
+        difference(study, (baseline, run), &Samples::full(false), options)?
+    {
+        let verdict = super::harm::verdict(&harm, &groups);
         _ = write!(
             text,
             " On {} aligned clips {} points {}: {verdict}.",
@@ -91,26 +85,29 @@ fn verdict(
     Ok(Some(text))
 }
 
-/// So many clips, none of them put wrong, exclude that more than the tolerated share is. An interval that is drawn from
-/// fewer shows no loss because none was there to draw.
-fn fewest_against_harm() -> usize {
-    (TAIL.ln() / (1.0 + TOLERATED).ln()).ceil() as usize
-}
-
-/// The method less each of its placebos.
+/// The method less each of its placebos, over the conflicts that the placebo has an answer to.
 fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) -> Result<String, ReportError> {
-    let (mut above, mut not) = (Vec::new(), Vec::new());
+    let (mut above, mut not, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut same, mut only_heads) = (false, true);
     for placebo in PLACEBOS {
         let Some(other) = of_base(study, &run.name, placebo) else { continue };
-        let Some((_, lead)) = difference(study, (other, run), &Samples::full(true), options)? else {
+        let (found, left_out) = against_placebo(study, (other, run), &Samples::full(true), options)?;
+        let name = placebo.replace('_', " ");
+        let Some(Difference { delta: lead, .. }) = found else {
+            if left_out > 0 {
+                failed.push(name);
+            }
             continue;
         };
         if placebo == "random_heads" && steer_the_same_heads(study, other, run) {
             same = true;
             continue;
         }
-        let told = format!("{} {} {}", placebo.replace('_', " "), signed(lead.value), ends(&lead));
+        let mut told = format!("{name} {} {}", signed(lead.value), ends(&lead));
+        if left_out > 0 {
+            let all = left_out + lead.n;
+            _ = write!(told, " ({left_out} of {all} conflicts left out, to which the placebo has no answer)");
+        }
         if lead.low.is_some_and(|low| low > 0.0) {
             above.push(told);
         } else {
@@ -130,6 +127,9 @@ fn against_placebos(study: &Study, run: &StudyRun, options: BootstrapOptions) ->
             " It does not stand out from: {}; what it gains is not shown to come from {source}.",
             not.join(", ")
         );
+    }
+    if !failed.is_empty() {
+        _ = write!(text, " It is not held against placebos without any answer: {}.", failed.join(", "));
     }
     if same {
         text += " Random heads are no placebo for it: the same heads are steered, for all of them are.";
@@ -169,16 +169,5 @@ fn ends(interval: &Interval) -> String {
     match (interval.low, interval.high) {
         (Some(low), Some(high)) => format!("[{}, {}]", signed(low), signed(high)),
         _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fewer_than_368_clips_exclude_no_loss_of_a_point() {
-        let n = fewest_against_harm() as f64;
-        assert!(0.99_f64.powf(n) < 0.025 && 0.99_f64.powf(n - 1.0) > 0.025, "{n}");
     }
 }

@@ -17,10 +17,11 @@ mod tables;
 
 pub use figures::figures;
 pub use heat_figures::heat_figures;
+pub(crate) use readings::unanswered_in_pairs;
+pub(crate) use sentences::{FEW_GROUPS, differences, letter_spelling};
 pub use sentences::{answer, study_trust, trust};
-pub(crate) use sentences::{differences, letter_spelling};
 pub use tables::tables;
-pub(crate) use tables::{interval_cell, state_coverage};
+pub(crate) use tables::{BY_LANGUAGE, interval_cell, state_coverage};
 
 /// A run's accuracy and the like as percent with one decimal, for sentences.
 pub(crate) fn percent(value: f64) -> String {

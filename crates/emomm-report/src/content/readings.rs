@@ -14,11 +14,11 @@ pub(super) fn unanswered(options: &ScoreOptions) -> &'static str {
 }
 
 /// What a comparison on the same samples does about records without an answer, where the scores leave them out.
-pub(super) fn unanswered_in_pairs(options: &ScoreOptions) -> &'static str {
+pub(crate) fn unanswered_in_pairs(options: &ScoreOptions) -> &'static str {
     match options.unparsed {
         Unparsed::Wrong => "",
         Unparsed::Excluded => {
-            " Here a record without an answer is not right: both sides need the same samples."
+            " In paired differences a record without an answer is not right: both sides need the same samples."
         }
     }
 }

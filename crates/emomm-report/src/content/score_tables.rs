@@ -10,18 +10,19 @@ use crate::benchmark_figures::CLASSES;
 use crate::study::Study;
 use crate::table::{Cell, Column, Form, Table};
 
-/// Rows of scores; `by` is the column of what `corpus` of a row holds, key and head.
+/// Rows of scores; `by` is the head of the column `corpus`: what that of a row holds.
 pub(super) fn scores(
     study: &Study,
     analysis: &Analysis,
     table_name: &str,
     title: &str,
-    by: (&str, &str),
+    by: &str,
     rows: impl Fn(&RunAnalysis) -> &Vec<ScoreRow>,
 ) -> Table {
-    let mut columns: Vec<Column> = [("run", "Run"), by, ("coalition", "Coalition"), ("subset", "Subset")]
-        .map(|(key, head)| Column::plain(key, head))
-        .to_vec();
+    let mut columns: Vec<Column> =
+        [("run", "Run"), ("corpus", by), ("coalition", "Coalition"), ("subset", "Subset")]
+            .map(|(key, head)| Column::plain(key, head))
+            .to_vec();
     columns.extend(
         [("n", "n"), ("n_parsed", "Answered"), ("n_clusters", "Groups")].map(|(k, h)| Column::plain(k, h)),
     );

@@ -83,6 +83,9 @@ pub(crate) fn letter_spelling(run: &StudyRun) -> Option<LetterSpelling> {
     Some(LetterSpelling { words, is_doubtful })
 }
 
+/// Below that many groups intervals by group are wide and rough.
+pub(crate) const FEW_GROUPS: usize = 20;
+
 /// What limits the trust in every figure of a study.
 pub fn study_trust(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
@@ -90,7 +93,7 @@ pub fn study_trust(study: &Study) -> Vec<String> {
         study.clips.iter().map(|c| (c.corpus.name.as_str(), c.group.as_str())).collect();
     match groups.len() {
         1 => found.push("All clips are of one group: there are no intervals.".to_owned()),
-        2..20 => {
+        2..FEW_GROUPS => {
             found.push(format!("There are {} groups: intervals by group are wide and rough.", groups.len()));
         }
         _ => {}

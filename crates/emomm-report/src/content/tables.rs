@@ -14,6 +14,8 @@ use crate::table::{Cell, Column, Form, Table};
 
 pub(super) const SHARE: Form = Form::Percent(1);
 const PAPER: &str = "paper";
+/// The table whose column `corpus` holds languages.
+pub(crate) const BY_LANGUAGE: &str = "scores-by-language";
 /// Of more runs only those that are not complete are named in every table.
 const MAX_NAMED: usize = 3;
 
@@ -21,14 +23,12 @@ const MAX_NAMED: usize = 3;
 pub fn tables(study: &Study, analysis: &Analysis) -> Vec<Table> {
     let mut tables = vec![table_1(study, analysis), runs(study), errors(study)];
     tables.push(coalitions(study, analysis));
-    let by = ("corpus", "Corpus");
-    tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", by, |r| {
+    tables.push(scores(study, analysis, "scores", "Scores by corpus, coalition and subset", "Corpus", |r| {
         &r.scores.rows
     }));
     if analysis.runs.iter().any(|r| !r.languages.is_empty()) {
-        let by = ("language", "Language");
-        tables
-            .push(scores(study, analysis, "scores-by-language", "Scores by language", by, |r| &r.languages));
+        let title = "Scores by language";
+        tables.push(scores(study, analysis, BY_LANGUAGE, title, "Language", |r| &r.languages));
     }
     tables.push(psmv(study, analysis));
     tables.push(gtar(study, analysis));

@@ -31,6 +31,7 @@ use media::ClipMedia;
 pub(crate) use parts::parts_of;
 use parts::{modality_pages, subset_pages};
 use run_view::{choices, run_view};
+use sample_links::Linking;
 pub(crate) use sample_links::percent_encoded as path_encoded;
 use table_view::table_view;
 
@@ -116,12 +117,13 @@ pub fn page(content: &Content<'_>, files: Files<'_>, chunk_path: Option<&str>) -
     };
     let mark = content.study.mark();
     let unparsed = content.analysis.options.unparsed;
+    let linking = Linking::of(content.study, unparsed);
     let figure = |f: &Figure| figure_view(f, &unique(&f.name), files, &mark);
-    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files, &mark), unparsed);
+    let table = |t: &Table| table_view(t, &unique(&t.name), &table_files(t, files, &mark), &linking);
     // Variants may be runs of their own.
     let chase_figure = |f: &Figure, mark: &str| figure_view(f, &unique(&f.name), files, mark);
     let chase_table =
-        |t: &Table, mark: &str| table_view(t, &unique(&t.name), &table_files(t, files, mark), unparsed);
+        |t: &Table, mark: &str| table_view(t, &unique(&t.name), &table_files(t, files, mark), &linking);
     let named = |names: &[&str]| -> Vec<Value> {
         names.iter().filter_map(|n| content.figures.iter().find(|f| f.name == *n)).map(figure).collect()
     };

@@ -1,12 +1,36 @@
 //! From a count in a table to the samples behind it: the address of a list that holds as many.
 
+use std::collections::BTreeSet;
+
 use emomm_metrics::Unparsed;
 
 use crate::benchmark_figures::CLASSES;
+use crate::content::BY_LANGUAGE;
+use crate::study::{Study, StudyRun};
 use crate::table::{Cell, Table};
 
 /// Tables whose counts are of records with attention, for which the list has no filter.
 const OF_ATTENTION: [&str; 2] = ["attention", "spatial"];
+/// Tables whose counts are of clips that have the records of several coalitions: the list cannot ask for that, and shows as many
+/// only where no record is absent.
+const OF_WHOLE_CLIPS: [&str; 2] = ["psmv", "delta-v"];
+
+/// What links depend on besides their table.
+#[derive(Debug)]
+pub(super) struct Linking<'a> {
+    /// With answers left out that are missing, counts of what accuracy is made of lead to the others.
+    unparsed: Unparsed,
+    /// Names of the runs that have all their records.
+    complete: BTreeSet<&'a str>,
+}
+
+impl<'a> Linking<'a> {
+    pub(super) fn of(study: &'a Study, unparsed: Unparsed) -> Self {
+        let is_complete = |run: &&StudyRun| run.run.records().len() == run.n_planned();
+        let complete = study.runs.iter().filter(is_complete).map(|run| run.name.as_str()).collect();
+        Self { unparsed, complete }
+    }
+}
 
 /// The words of a row in a column; `None` where there are none.
 pub(super) fn words_of<'a>(table: &Table, row: &'a [Cell], key: &str) -> Option<&'a str> {
@@ -18,7 +42,7 @@ pub(super) fn words_of<'a>(table: &Table, row: &'a [Cell], key: &str) -> Option<
 }
 
 /// The address of the samples that a row counts in the column `key`; `None` where the list cannot show just them.
-pub(super) fn samples(table: &Table, row: &[Cell], key: &str, unparsed: Unparsed) -> Option<String> {
+pub(super) fn samples(table: &Table, row: &[Cell], key: &str, linking: &Linking<'_>) -> Option<String> {
     let is_table = |name: &str| {
         table.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
@@ -27,6 +51,9 @@ pub(super) fn samples(table: &Table, row: &[Cell], key: &str, unparsed: Unparsed
     }
     let of = |key: &str| words_of(table, row, key);
     let run = of("run");
+    if OF_WHOLE_CLIPS.into_iter().any(is_table) && !run.is_some_and(|run| linking.complete.contains(run)) {
+        return None;
+    }
     let (mut subset, mut coalition) = (of("subset"), of("coalition"));
     let answer = CLASSES.iter().find(|c| **c == key).filter(|_| of("truth").is_some());
     let mut result = None;
@@ -51,18 +78,21 @@ pub(super) fn samples(table: &Table, row: &[Cell], key: &str, unparsed: Unparsed
         }
         "align_n" | "conflict_n" => {
             subset = key.strip_suffix("_n");
-            result = (unparsed == Unparsed::Excluded).then_some("answered");
+            result = (linking.unparsed == Unparsed::Excluded).then_some("answered");
         }
         _ => return None,
     }
     run.or(coalition)?;
+    // The table by language holds languages in the column of corpora.
+    let part = of("corpus").filter(|part| *part != "all");
+    let (corpus, language) = if is_table(BY_LANGUAGE) { (None, part) } else { (part, None) };
     let filters = [
         ("run", run),
         ("answer", answer.copied()),
         ("result", result),
         ("coalition", coalition),
-        ("corpus", of("corpus").filter(|c| *c != "all")),
-        ("language", of("language")),
+        ("corpus", corpus),
+        ("language", language),
         ("truth", of("truth")),
         ("subset", subset.filter(|s| !matches!(*s, "all" | "overall"))),
     ];
@@ -84,4 +114,41 @@ pub(crate) fn percent_encoded(value: &str) -> String {
         }
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Column;
+
+    fn href(table: &str, key: &str, words: &str, complete: bool) -> Option<String> {
+        let columns = ["run", key, "n"].map(|key| Column::plain(key, key)).to_vec();
+        let mut table = Table::new(table, "T", columns);
+        table.push(vec![Cell::text("a"), Cell::text(words), Cell::Count(3)]);
+        let complete = complete.then_some("a").into_iter().collect();
+        samples(&table, &table.rows[0], "n", &Linking { unparsed: Unparsed::Wrong, complete })
+    }
+
+    #[test]
+    fn counts_of_whole_clips_lead_nowhere_where_records_are_absent() {
+        for (table, expected) in
+            [("psmv", "#samples?run=a"), ("delta-v", "#samples?run=a&coalition=TAV&subset=conflict")]
+        {
+            assert_eq!(href(table, "picture", "original", true).as_deref(), Some(expected));
+            assert_eq!(href(table, "picture", "original", false), None);
+        }
+        assert!(href("scores", "corpus", "ch-sims", false).is_some());
+    }
+
+    #[test]
+    fn a_column_of_languages_is_no_filter_of_corpora() {
+        assert_eq!(
+            href("scores-by-language", "corpus", "de", true).as_deref(),
+            Some("#samples?run=a&language=de")
+        );
+        assert_eq!(
+            href("scores", "corpus", "ch-sims", true).as_deref(),
+            Some("#samples?run=a&corpus=ch-sims")
+        );
+    }
 }

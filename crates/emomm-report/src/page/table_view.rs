@@ -1,21 +1,19 @@
 //! A table as the page shows it: words, intervals apart, links from counts to the samples behind them.
 
-use emomm_metrics::Unparsed;
 use serde_json::{Value, json};
 
-use super::sample_links::{samples, words_of};
+use super::sample_links::{Linking, samples, words_of};
 use crate::table::{Cell, Column, Table, rounded};
 
 /// Rows of a table that a page shows; the files hold all.
 const MAX_ROWS: usize = 600;
 
 /// What the template needs. `files` are the links to the table's other forms.
-/// With answers left out that are missing, counts of what accuracy is made of lead to the others.
-pub(super) fn table_view(table: &Table, id: &str, files: &[Value], unparsed: Unparsed) -> Value {
+pub(super) fn table_view(table: &Table, id: &str, files: &[Value], linking: &Linking<'_>) -> Value {
     let head = |(at, c): (usize, &Column)| json!({ "head": c.head, "num": table.is_numeric(at) });
     let heads: Vec<Value> = table.columns.iter().enumerate().map(head).collect();
     let rows: Vec<Value> =
-        table.rows.iter().take(MAX_ROWS).map(|row| row_view(table, row, unparsed)).collect();
+        table.rows.iter().take(MAX_ROWS).map(|row| row_view(table, row, linking)).collect();
     let mut note = table.note.clone();
     if table.rows.len() > MAX_ROWS {
         note = format!("The first {MAX_ROWS} of {} rows; the files hold all. {note}", table.rows.len());
@@ -31,7 +29,7 @@ pub(super) fn table_view(table: &Table, id: &str, files: &[Value], unparsed: Unp
     })
 }
 
-fn row_view(table: &Table, row: &[Cell], unparsed: Unparsed) -> Value {
+fn row_view(table: &Table, row: &[Cell], linking: &Linking<'_>) -> Value {
     let of = |key: &str| words_of(table, row, key);
     // A variant may be called `paper`, too: the reference is told by its kind, or by the table that it stands in.
     let is_reference = ["source", "kind"].iter().any(|key| of(key) == Some("paper"))
@@ -61,7 +59,7 @@ fn row_view(table: &Table, row: &[Cell], unparsed: Unparsed) -> Value {
             };
             let bad = words == "underpowered" || words == "worse";
             let href = match cell {
-                Cell::Count(n) if *n > 0 => samples(table, row, &column.key, unparsed),
+                Cell::Count(n) if *n > 0 => samples(table, row, &column.key, linking),
                 _ => None,
             };
             json!({ "words": words, "ends": ends, "class": class, "href": href, "bad": bad })

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Table;
+use super::{Cell, Column, Table};
 
 impl Table {
     /// The table as Markdown.
@@ -15,8 +15,12 @@ impl Table {
         }
         out.push_str("|\n");
         for row in &self.rows {
-            let cells =
-                self.columns.iter().zip(row).map(|(column, cell)| escaped(&cell.words(column.form, "–")));
+            // The brackets of an interval hold numbers: no link.
+            let words = |(column, cell): (&Column, &Cell)| match cell {
+                Cell::Interval { .. } => cell.words(column.form, "–"),
+                _ => escaped(&cell.words(column.form, "–")),
+            };
+            let cells = self.columns.iter().zip(row).map(words);
             let _ = writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "));
         }
         if !self.note.is_empty() {
@@ -26,14 +30,14 @@ impl Table {
     }
 }
 
-/// Text that Markdown shows as it is: nothing in it becomes emphasis, a formula, an entity or an element of HTML.
+/// Text that Markdown shows as it is: nothing in it becomes emphasis, a link, a picture, a formula, an entity or an element of HTML.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let next = rest.peek().copied().unwrap_or(' ');
         match c {
-            '\\' | '|' | '*' | '_' | '`' | '~' | '$' => out.extend(['\\', c]),
+            '\\' | '|' | '*' | '_' | '`' | '~' | '$' | '[' | ']' => out.extend(['\\', c]),
             '<' if next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?') => out.push_str("\\<"),
             '&' if next.is_ascii_alphanumeric() || next == '#' => out.push_str("\\&"),
             '\n' | '\r' => out.push(' '),

@@ -271,7 +271,18 @@ pub(crate) mod tests {
     #[test]
     fn markdown_shows_words_as_they_are() {
         let mut table = Table::new("t", "T", vec![Column::plain("run", "Run")]);
-        for words in ["<img src=x>", "a</td>", "<!-- x", "&lt;b&gt;", "&#60;", "$x$", "~~a~~", "a < b & c"] {
+        for words in [
+            "<img src=x>",
+            "a</td>",
+            "<!-- x",
+            "&lt;b&gt;",
+            "&#60;",
+            "$x$",
+            "~~a~~",
+            "a < b & c",
+            "[a](b)",
+            "![a][b]",
+        ] {
             table.push(vec![Cell::text(words)]);
         }
         let expected = [
@@ -283,6 +294,8 @@ pub(crate) mod tests {
             r"| \$x\$ |",
             r"| \~\~a\~\~ |",
             "| a < b & c |",
+            r"| \[a\](b) |",
+            r"| !\[a\]\[b\] |",
         ];
         let markdown = table.markdown();
         assert_eq!(markdown.lines().skip(4).collect::<Vec<&str>>(), expected);

@@ -1,13 +1,15 @@
 //! Variants of CHASE as runs: Table 6 by hand, gain by conflict pattern, kinds of variants.
 
 use emomm_dataset::{ModalitySet, PerModality};
-use emomm_eval::run::{Record, SteeredLayer, SteeringTrace};
+use emomm_eval::run::{Record, RecordStatus, SteeredLayer, SteeringTrace};
+use emomm_eval::score::ScoreOptions;
+use emomm_metrics::Unparsed;
 use emomm_report::analysis::Analysis;
 use emomm_report::chase::{Beside, chase_content};
 use emomm_report::table::Table;
 
 use crate::by_hand::{always_right, first_shown, options};
-use crate::made_up::{MadeUp, study, ten_clips};
+use crate::made_up::{MadeUp, manifest, study, ten_clips};
 
 /// A layer with a gate, steered or not.
 fn layer(number: usize, gate: [f64; 3], steered: bool) -> SteeredLayer {
@@ -160,36 +162,112 @@ fn words(clips: &[MadeUp], runs: &[(&str, Vec<Record>)], beside: &Beside) -> Vec
 /// An interval of no width on few clips is no proof: none of 200 put wrong goes together with two in a hundred.
 #[test]
 fn a_loss_is_excluded_only_by_as_many_clips_as_that_takes() {
-    for (times, expected) in [
+    // Two of five aligned clips are of one group: seven in five, on average over clips.
+    for (times, in_three, expected) in [
         (
             40,
-            "On 200 aligned clips 0.0 points [0.0, 0.0]: fewer than 368 cannot exclude a loss of more than 1 point",
+            false,
+            "On 200 aligned clips 0.0 points [0.0, 0.0]: in 160 groups they count as 166 independent ones, and \
+          fewer than 368 cannot exclude a loss of more than 1 point, even where none is put wrong.",
         ),
-        (80, "On 400 aligned clips 0.0 points [0.0, 0.0]: a loss of more than 1 point is excluded."),
+        (
+            80,
+            true,
+            "On 400 aligned clips 0.0 points [0.0, 0.0]: in 3 groups they count as 5 independent ones",
+        ),
+        (90, false, "On 450 aligned clips 0.0 points [0.0, 0.0]: a loss of more than 1 point is excluded."),
     ] {
-        let clips = many(times);
+        let mut clips = many(times);
+        if in_three {
+            for (at, clip) in clips.iter_mut().enumerate() {
+                (clip.corpus, clip.group, clip.name) =
+                    ("ch-sims", format!("g{}", at % 3), format!("{}-{at}", clip.name));
+            }
+        }
         let runs = [("baseline", first_shown(&clips)), ("paper", steered(always_right(&clips)))];
         let words = words(&clips, &runs, &Beside::default());
         assert!(words.iter().any(|w| w.contains(expected)), "{words:?}");
     }
 }
 
+/// The records with no answer to clips whose name is among these.
+fn failed_on(records: Vec<Record>, names: &[&str]) -> Vec<Record> {
+    let is_meant = |r: &Record| names.iter().any(|name| r.sample.ends_with(name));
+    let fail = |r: Record| {
+        if is_meant(&r) { Record { status: RecordStatus::Error, label: None, ..r } } else { r }
+    };
+    records.into_iter().map(fail).collect()
+}
+
 /// A placebo that could not be computed on some clips has not lost there.
 #[test]
 fn a_placebo_without_answers_is_not_outdone() {
     let clips = many(40);
-    let mut failed = steered(always_right(&clips));
-    for record in failed.iter_mut().filter(|r| r.sample.ends_with("c3") || r.sample.ends_with("c4")) {
-        (record.status, record.label) = (emomm_eval::run::RecordStatus::Error, None);
-    }
+    let told = |failing: &[&str]| {
+        let runs = [
+            ("baseline", first_shown(&clips)),
+            ("paper", steered(always_right(&clips))),
+            ("random_gate", failed_on(steered(always_right(&clips)), failing)),
+        ];
+        words(&clips, &runs, &Beside::default()).into_iter().find(|w| w.starts_with("paper: ")).unwrap()
+    };
+    let some = told(&["c3", "c4"]);
+    let expected = "does not stand out from: random gate 0.0 [0.0, 0.0] (80 of 200 conflicts left out, to which the \
+                    placebo has no answer)";
+    assert!(some.contains(expected), "{some}");
+    let none = told(&["c1", "c2", "c3", "c4", "c5"]);
+    assert!(none.contains("It is not held against placebos without any answer: random gate."), "{none}");
+    assert!(!none.contains("stand"), "{none}");
+}
+
+/// A method that fails on conflicts has lost them: against the baseline, its placebo, its bound, and on Align.
+#[test]
+fn a_missing_answer_of_the_method_or_the_baseline_is_wrong() {
+    let clips = many(10);
+    let method = || steered(always_right(&clips));
+    // The baseline would be right on c1 and c3, and on all that is aligned.
     let runs = [
-        ("baseline", first_shown(&clips)),
-        ("paper", steered(always_right(&clips))),
-        ("random_gate", failed),
+        ("baseline", failed_on(first_shown(&clips), &["c3"])),
+        ("paper", failed_on(method(), &["a1", "c1", "c2", "c3"])),
+        ("random_gate", method()),
+        ("oracle_gate", failed_on(method(), &["c1", "c2"])),
     ];
-    let words = words(&clips, &runs, &Beside::default());
-    let paper = words.iter().find(|w| w.starts_with("paper: ")).unwrap();
-    assert!(paper.contains("does not stand out from: random gate 0.0 [0.0, 0.0]"), "{paper}");
+    for unparsed in [Unparsed::Wrong, Unparsed::Excluded] {
+        let options = ScoreOptions { unparsed, ..options() };
+        let study = study(&clips, &runs);
+        let analysis = Analysis::of(&study, options).unwrap();
+        let content = chase_content(&study, &analysis, &options, &Beside::default()).unwrap().unwrap();
+        let paper = content.words.iter().find(|w| w.starts_with("paper: ")).unwrap();
+        for expected in [
+            "on 50 conflicts 40.0 % instead of 20.0 %, +20.0 points",
+            "does not stand out from: random gate \u{2212}60.0 [",
+            "gains +40.0 points, of which 50.0 % are reached",
+            "On 50 aligned clips \u{2212}20.0 points [",
+        ] {
+            assert!(paper.contains(expected), "{unparsed:?}: {expected} in {paper}");
+        }
+        let rows = manifest(&clips).rows;
+        let copies = rows.iter().filter(|r| {
+            r.coalition.to_string() == "TA" && r.subset == Some(emomm_dataset::Subset::MissingConflict)
+        });
+        let copies: Vec<&str> = copies.map(|r| r.clip_id.as_str()).collect();
+        let right = copies.iter().filter(|c| !["a1", "c1", "c2", "c3"].contains(c)).count();
+        assert!(right > 0 && right < copies.len());
+        let missing = line(&content.tables, "chase-missing", "paper,TA,missing-conflict,");
+        let fields: Vec<&str> = missing.split(',').collect();
+        assert_eq!(fields[3], copies.len().to_string(), "{missing}");
+        let share: f64 = fields[5].parse().unwrap();
+        assert!((share - right as f64 / copies.len() as f64).abs() < 1e-12, "{missing}");
+        let patterns = line(&content.tables, "chase-patterns", "paper,none,");
+        assert!(patterns.starts_with("paper,none,50,1,0.8,"), "{patterns}");
+        let said = "In paired differences a record without an answer is not right";
+        let is_told = unparsed == Unparsed::Excluded;
+        for name in ["chase-variants", "chase-patterns", "chase-missing"] {
+            let table = content.tables.iter().find(|t| t.name == name).unwrap();
+            assert_eq!(table.note.contains(said), is_told, "{name}: {}", table.note);
+        }
+        assert_eq!(content.words.iter().any(|w| w.contains(said)), is_told, "{:?}", content.words);
+    }
 }
 
 /// Where all heads are steered, random ones are the same: there was no choice, and no placebo.
@@ -239,12 +317,40 @@ fn caveats_of_the_variants_stand_on_the_page() {
     std::fs::write(folder.path().join("chase.json"), index).unwrap();
     let clips = ten_clips();
     let runs = [("baseline", first_shown(&clips)), ("tuned", steered(always_right(&clips)))];
-    let words = words(&clips, &runs, &Beside::read(folder.path()).unwrap());
+    let words = words(&clips, &runs, &Beside::read(&[folder.path()]).unwrap());
     let at = |begins: &str| words.iter().position(|w| w.starts_with(begins)).unwrap();
     assert!(
         at("Caveat: tuned was chosen on the valid split: its figures are no evidence.") < at("tuned: "),
         "{words:?}"
     );
+}
+
+/// Wherever the folder stands among those that were given, and where its variants are named singly, each caveat once.
+#[test]
+fn caveats_are_those_of_all_folders_and_of_the_folders_of_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let index = |folder: &str, caveats: &[&str]| {
+        std::fs::create_dir_all(path(folder)).unwrap();
+        let text = serde_json::json!({ "variants": ["baseline"], "caveats": caveats }).to_string();
+        std::fs::write(path(folder).join("chase.json"), text).unwrap();
+    };
+    index("ev_tr", &["first", "second"]);
+    index("ev_other", &["second", "third"]);
+    for run in ["run1", "ev_tr/baseline", "ev_tr/two_pass"] {
+        std::fs::create_dir_all(path(run)).unwrap();
+        std::fs::write(path(run).join("log.jsonl"), "").unwrap();
+    }
+    let of =
+        |given: &[&str]| Beside::read(&given.iter().map(|g| path(g)).collect::<Vec<_>>()).unwrap().caveats;
+    assert_eq!(of(&["run1"]), [""; 0]);
+    assert_eq!(of(&["run1", "ev_tr"]), ["first", "second"]);
+    assert_eq!(of(&["ev_tr/baseline", "ev_tr/two_pass"]), ["first", "second"]);
+    assert_eq!(of(&["run1", "ev_tr/two_pass/log.jsonl"]), ["first", "second"]);
+    assert_eq!(of(&["ev_other", "ev_tr/baseline", "ev_tr"]), ["second", "third", "first"]);
+    // A folder beside a folder of variants is none of its runs.
+    index("", &["of another"]);
+    assert_eq!(of(&["ev_tr"]), ["first", "second"]);
 }
 
 #[test]

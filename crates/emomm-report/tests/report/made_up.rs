@@ -169,12 +169,17 @@ pub(crate) fn study(clips: &[MadeUp], runs: &[(&str, Vec<Record>)]) -> Study {
 
 /// The same over a manifest.
 pub(crate) fn study_of(manifest: &Manifest, runs: &[(&str, Vec<Record>)]) -> Study {
+    study_with_absent(manifest, runs, 0)
+}
+
+/// The same of runs that planned so many records more.
+pub(crate) fn study_with_absent(manifest: &Manifest, runs: &[(&str, Vec<Record>)], absent: usize) -> Study {
     let folder = tempfile::tempdir().unwrap();
     let opened = runs
         .iter()
         .map(|(name, records)| {
             let path = folder.path().join(name);
-            write_run(&path, records, records.len(), Path::new(""));
+            write_run(&path, records, records.len() + absent, Path::new(""));
             ((*name).to_owned(), emomm_eval::run::Run::open(&path).unwrap())
         })
         .collect();

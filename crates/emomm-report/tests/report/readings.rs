@@ -78,7 +78,7 @@ fn notes_and_sentences_say_what_was_chosen() {
         assert!(usual.contains(first) && !usual.contains(second), "{first}: {usual}");
         assert!(other.contains(second) && !other.contains(first), "{second}: {other}");
     }
-    assert!(other.contains("Here a record without an answer is not right"), "{other}");
+    assert!(other.contains("In paired differences a record without an answer is not right"), "{other}");
 }
 
 /// Figure 3 is made of the same samples as the tables of scores, whatever the reading.
@@ -160,7 +160,7 @@ fn an_order_is_claimed_only_where_there_is_one() {
     );
 }
 
-/// Where languages are not corpora, their table calls them languages.
+/// Where languages are not corpora, their table calls them languages, under the key that its rows share with those of corpora.
 #[test]
 fn a_table_by_language_is_not_by_corpus() {
     let clips = ten_clips();
@@ -172,7 +172,8 @@ fn a_table_by_language_is_not_by_corpus() {
     let analysis = Analysis::of(&study, options()).unwrap();
     let tables = tables(&study, &analysis);
     let table = tables.iter().find(|t| t.name == "scores-by-language").unwrap();
-    assert!(table.csv().starts_with("run,language,coalition,"), "{}", table.csv());
+    assert!(table.csv().starts_with("run,corpus,coalition,"), "{}", table.csv());
+    assert_eq!(table.columns[1].head, "Language");
     assert!(table.csv().contains("\nrun,de,") && table.csv().contains("\nrun,fr,"));
 }
 

@@ -15,8 +15,10 @@ use std::process::Command;
 
 use emomm_api::KeptReplies;
 use emomm_dataset::manifest::Manifest;
-use emomm_eval::run::{BenchId, LogWriter, Places, Plan, Record, RecordStatus, RunHeader, Selection};
-use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, keyed};
+use emomm_eval::run::{
+    BenchId, LOG_FILE, LogWriter, Places, Plan, Record, RecordStatus, RunHeader, Selection,
+};
+use emomm_eval::runner::{Candidate, RunnerOptions, WorkItem, candidates, check_pairs, keyed};
 use emomm_eval::{AttentionDetail, PredictOptions};
 
 pub(crate) use model::{CacheFolder, HowToAsk, HowToLoad, Model};
@@ -49,6 +51,9 @@ pub(crate) fn run(args: &EvalArgs, printer: &Printer) -> Result<ExitStatus, Fail
     let manifest = read_benchmark(bench)?;
     let roots = Manifest::read_roots(bench).map_err(unreadable)?;
     let coalitions = words.coalitions();
+    if !out.join(LOG_FILE).exists() {
+        check_pairs(&words.subset, &coalitions)?;
+    }
     let chosen = candidates(&manifest, &roots, &words.rows(), &coalitions)?;
     let is_served = served_args::name_of(name)?.is_some();
     if is_served {

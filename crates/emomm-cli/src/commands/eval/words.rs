@@ -264,10 +264,10 @@ fn read_file(path: &Path) -> Result<Words, Failure> {
     Ok(Words { steer, ..words })
 }
 
-/// A path that a file names: as it stands, or, where nothing is there, beside the file.
+/// A path that a file names: beside the file, or, where nothing is there, as it stands.
 fn beside(file: &Path, named: PathBuf) -> PathBuf {
     let candidate = file.parent().map(|folder| folder.join(&named));
-    candidate.filter(|path| !named.exists() && path.exists()).unwrap_or(named)
+    candidate.filter(|path| path.exists()).unwrap_or(named)
 }
 
 /// Coalitions in the order of [`ModalitySet::ALL`], each once.
@@ -357,11 +357,12 @@ mod tests {
         assert_eq!(found(), Path::new("mine.toml"), "neither is there");
         std::fs::write(&steer, "").unwrap();
         assert_eq!(found(), steer);
-        // What is there as it is named goes before.
+        // Before one of the folder in which the command is given.
         std::fs::write(&plan, "steer = 'src/main.rs'").unwrap();
+        assert_eq!(found(), Path::new("src/main.rs"));
         std::fs::create_dir(folder.path().join("src")).unwrap();
         std::fs::write(folder.path().join("src/main.rs"), "").unwrap();
-        assert_eq!(found(), Path::new("src/main.rs"));
+        assert_eq!(found(), folder.path().join("src/main.rs"));
         let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/table1_chase.toml");
         assert!(read_file(&table).unwrap().steer.unwrap().exists());
     }

@@ -108,7 +108,7 @@ fn gains_are_told_by_what_conflicts() {
     assert!(variant.starts_with("tuned,method,conflict,5,1,"), "{variant}");
 }
 
-/// Three runs: the method, its placebo and its bound. Of five conflicts the baseline answers c3 and c4 rightly.
+/// Three runs: the method, its placebo and its bound. Of five conflicts the baseline answers c1 and c3 rightly.
 #[test]
 fn what_holds_and_what_does_not_is_said_in_words() {
     let clips = ten_clips();

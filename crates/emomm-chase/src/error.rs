@@ -185,6 +185,19 @@ impl ChaseError {
     }
 }
 
+/// The error in the model's own type, as its visitors return it.
+pub fn model_error(error: ChaseError) -> ModelError {
+    match error {
+        ChaseError::Model(error) => error,
+        ChaseError::Engine(error) => error.into(),
+        // What the user asked for, found to be impossible once the model is there.
+        ref asked @ (ChaseError::Setting { .. } | ChaseError::Needs { .. }) => {
+            ModelError::Request { message: asked.to_string(), hint: asked.own_hint().unwrap_or_default() }
+        }
+        other => ModelError::Hook(other.into()),
+    }
+}
+
 impl From<ChaseError> for HookError {
     fn from(error: ChaseError) -> Self {
         Self { message: error.to_string(), hint: error.hint() }

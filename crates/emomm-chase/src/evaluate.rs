@@ -14,7 +14,7 @@ use emomm_models::white_box::{DecisionPoint, WhiteBox};
 
 use crate::answers::{Answered, Answers, hinted, missing};
 use crate::config::SteeringConfig;
-use crate::error::{ChaseError, Lacking, Result};
+use crate::error::{ChaseError, Lacking, Result, model_error};
 use crate::features::Features;
 use crate::fusion::Fusion;
 use crate::hook::SteeringHook;
@@ -25,7 +25,7 @@ use crate::steered_batch::steered;
 use crate::target::{Target, TargetRules};
 use crate::token_sets::{TextScope, TokenSets};
 use crate::traced::{TraceCell, TracedHook};
-use crate::variant_run::{LoadedRouter, SampleContext, VariantRun};
+use crate::variant_run::{LoadedRouter, SampleContext, VariantRun, check_scope};
 
 /// What a variant does.
 #[derive(Debug, Clone)]
@@ -387,31 +387,4 @@ struct Prepared {
 
 fn uses_gradient(config: &SteeringConfig) -> bool {
     config.importance.is_gradient() && config.needs_importance()
-}
-
-/// Token sets other than the router's would give it inputs that it was not trained on.
-fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result<()> {
-    let Some(card) = router.map(|r| &r.1).filter(|_| config.needs_router()) else { return Ok(()) };
-    if let Some(scope) = config.text_scope.filter(|s| *s != card.text_scope) {
-        let expected = format!("\"{}\", with which the router was trained", card.text_scope.name());
-        return Err(ChaseError::setting("text_scope", format!("\"{}\"", scope.name()), expected));
-    }
-    if config.n_sinks.is_some_and(|n| n != card.n_sinks) {
-        let expected = format!("{}, with which the router was trained", card.n_sinks);
-        return Err(ChaseError::setting("n_sinks", config.n_sinks.unwrap_or(0), expected));
-    }
-    Ok(())
-}
-
-/// The error in the model's own type, as its visitors return it.
-pub fn model_error(error: ChaseError) -> ModelError {
-    match error {
-        ChaseError::Model(error) => error,
-        ChaseError::Engine(error) => error.into(),
-        // What the user asked for, found to be impossible once the model is there.
-        ref asked @ (ChaseError::Setting { .. } | ChaseError::Needs { .. }) => {
-            ModelError::Request { message: asked.to_string(), hint: asked.own_hint().unwrap_or_default() }
-        }
-        other => ModelError::Hook(other.into()),
-    }
 }

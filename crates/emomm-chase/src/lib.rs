@@ -59,8 +59,8 @@ pub use config::{
 pub use decision_record::DecisionRecord;
 pub use diagnose::{DiagnosedSample, Diagnosis, TargetReading, auroc, diagnose};
 pub use divergence::{Smoothing, jsd, kl};
-pub use error::{ChaseError, Lacking, Result};
-pub use evaluate::{ClipKnowledge, Steerer, Variant, VariantKind, model_error};
+pub use error::{ChaseError, Lacking, Result, model_error};
+pub use evaluate::{ClipKnowledge, Steerer, Variant, VariantKind};
 pub use feature_store::{FeatureStore, StoreKey, StoredRecord};
 pub use features::{FeatureHook, Features, LayerFeatures};
 pub use figures::{ALL, Delta, JudgedSample, SubsetFigures, by_subset};

@@ -23,6 +23,20 @@ use crate::token_sets::TokenSets;
 /// A router with its card.
 pub type LoadedRouter = Arc<(Router, RouterCard)>;
 
+/// Token sets other than the router's would give it inputs that it was not trained on.
+pub(crate) fn check_scope(config: &SteeringConfig, router: Option<&LoadedRouter>) -> Result<()> {
+    let Some(card) = router.map(|r| &r.1).filter(|_| config.needs_router()) else { return Ok(()) };
+    if let Some(scope) = config.text_scope.filter(|s| *s != card.text_scope) {
+        let expected = format!("\"{}\", with which the router was trained", card.text_scope.name());
+        return Err(ChaseError::setting("text_scope", format!("\"{}\"", scope.name()), expected));
+    }
+    if config.n_sinks.is_some_and(|n| n != card.n_sinks) {
+        let expected = format!("{}, with which the router was trained", card.n_sinks);
+        return Err(ChaseError::setting("n_sinks", config.n_sinks.unwrap_or(0), expected));
+    }
+    Ok(())
+}
+
 /// What is known of a sample when its variants are prepared.
 pub struct SampleContext<'a> {
     /// Names the sample for random draws: clip and coalition.

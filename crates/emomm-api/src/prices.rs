@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use emomm_dataset::{civil_date, days_since_1970};
+use emomm_dataset::{civil_date, day_of};
 use emomm_eval::ServedUsage;
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,8 @@ fn read(text: &str) -> Result<Table, String> {
     let table: Table = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
     let dates = table.price.iter().filter_map(|p| p.until.as_ref()).chain([&table.as_of]);
     for date in dates {
-        if !is_day(date) {
+        // With leading zeros: days are compared as texts.
+        if day_of(date).is_none() {
             return Err(format!("found the day `{date}`, expected a day of the calendar as YYYY-MM-DD"));
         }
     }
@@ -192,13 +193,6 @@ fn read(text: &str) -> Result<Table, String> {
         }
     }
     Ok(table)
-}
-
-/// Whether a text is a day of the calendar, with leading zeros: days are compared as texts.
-fn is_day(text: &str) -> bool {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    let number = |range: std::ops::Range<usize>| text[range].parse().unwrap_or(-1);
-    shape == "0000-00-00" && days_since_1970(number(0..4), number(5..7), number(8..10)).is_some()
 }
 
 /// The day, UTC.

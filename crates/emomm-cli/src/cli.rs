@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use emomm_dataset::build::Curation;
 use emomm_dataset::{
     ConflictLevel, Corpus, Equality, FindingKind, ModalitySet, OffGrid, PolaritySource, Policy,
-    VocabularyError, VoteMap, days_since_1970,
+    VocabularyError, VoteMap, day_of,
 };
 use emomm_eval::Missingness;
 use emomm_eval::score::{self, AnswerColumn, ClusterBy, OnBadRow};
@@ -358,12 +358,7 @@ fn kind_and_policy(pair: &str) -> Result<(FindingKind, Policy), String> {
 
 /// A day that the calendar has.
 fn date(text: &str) -> Result<String, String> {
-    let expected = "expected a day as in 2026-01-31";
-    let numbers: Option<Vec<i64>> = text.split('-').map(|part| part.parse().ok()).collect();
-    let Some([year, month, day]) = numbers.as_deref() else { return Err(expected.to_owned()) };
-    let is_written_so = format!("{year:04}-{month:02}-{day:02}") == text;
-    let known = days_since_1970(*year, *month, *day).filter(|_| is_written_so);
-    known.map(|_| text.to_owned()).ok_or_else(|| expected.to_owned())
+    day_of(text).map(|_| text.to_owned()).ok_or_else(|| "expected a day as in 2026-01-31".to_owned())
 }
 
 pub(crate) fn sampling_mode(word: &str) -> Result<SamplingMode, String> {

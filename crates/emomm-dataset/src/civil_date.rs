@@ -35,6 +35,18 @@ pub fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     (civil_date(days) == (year, month, day)).then_some(days)
 }
 
+/// As [`days_since_1970`], of a day as it is written in files, `YYYY-MM-DD`; `None` of what is written otherwise.
+///
+/// ```
+/// assert_eq!(emomm_dataset::day_of("2024-02-29"), Some(19_782));
+/// assert_eq!(emomm_dataset::day_of("2024-2-29"), None);
+/// ```
+pub fn day_of(text: &str) -> Option<i64> {
+    let numbers: Option<Vec<i64>> = text.split('-').map(|part| part.parse().ok()).collect();
+    let &[year, month, day] = numbers?.as_slice() else { return None };
+    days_since_1970(year, month, day).filter(|_| format!("{year:04}-{month:02}-{day:02}") == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,7 +38,7 @@ mod quiet_panic;
 #[cfg(feature = "build")]
 pub mod readers;
 
-pub use civil_date::{civil_date, days_since_1970};
+pub use civil_date::{civil_date, day_of, days_since_1970};
 pub use corpus::Corpus;
 pub use decimal::{Decimal, NotADecimal};
 #[cfg(feature = "build")]

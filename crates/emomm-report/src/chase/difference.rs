@@ -20,31 +20,33 @@ pub(super) struct Group {
 
 add_fields!(Group, right, n);
 
+/// What must hold of a clip under a coalition.
+type Condition = dyn Fn(&StudyClip, ModalitySet) -> bool;
+
 /// Samples of one kind: a coalition and what must hold of the clip under it.
 pub(super) struct Samples {
-    pub(super) coalition: ModalitySet,
-    pub(super) holds: fn(&StudyClip, ModalitySet) -> bool,
+    coalition: ModalitySet,
+    holds: Box<Condition>,
 }
 
 impl Samples {
+    /// Samples under a coalition of which `holds` holds.
+    pub(super) fn of(
+        coalition: ModalitySet,
+        holds: impl Fn(&StudyClip, ModalitySet) -> bool + 'static,
+    ) -> Self {
+        Self { coalition, holds: Box::new(holds) }
+    }
+
     /// Full clips whose modalities disagree, or agree.
     pub(super) fn full(is_conflict: bool) -> Self {
-        let holds: fn(&StudyClip, ModalitySet) -> bool = if is_conflict {
-            |c, _| c.is_conflict() == Some(true)
-        } else {
-            |c, _| c.is_conflict() == Some(false)
-        };
-        Self { coalition: ModalitySet::FULL, holds }
+        Self::of(ModalitySet::FULL, move |clip, _| clip.is_conflict() == Some(is_conflict))
     }
 
     /// Masked copies of a coalition by whether what is left contradicts the truth.
     pub(super) fn missing(coalition: ModalitySet, is_conflict: bool) -> Self {
-        let holds: fn(&StudyClip, ModalitySet) -> bool = if is_conflict {
-            |c, shown| c.subset(shown) == Some(Subset::MissingConflict)
-        } else {
-            |c, shown| c.subset(shown) == Some(Subset::MissingAlign)
-        };
-        Self { coalition, holds }
+        let wanted = if is_conflict { Subset::MissingConflict } else { Subset::MissingAlign };
+        Self::of(coalition, move |clip, shown| clip.subset(shown) == Some(wanted))
     }
 }
 

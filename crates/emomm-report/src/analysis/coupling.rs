@@ -5,7 +5,6 @@
 //! and computes all points again.
 
 use emomm_dataset::{Modality, ModalitySet};
-use emomm_eval::run::RecordStatus;
 use emomm_metrics::{Figure, Gtar, GtarOptions, GtarSample, pearson};
 
 use super::attention::{attention_of, n_layers};
@@ -171,8 +170,8 @@ fn sums(
     for (index, clip) in study.clips.iter().enumerate() {
         for coalition in shown {
             let Some(record) = run.record(index, *coalition) else { continue };
-            let predicted = record.label.filter(|_| record.status == RecordStatus::Ok);
-            let sample = GtarSample { available: *coalition, labels: clip.labels, predicted };
+            let sample =
+                GtarSample { available: *coalition, labels: clip.labels, predicted: record.answer() };
             let followed = Gtar::of([sample], reading);
             if followed.n_conflict == 0 {
                 continue;

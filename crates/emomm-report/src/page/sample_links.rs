@@ -6,7 +6,7 @@ use emomm_metrics::Unparsed;
 
 use crate::benchmark_figures::CLASSES;
 use crate::content::BY_LANGUAGE;
-use crate::study::{Study, StudyRun};
+use crate::study::Study;
 use crate::table::{Cell, Table};
 
 /// Tables whose counts are of records with attention, for which the list has no filter.
@@ -26,8 +26,8 @@ pub(super) struct Linking<'a> {
 
 impl<'a> Linking<'a> {
     pub(super) fn of(study: &'a Study, unparsed: Unparsed) -> Self {
-        let is_complete = |run: &&StudyRun| run.run.records().len() == run.n_planned();
-        let complete = study.runs.iter().filter(is_complete).map(|run| run.name.as_str()).collect();
+        let complete = study.runs.iter().filter(|run| run.run.is_complete());
+        let complete = complete.map(|run| run.name.as_str()).collect();
         Self { unparsed, complete }
     }
 }

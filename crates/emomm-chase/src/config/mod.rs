@@ -151,8 +151,7 @@ impl SteeringConfig {
 
     /// Whether some modality has a bias of its own, conflict or not.
     pub fn has_static_bias(&self) -> bool {
-        let b = &self.static_bias;
-        [b.text, b.audio, b.video].iter().any(|b| *b != 0.0)
+        self.static_bias.iter().any(|(_, b)| *b != 0.0)
     }
 
     /// Whether a router must be there.

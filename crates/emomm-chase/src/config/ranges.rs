@@ -53,8 +53,7 @@ impl SteeringConfig {
         if self.significant_count == Some(0) {
             return Err(ChaseError::setting("significant_count", 0, "at least 1"));
         }
-        let biases = [self.static_bias.text, self.static_bias.audio, self.static_bias.video];
-        if let Some(bad) = biases.iter().find(|b| !(**b as f32).is_finite()) {
+        if let Some((_, bad)) = self.static_bias.iter().find(|(_, b)| !(**b as f32).is_finite()) {
             return Err(ChaseError::setting("static_bias", bad, "finite numbers"));
         }
         if self.threshold_scope == ThresholdScope::Sample && self.router_read == RouterRead::Online {
@@ -75,9 +74,8 @@ impl SteeringConfig {
     /// The biases of a file that fall on one token, and they may all, add up to an f32 as each of them is one. What removes a
     /// token adds nothing.
     fn check_sums(&self) -> Result<()> {
-        let fixed = [self.static_bias.text, self.static_bias.audio, self.static_bias.video];
         let sum = |sign: f64| -> f64 {
-            let greatest = fixed.iter().fold(0.0_f64, |most, b| most.max(sign * b));
+            let greatest = self.static_bias.iter().fold(0.0_f64, |most, (_, b)| most.max(sign * b));
             let own = self.intervention.iter().map(|i| i.bias.0).filter(|b| b.is_finite());
             greatest + own.map(|b| (sign * b).max(0.0)).sum::<f64>()
         };

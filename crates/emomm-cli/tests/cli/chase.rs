@@ -82,6 +82,12 @@ pub(super) fn steered(command: &str, words: &[&str]) -> Outcome {
     chase(command, folder, &words, &[])
 }
 
+/// How many records of each variant failed, as `chase eval --json` says.
+pub(super) fn n_failed(done: &Outcome) -> Vec<Option<u64>> {
+    let printed: Value = serde_json::from_str(done.stdout.trim()).unwrap();
+    printed["variants"].as_array().unwrap().iter().map(|v| v["n_failed"].as_u64()).collect()
+}
+
 #[test]
 fn every_variant_is_a_run_folder_and_the_same_command_goes_on() {
     let out = place().join("eval");
@@ -245,10 +251,7 @@ fn what_one_variant_lacks_fails_that_one_alone() {
     .concat();
     let done = chase("eval", folder, &words, &[]);
     assert_eq!(done.code, Some(1), "{done}");
-    let printed: Value = serde_json::from_str(done.stdout.trim()).unwrap();
-    let failed: Vec<_> =
-        printed["variants"].as_array().unwrap().iter().map(|v| v["n_failed"].as_u64()).collect();
-    assert_eq!(failed, [Some(0), Some(0), Some(2)], "{printed}");
+    assert_eq!(n_failed(&done), [Some(0), Some(0), Some(2)], "{done}");
     let log = std::fs::read_to_string(out.join("constant_gate/log.jsonl")).unwrap();
     for record in log.lines().skip(1).map(|l| serde_json::from_str::<Value>(l).unwrap()) {
         let is_full = record["coalition"] == "TAV";
